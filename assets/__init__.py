@@ -1,0 +1,1 @@
+"""Dagster assets, checks and jobs: read, call one pure function, write, report."""

@@ -1,0 +1,1 @@
+"""Indicator kernels and the registry that names them."""

@@ -1,0 +1,1 @@
+"""The embedded default: a simulated, seeded, coherent world with planted regimes."""

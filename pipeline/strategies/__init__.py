@@ -1,0 +1,1 @@
+"""Pure, causal functions from a context to weights."""

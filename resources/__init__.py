@@ -1,0 +1,1 @@
+"""Ports and adapters: the clock, the warehouse, market sources, logs, artefacts."""

@@ -1,0 +1,1 @@
+"""The market-data port and one module per adapter."""

@@ -1,0 +1,1 @@
+"""Schedules and sensors: a thin Dagster function over a pure decision."""

@@ -1,0 +1,1 @@
+"""Resident processes and the ``bells`` command."""

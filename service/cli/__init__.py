@@ -1,0 +1,1 @@
+"""The ``bells`` command, one module per command group."""

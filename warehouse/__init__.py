@@ -1,0 +1,1 @@
+"""The DuckDB store: tables declared once, locking, versions on two clocks, manifests."""
