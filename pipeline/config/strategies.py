@@ -1,0 +1,24 @@
+"""What runs: one entry per strategy of ``strategies.yaml``.
+
+The names and ranges of ``parameters`` belong to the strategy's own model (`pipeline.strategies`), which
+rejects unknown ones; here they are carried as they were written.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipeline.config.model import Fraction, Name, Names, Strict
+
+
+class StrategySettings(Strict):
+    """One configured strategy."""
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(
+        description="MAJOR.MINOR.PATCH; a run is refused when the code has another"
+    )
+    description: Name = Field(description="One sentence for people")
+    status: Literal["research", "candidate", "paper", "live"] = Field(description="Step of its life")
+    budget: Fraction = Field(description="Share of the NAV in a book of several strategies")
+    universe: Names = Field(description="Symbols that it may hold")
+    parameters: dict[str, Any] = Field(description="The strategy's own parameters")
