@@ -1,0 +1,62 @@
+"""Every table of the warehouse, collected; look a table up here by its name."""
+
+from types import MappingProxyType
+
+from pipeline.errors import ComponentNotFoundError
+from warehouse.table import Table
+from warehouse.tables_backtest import (
+    BACKTEST_TABLES,
+    EQUITY,
+    FILLS,
+    MONTHLY,
+    ROUND_TRIPS,
+    RUNS,
+    TRIALS,
+)
+from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
+from warehouse.tables_market import MACRO, MARKET_TABLES, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
+from warehouse.tables_meta import ARTIFACTS, DIGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
+
+TABLES: MappingProxyType[str, Table] = MappingProxyType(
+    {t.full_name: t for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *META_TABLES)}
+)
+"""``schema.name`` to declaration, in the order of creation."""
+
+
+def table(full_name: str) -> Table:
+    """Return the declaration of ``schema.name``.
+
+    Raises
+    ------
+    ComponentNotFoundError
+        When no such table is declared.
+    """
+    found = TABLES.get(full_name)
+    if found is None:
+        raise ComponentNotFoundError(
+            "no such table", field="table", value=full_name, constraint=f"one of {', '.join(TABLES)}"
+        )
+    return found
+
+
+__all__ = [
+    "ARTIFACTS",
+    "DIGESTS",
+    "EQUITY",
+    "FEATURES_H4",
+    "FILLS",
+    "MACRO",
+    "MANIFESTS",
+    "MIGRATIONS",
+    "MONTHLY",
+    "OHLCV_DAILY",
+    "OHLCV_H4",
+    "QUARANTINE",
+    "ROUND_TRIPS",
+    "RUNS",
+    "SPOOLED",
+    "TABLES",
+    "TRIALS",
+    "TRUTH",
+    "table",
+]
