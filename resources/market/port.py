@@ -1,0 +1,112 @@
+"""The market source port: what every source of bars and macro series offers, and what it hands over.
+
+One idea: a source answers for a window of labels and an instant ``now``; whatever was not known at ``now`` is
+not in the answer, whatever broke a rule is beside it with the reason.  Adapters live in modules of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pipeline.errors import TimestampError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import polars as pl
+
+    from pipeline.market.findings import Finding
+
+Timeframe = Literal["h4", "daily"]
+TIMEFRAMES: tuple[Timeframe, ...] = ("h4", "daily")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open stretch of time, ``start <= label < end``.
+
+    Parameters
+    ----------
+    start
+        First label.
+    end
+        First label after it; None means up to now.
+
+    Raises
+    ------
+    TimestampError
+        When a bound has no time zone or the end does not come after the start.
+    """
+
+    start: datetime
+    end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name, at in (("start", self.start), ("end", self.end)):
+            if at is not None and at.utcoffset() is None:
+                raise TimestampError(
+                    "a bound without a time zone", field=name, value=at, fix="give it in UTC"
+                )
+        if self.end is not None and self.end <= self.start:
+            raise TimestampError(
+                "the window is empty", field="end", value=self.end, constraint=f"end > start {self.start}"
+            )
+
+    def until(self, now: datetime) -> datetime:
+        """Return the end, or ``now`` where the window is open."""
+        return now if self.end is None else self.end
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a source delivered for one window.
+
+    Parameters
+    ----------
+    frame
+        Clean rows in the columns of ``BAR_SCHEMA`` or ``MACRO_SCHEMA``, sorted by key.
+    quarantined
+        Rows set aside, in the columns of ``QUARANTINE_SCHEMA``.
+    findings
+        What validation and the adapter had to say, unreadable files included.
+    gaps
+        Runs of expected bars that are missing, in the columns of ``GAP_SCHEMA``.
+    """
+
+    frame: pl.DataFrame
+    quarantined: pl.DataFrame
+    findings: Sequence[Finding]
+    gaps: pl.DataFrame
+
+
+class MarketSource(Protocol):
+    """One source of market data.
+
+    ``feed`` names it in every table (``sample``, ``files``), ``simulated`` says whether its rows are made up,
+    ``version`` changes whenever the same call may answer differently (parameters, mapping).  ``history`` is the
+    stretch it covers, ``backtest`` the stretch a backtest takes unless told otherwise.
+    """
+
+    feed: str
+    simulated: bool
+    version: str
+    history: Window
+    backtest: Window
+
+    def instruments(self) -> tuple[str, ...]:
+        """Return the symbols that have bars of some timeframe."""
+        ...
+
+    def bars(self, timeframe: Timeframe, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the validated bars with ``start <= ts < end`` that were known at ``now``."""
+        ...
+
+    def macro(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the macro observations with ``start <= ts < end`` that were known at ``now``."""
+        ...
+
+    def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
+        """Return planted regimes (``scope, ts, label, simulated, known_at``); no rows where nothing is planted."""
+        ...
