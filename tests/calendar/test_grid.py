@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from pipeline.calendar import grid
 from pipeline.errors import TimestampError
 
-INSTANTS = st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+INSTANTS = st.datetimes(
+    datetime.fromisoformat("1950-01-01"), datetime.fromisoformat("2100-01-01"), timezones=st.just(UTC)
+)
 
 
 def at(text: str) -> datetime:
@@ -85,7 +87,7 @@ def test_missing_instants_stay_missing_and_are_not_on_the_grid():
     assert not grid.on_grid(nat).any()
 
 
-NAIVE, OFF = datetime(2024, 7, 1, 12), at("2024-07-01T13:00")
+NAIVE, OFF = datetime.fromisoformat("2024-07-01T12:00"), at("2024-07-01T13:00")
 
 
 @pytest.mark.parametrize(

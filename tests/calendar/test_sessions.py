@@ -164,7 +164,7 @@ def test_an_unknown_calendar_is_refused_naming_those_there_are():
 @pytest.mark.parametrize(
     ("start", "end"),
     [
-        (datetime(2024, 1, 1), at("2024-02-01")),
+        (datetime.fromisoformat("2024-01-01"), at("2024-02-01")),
         (at("2024-02-01"), at("2024-01-01")),
         (at("1939-01-01"), at("2024-01-01")),
         (at("2024-01-01"), at("2050-01-01")),
