@@ -1,0 +1,107 @@
+"""Blocking checks on stored bars and features: what a decision may not be fed.
+
+Each rule is a pure function from a frame to a number of offences; the assets turn them into check results.
+A gap inside the history is reported as a warning with its dates (real venues have outages); it blocks only when
+so much is missing that results would mean little.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import polars as pl
+    from pipeline.market.findings import Finding
+
+BAR_CHECKS = ("no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh")
+FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
+
+
+def specs(key: Sequence[str], names: Sequence[str]) -> list[dg.AssetCheckSpec]:
+    """Return one blocking check specification for each name."""
+    return [
+        dg.AssetCheckSpec(name, asset=dg.AssetKey(list(key)), blocking=True, description=_DESCRIPTIONS[name])
+        for name in names
+    ]
+
+
+_DESCRIPTIONS = {
+    "no_gaps": "No expected bar is missing; outages warn, too much missing blocks.",
+    "no_duplicates": "Every key has one newest version.",
+    "ohlc_order": "low <= open, close <= high.",
+    "no_nan": "No value that must be a number is NaN or infinite.",
+    "fresh": "The newest bar is not older than the calendar allows.",
+    "known_in_time": "No row claims to be known before the close of its bar.",
+}
+
+
+def gaps(findings: Sequence[Finding], expected: int, most_missing: float) -> dg.AssetCheckResult:
+    """Judge the gaps that validation found against the number of expected bars."""
+    found = [finding for finding in findings if finding.rule == "gap"]
+    missing = sum(finding.count for finding in found)
+    share = missing / expected if expected else 0.0
+    blocked = share > most_missing
+    return dg.AssetCheckResult(
+        check_name="no_gaps",
+        passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR if blocked else dg.AssetCheckSeverity.WARN,
+        description=f"{missing} of {expected} expected bars are missing in {len(found)} gaps",
+        metadata={"missing_bars": missing, "gaps": len(found), "missing_share": share},
+    )
+
+
+def duplicates(count: int) -> dg.AssetCheckResult:
+    """Judge the number of keys with more than one row per version."""
+    return dg.AssetCheckResult(
+        check_name="no_duplicates", passed=count == 0, metadata={"duplicate_keys": count}
+    )
+
+
+def ohlc_order(bars: pl.DataFrame) -> dg.AssetCheckResult:
+    """Count bars whose open or close lies outside the range."""
+    import polars as pl
+
+    wrong = bars.filter(
+        (pl.col("high") < pl.max_horizontal("open", "close"))
+        | (pl.col("low") > pl.min_horizontal("open", "close"))
+    ).height
+    return dg.AssetCheckResult(check_name="ohlc_order", passed=wrong == 0, metadata={"offending_bars": wrong})
+
+
+def no_nan(frame: pl.DataFrame, columns: Sequence[str]) -> dg.AssetCheckResult:
+    """Count rows with a NaN or an infinite number in ``columns`` (NULL, the unknown, is allowed)."""
+    import polars as pl
+
+    wrong = (
+        frame.filter(pl.any_horizontal(pl.col(list(columns)).is_finite().not_())).height
+        if frame.height
+        else 0
+    )
+    return dg.AssetCheckResult(check_name="no_nan", passed=wrong == 0, metadata={"offending_rows": wrong})
+
+
+def fresh(stale: Mapping[str, float], horizon: datetime) -> dg.AssetCheckResult:
+    """Judge series by how many hours their next expected value is overdue at ``horizon``."""
+    late = {symbol: hours for symbol, hours in stale.items() if hours > 0}
+    return dg.AssetCheckResult(
+        check_name="fresh",
+        passed=not late,
+        description="; ".join(f"{symbol} is {hours:.0f} h overdue" for symbol, hours in late.items())
+        or "every series is up to date",
+        metadata={"late_series": len(late), "judged_at": horizon.isoformat()},
+    )
+
+
+def known_in_time(rows: pl.DataFrame) -> dg.AssetCheckResult:
+    """Count feature rows that claim to be known before their bar closed."""
+    import polars as pl
+
+    wrong = rows.filter(pl.col("known_at") < pl.col("close_at")).height
+    return dg.AssetCheckResult(
+        check_name="known_in_time", passed=wrong == 0, metadata={"offending_rows": wrong}
+    )

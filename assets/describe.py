@@ -1,0 +1,72 @@
+"""What the Dagster UI is told about a table: its column schema, its name in SQL, and pictures of it."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from pipeline.errors import ResourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warehouse.table import Table
+
+MOST_PICTURE_BYTES = 100_000
+
+
+def table_metadata(table: Table) -> dict[str, Any]:
+    """Return the definition metadata of the asset that fills ``table``.
+
+    Columns carry their type, unit and description, as declared in ``warehouse/tables*.py``.
+    """
+    columns = [
+        dg.TableColumn(
+            name=column.name,
+            type=column.type,
+            description=f"{column.description} [{column.unit}]" if column.unit else column.description,
+            constraints=dg.TableColumnConstraints(nullable=column.name not in table.key),
+        )
+        for column in table.all_columns
+    ]
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/table_name": f"warehouse.{table.full_name}",
+        "key": ", ".join(table.key),
+    }
+
+
+def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
+    """Return a PNG as Markdown that the UI shows in place.
+
+    Raises
+    ------
+    ResourceError
+        Above 100 kB: the event log stores the picture with every materialisation.
+    """
+    if len(png) > MOST_PICTURE_BYTES:
+        raise ResourceError(
+            "the picture is too large for the event log",
+            field=alt,
+            value=len(png),
+            constraint=f"at most {MOST_PICTURE_BYTES} bytes",
+            fix="draw it smaller or with fewer colours",
+        )
+    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def markdown_table(rows: list[Mapping[str, object]]) -> dg.MarkdownMetadataValue:
+    """Return rows as a Markdown table; an unknown value shows as a dash."""
+    if not rows:
+        return dg.MetadataValue.md("no rows")
+    names = list(rows[0])
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    lines += [f"| {' | '.join('-' if row[n] is None else str(row[n]) for n in names)} |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Keep what is known as plain floats: these are what the UI plots over time."""
+    return {name: float(value) for name, value in values.items() if value is not None}

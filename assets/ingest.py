@@ -1,0 +1,130 @@
+"""Bring a window of a market source into the warehouse: fetch, set bad rows aside, append what is new.
+
+The same functions serve the Dagster assets and ``bells data update``; nothing here knows Dagster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import polars as pl
+    from pipeline.market.findings import Finding
+    from resources.market.port import MarketSource
+    from warehouse.manifest import Manifest
+    from warehouse.store import Warehouse
+
+    from warehouse.table import Table
+
+Timeframe = Literal["h4", "daily"]
+BAR_TABLES: dict[Timeframe, Table] = {"h4": OHLCV_H4, "daily": OHLCV_DAILY}
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What one update did.
+
+    Parameters
+    ----------
+    table
+        Qualified name.
+    fetched, inserted, revised, unchanged
+        Rows the source delivered, new keys, corrected keys, and rows equal to what was stored.
+    quarantined
+        Rows set aside with a reason; ``fetched + quarantined`` is what the source holds.
+    findings
+        What validation had to say, gaps included.
+    """
+
+    table: str
+    fetched: int
+    inserted: int
+    revised: int
+    unchanged: int
+    quarantined: int
+    findings: Sequence[Finding]
+
+
+def update_bars(
+    timeframe: Timeframe,
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
+    now: datetime,
+    manifest: Manifest,
+) -> Ingested:
+    """Append the bars whose label lies in ``window`` (end exclusive)."""
+    fetched = market.bars(timeframe, *window, now=now)
+    return _store(
+        BAR_TABLES[timeframe],
+        fetched.frame,
+        fetched.quarantined,
+        fetched.findings,
+        market=market,
+        warehouse=warehouse,
+        manifest=manifest,
+    )
+
+
+def update_macro(
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
+    now: datetime,
+    manifest: Manifest,
+) -> Ingested:
+    """Append the macro observations whose reference period begins in ``window``."""
+    fetched = market.macro(*window, now=now)
+    return _store(
+        MACRO,
+        fetched.frame,
+        fetched.quarantined,
+        fetched.findings,
+        market=market,
+        warehouse=warehouse,
+        manifest=manifest,
+    )
+
+
+def update_truth(
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
+    now: datetime,
+    manifest: Manifest,
+) -> Ingested:
+    """Append the planted regimes of a simulated world (no rows for a real source)."""
+    truth = market.truth(*window, now=now)
+    return _store(TRUTH, truth, None, (), market=market, warehouse=warehouse, manifest=manifest)
+
+
+def _store(
+    table: Table,
+    frame: pl.DataFrame,
+    quarantined: pl.DataFrame | None,
+    findings: Sequence[Finding],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
+    manifest: Manifest,
+) -> Ingested:
+    import polars as pl
+
+    feed = pl.lit(market.feed).alias("feed")
+    aside = 0
+    if quarantined is not None and quarantined.height:
+        aside = quarantined.height
+        warehouse.append(QUARANTINE, quarantined.with_columns(feed))
+    done = warehouse.append(table, frame.with_columns(feed), manifest=manifest)
+    return Ingested(
+        table.full_name, frame.height, done.inserted, done.revised, done.unchanged, aside, tuple(findings)
+    )

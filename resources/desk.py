@@ -1,0 +1,97 @@
+"""One place where settings, home, clock, warehouse and market source come together.
+
+Both ``definitions.py`` and the ``bells`` command open a desk, so that they can never disagree on what is configured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config.load import load_settings
+from resources.clock import SystemClock
+from resources.home import ROOT, Home
+from resources.market.registry import open_source
+from warehouse.session import SessionSettings
+from warehouse.store import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.config.load import Loaded
+    from resources.clock import Clock
+    from resources.market.port import MarketSource
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a job needs, as plain objects.
+
+    Parameters
+    ----------
+    loaded
+        Settings with the origin of every field.
+    home
+        Where state lives.
+    clock
+        The only thing that knows the time.
+    warehouse
+        The DuckDB store.
+    market
+        The configured market source.
+    """
+
+    loaded: Loaded
+    home: Home
+    clock: Clock
+    warehouse: Warehouse
+    market: MarketSource
+
+
+def open_desk(
+    environ: Mapping[str, str],
+    *,
+    overrides: Mapping[str, object] | None = None,
+    experiment: Path | None = None,
+    clock: Clock | None = None,
+) -> Desk:
+    """Load the settings and open what they name; nothing is read from or written to the warehouse yet.
+
+    Raises
+    ------
+    ConfigError
+        When a setting is wrong; the message names the field and where it came from.
+    """
+    loaded = load_settings(root=ROOT, overrides=overrides, environ=environ, experiment=experiment)
+    system = loaded.settings.system
+    home = Home.from_environ(environ)
+    ticking = clock or SystemClock()
+    store = system.warehouse
+    warehouse = Warehouse(
+        Path(store.path) if store.path else home.warehouse,
+        now=ticking.now,
+        settings=SessionSettings(
+            timeout_s=store.timeout_s, memory_limit=store.memory_limit, threads=store.threads
+        ),
+        chunk_rows=store.chunk_rows,
+        spool=home.spool,
+        urgent_wait_s=store.urgent_wait_s,
+    )
+    market = open_source(
+        system.source,
+        root=ROOT,
+        data_dir=data_dir(system.data_dir),
+        mapping=system.files_mapping,
+        instruments=loaded.settings.instruments,
+        seed=system.seed,
+    )
+    return Desk(loaded=loaded, home=home, clock=ticking, warehouse=warehouse, market=market)
+
+
+def data_dir(configured: str | None) -> Path | None:
+    """Return the folder of the ``files`` source: as configured, else ``../shared/data`` where it exists."""
+    if configured is not None:
+        return Path(configured)
+    beside = ROOT.parent / "shared" / "data"
+    return beside if beside.is_dir() else None
