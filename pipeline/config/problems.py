@@ -156,6 +156,6 @@ def _meaning(model: Any, path: Sequence[str]) -> str:
         elif isinstance(model, type) and issubclass(model, BaseModel) and key in model.model_fields:
             field = model.model_fields[key]
             if depth == len(path) - 1 and field.description:
-                return f"it means: {field.description}"
+                return f"give a value that meets the constraint; {key} is: {field.description}"
             model = field.annotation
-    return "see docs/configuration.md"
+    return "give a value that meets the constraint; docs/configuration.md lists every key"
