@@ -1,8 +1,8 @@
 """Blocking checks on stored bars and features: what a decision may not be fed.
 
 Each rule is a pure function from a frame to a number of offences; the assets turn them into check results.
-A gap inside the history is reported as a warning with its dates (real venues have outages); it blocks only when
-so much is missing that results would mean little.
+A gap inside the history is reported as a warning (real venues have outages); it blocks only when so much is
+missing that results would mean little.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import polars as pl
+
     from pipeline.market.findings import Finding
 
 BAR_CHECKS = ("no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh")
+MACRO_CHECKS = ("no_duplicates", "no_nan", "fresh")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import polars as pl
+
     from pipeline.market.findings import Finding
     from resources.market.port import MarketSource
     from warehouse.manifest import Manifest
     from warehouse.store import Warehouse
-
     from warehouse.table import Table
 
 Timeframe = Literal["h4", "daily"]

@@ -1,0 +1,76 @@
+"""Manifests of writes: what Dagster and the settings know about one, for the store to complete."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING
+
+from resources.home import ROOT
+from warehouse.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import dagster as dg
+
+    from pipeline.config.load import Loaded
+    from warehouse.manifest import Input
+    from warehouse.table import Table
+
+LIBRARIES = ("dagster", "duckdb", "numba", "numpy", "polars", "pyarrow", "scipy")
+
+
+@cache
+def library_versions() -> Mapping[str, str]:
+    """Return the installed versions of the libraries that can change a number."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in LIBRARIES}
+
+
+@cache
+def code_version() -> str:
+    """Return the commit of the checkout (``+dirty`` when files differ), else the version of the package."""
+    from importlib.metadata import version
+
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return f"{commit}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return f"eightbells {version('eightbells')}"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603 - constant arguments
+        ["git", "-C", str(ROOT), *arguments],  # noqa: S607 - whichever git the user has
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
+    return done.stdout.strip()
+
+
+def manifest_for(
+    asset: Table | str,
+    settings: Loaded,
+    started_at: datetime,
+    *,
+    context: dg.AssetExecutionContext | None = None,
+    inputs: tuple[Input, ...] = (),
+    seconds: float | None = None,
+) -> Manifest:
+    """Return the manifest of a write to ``asset`` (a table or the name of a command)."""
+    return Manifest(
+        asset=asset if isinstance(asset, str) else "/".join(asset.asset_key),
+        inputs=inputs,
+        config_hash=settings.config_hash,
+        code_version=code_version(),
+        seed=settings.settings.system.seed,
+        versions=library_versions(),
+        started_at=started_at,
+        seconds=seconds,
+        dagster_run_id=context.run.run_id if context else None,
+    )

@@ -1,0 +1,115 @@
+"""Market history: bars and macro observations, fetched by month, stored by version, checked before use."""
+
+from typing import TypeAlias
+
+import dagster as dg
+
+from assets.checks import BAR_CHECKS, MACRO_CHECKS, specs
+from assets.describe import table_metadata
+from assets.ingest import update_bars, update_macro, update_truth
+from assets.manifests import manifest_for
+from assets.reports import bars_result, macro_result, truth_result
+from pipeline.config.load import Loaded
+from resources.clock import Clock
+from resources.market.port import MarketSource
+from warehouse.store import Warehouse
+from warehouse.table import Table
+from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
+
+Months: TypeAlias = dg.TimeWindowPartitionsDefinition
+RETRY = dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL)
+
+
+def _declared(
+    table: Table, checks: tuple[str, ...], months: dg.TimeWindowPartitionsDefinition
+) -> dict[str, object]:
+    """Return what every history asset of this module declares alike."""
+    return {
+        "key": table.asset_key,
+        "group_name": "market",
+        "kinds": {"polars", "duckdb"},
+        "metadata": table_metadata(table),
+        "partitions_def": months,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "retry_policy": RETRY,
+        "code_version": "1",
+        "pool": "market_source",
+        "check_specs": specs(table.asset_key, checks),
+    }
+
+
+def market_assets(months: Months) -> list[dg.AssetsDefinition]:
+    """Return the market assets over these months."""
+
+    @dg.asset(**_declared(OHLCV_H4, BAR_CHECKS, months))
+    def ohlcv_h4(
+        context: dg.AssetExecutionContext,
+        market: dg.ResourceParam[MarketSource],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+        settings: dg.ResourceParam[Loaded],
+    ) -> dg.MaterializeResult:
+        """Closed four-hour bars of every configured symbol, labelled by their cell on the UTC grid.
+
+        Rows are versions of (feed, symbol, ts): fetching an equal bar again writes nothing, a corrected one
+        is a new version known from now on.  Rows that break a rule go to ``market.quarantine``.
+        """
+        window, now = context.partition_time_window, clock.now()
+        manifest = manifest_for(OHLCV_H4, settings, now, context=context)
+        done = update_bars("h4", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        return bars_result("h4", done, window, market=market, warehouse=warehouse, now=now)
+
+    @dg.asset(**_declared(OHLCV_DAILY, BAR_CHECKS, months))
+    def ohlcv_daily(
+        context: dg.AssetExecutionContext,
+        market: dg.ResourceParam[MarketSource],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+        settings: dg.ResourceParam[Loaded],
+    ) -> dg.MaterializeResult:
+        """Daily bars by session date (UTC day for crypto), known at the close plus the vendor's lag.
+
+        The label is a date, not an instant: a decision reads a daily close by ``known_at`` only.
+        """
+        window, now = context.partition_time_window, clock.now()
+        manifest = manifest_for(OHLCV_DAILY, settings, now, context=context)
+        done = update_bars("daily", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        return bars_result(
+            "daily", done, window, market=market, warehouse=warehouse, now=now, settings=settings
+        )
+
+    @dg.asset(**_declared(MACRO, MACRO_CHECKS, months))
+    def macro(
+        context: dg.AssetExecutionContext,
+        market: dg.ResourceParam[MarketSource],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+        settings: dg.ResourceParam[Loaded],
+    ) -> dg.MaterializeResult:
+        """Macro observations by reference period, known at their release.
+
+        Where a source holds only the latest revision, the rows say so and a backtest that reads them too.
+        """
+        window, now = context.partition_time_window, clock.now()
+        manifest = manifest_for(MACRO, settings, now, context=context)
+        done = update_macro(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        return macro_result(done, window, market=market, warehouse=warehouse, now=now)
+
+    @dg.asset(**_declared(TRUTH, ("no_duplicates",), months))
+    def truth(
+        context: dg.AssetExecutionContext,
+        market: dg.ResourceParam[MarketSource],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+        settings: dg.ResourceParam[Loaded],
+    ) -> dg.MaterializeResult:
+        """The regimes planted in the simulated world, for testing classifiers; no rows for a real source.
+
+        Nothing that decides may read it.
+        """
+        window, now = context.partition_time_window, clock.now()
+        manifest = manifest_for(TRUTH, settings, now, context=context)
+        done = update_truth(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        return truth_result(done, window, market=market, warehouse=warehouse)
+
+    return [ohlcv_h4, ohlcv_daily, macro, truth]
