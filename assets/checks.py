@@ -13,14 +13,13 @@ import dagster as dg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     import polars as pl
 
     from pipeline.market.findings import Finding
 
 BAR_CHECKS = ("no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh")
-MACRO_CHECKS = ("no_duplicates", "no_nan", "fresh")
+MACRO_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 
 
@@ -38,14 +37,15 @@ _DESCRIPTIONS = {
     "ohlc_order": "low <= open, close <= high.",
     "no_nan": "No value that must be a number is NaN or infinite.",
     "fresh": "The newest bar is not older than the calendar allows.",
-    "known_in_time": "No row claims to be known before the close of its bar.",
+    "known_in_time": "No row claims to be known before what it is made from.",
 }
 
 
-def gaps(findings: Sequence[Finding], expected: int, most_missing: float) -> dg.AssetCheckResult:
-    """Judge the gaps that validation found against the number of expected bars."""
+def gaps(findings: Sequence[Finding], present: int, most_missing: float) -> dg.AssetCheckResult:
+    """Judge the gaps that validation found beside the ``present`` bars."""
     found = [finding for finding in findings if finding.rule == "gap"]
     missing = sum(finding.count for finding in found)
+    expected = present + missing
     share = missing / expected if expected else 0.0
     blocked = share > most_missing
     return dg.AssetCheckResult(
@@ -87,23 +87,27 @@ def no_nan(frame: pl.DataFrame, columns: Sequence[str]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(check_name="no_nan", passed=wrong == 0, metadata={"offending_rows": wrong})
 
 
-def fresh(stale: Mapping[str, float], horizon: datetime) -> dg.AssetCheckResult:
-    """Judge series by how many hours their next expected value is overdue at ``horizon``."""
-    late = {symbol: hours for symbol, hours in stale.items() if hours > 0}
+def fresh(overdue: Mapping[str, float], *, live: bool) -> dg.AssetCheckResult:
+    """Judge series by how many hours beyond the grace their next expected bar is late.
+
+    A stale series blocks where the source is ``live``; a folder of history has an end, which warns.
+    """
+    late = {symbol: hours for symbol, hours in overdue.items() if hours > 0}
     return dg.AssetCheckResult(
         check_name="fresh",
         passed=not late,
-        description="; ".join(f"{symbol} is {hours:.0f} h overdue" for symbol, hours in late.items())
+        severity=dg.AssetCheckSeverity.ERROR if live else dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{symbol} ends {hours:.0f} h early" for symbol, hours in sorted(late.items()))
         or "every series is up to date",
-        metadata={"late_series": len(late), "judged_at": horizon.isoformat()},
+        metadata={"late_series": len(late)},
     )
 
 
-def known_in_time(rows: pl.DataFrame) -> dg.AssetCheckResult:
-    """Count feature rows that claim to be known before their bar closed."""
+def known_after(rows: pl.DataFrame, label: str) -> dg.AssetCheckResult:
+    """Count rows that claim to be known before the instant in column ``label``."""
     import polars as pl
 
-    wrong = rows.filter(pl.col("known_at") < pl.col("close_at")).height
+    wrong = rows.filter(pl.col("known_at") < pl.col(label)).height
     return dg.AssetCheckResult(
         check_name="known_in_time", passed=wrong == 0, metadata={"offending_rows": wrong}
     )

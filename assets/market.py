@@ -57,7 +57,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(OHLCV_H4, settings, now, context=context)
         done = update_bars("h4", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
-        return bars_result("h4", done, window, market=market, warehouse=warehouse, now=now)
+        return bars_result("h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings)
 
     @dg.asset(**_declared(OHLCV_DAILY, BAR_CHECKS, months))
     def ohlcv_daily(
@@ -93,7 +93,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(MACRO, settings, now, context=context)
         done = update_macro(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
-        return macro_result(done, window, market=market, warehouse=warehouse, now=now)
+        return macro_result(done, window, market=market, warehouse=warehouse)
 
     @dg.asset(**_declared(TRUTH, ("no_duplicates",), months))
     def truth(

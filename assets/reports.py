@@ -1,0 +1,161 @@
+"""What a market materialisation shows: row counts that plot, gaps, a picture, and its blocking checks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets import checks
+from assets.describe import markdown_table, numbers, picture
+from assets.ingest import BAR_TABLES
+from warehouse.tables import MACRO, TRUTH
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import polars as pl
+
+    from assets.ingest import Ingested, Timeframe
+    from pipeline.config.load import Loaded
+    from resources.market.port import MarketSource
+    from warehouse.store import Warehouse
+
+MOST_ROWS_SHOWN = 30
+GRACE = timedelta(hours=48)
+"""How long the next expected bar may be overdue before a series counts as stale."""
+
+
+def bars_result(
+    timeframe: Timeframe,
+    done: Ingested,
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
+    now: datetime,
+    settings: Loaded,
+) -> dg.MaterializeResult:
+    """Report an update of bars and judge what is stored now."""
+    import polars as pl
+
+    from pipeline.market.pictures import price_lines
+
+    table = BAR_TABLES[timeframe]
+    start, end = window
+    stored = warehouse.as_of(table, where={"feed": market.feed}, start=start, end=end)
+    limit = settings.settings.system.checks.max_missing_share
+    prices = ("open", "high", "low", "close")
+    overdue = _overdue(timeframe, market, warehouse, now, settings)
+    per_symbol = stored.group_by("symbol").agg(
+        pl.len().alias("rows"), pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")
+    )
+    return dg.MaterializeResult(
+        metadata={
+            **_counts(done, stored.height),
+            "simulated": market.simulated,
+            "symbols": markdown_table(per_symbol.sort("symbol").to_dicts()),
+            "gaps": markdown_table(_gap_rows(done)),
+            "picture": picture(price_lines(stored, f"{table.full_name}, feed {market.feed}"), "prices"),
+        },
+        check_results=[
+            checks.gaps(done.findings, stored.height, limit),
+            checks.duplicates(warehouse.duplicate_keys(table)),
+            checks.ohlc_order(stored),
+            checks.no_nan(stored, prices),
+            checks.fresh(overdue, live=market.history.end is None),
+        ],
+    )
+
+
+def macro_result(
+    done: Ingested, window: tuple[datetime, datetime], *, market: MarketSource, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Report an update of macro series and judge what is stored now."""
+    import polars as pl
+
+    from pipeline.market.pictures import series_lines
+
+    stored = warehouse.as_of(MACRO, where={"feed": market.feed}, start=window[0], end=window[1])
+    per_series = stored.group_by("series").agg(
+        pl.len().alias("rows"),
+        pl.col("ts").max().alias("last"),
+        pl.col("known_at").max().alias("known"),
+        pl.col("vintage").first(),
+    )
+    drawing = series_lines(stored, f"{MACRO.full_name}, feed {market.feed}")
+    return dg.MaterializeResult(
+        metadata={
+            **_counts(done, stored.height),
+            "simulated": market.simulated,
+            "series": markdown_table(per_series.sort("series").to_dicts()),
+            "picture": picture(drawing, "macro series"),
+        },
+        check_results=[
+            checks.duplicates(warehouse.duplicate_keys(MACRO)),
+            checks.no_nan(stored, ("value",)),
+            checks.known_after(stored, "ts"),
+        ],
+    )
+
+
+def truth_result(
+    done: Ingested, window: tuple[datetime, datetime], *, market: MarketSource, warehouse: Warehouse
+) -> dg.MaterializeResult:
+    """Report the planted regimes."""
+    from pipeline.market.pictures import regime_strips
+
+    stored = warehouse.as_of(TRUTH, where={"feed": market.feed}, start=window[0], end=window[1])
+    shown = {"picture": picture(regime_strips(stored, "planted regimes"), "regimes")} if stored.height else {}
+    return dg.MaterializeResult(
+        metadata={**_counts(done, stored.height), "simulated": market.simulated, **shown},
+        check_results=[checks.duplicates(warehouse.duplicate_keys(TRUTH))],
+    )
+
+
+def _counts(done: Ingested, stored: int) -> dict[str, object]:
+    return {
+        "dagster/row_count": stored,
+        **numbers(
+            {
+                "fetched": done.fetched,
+                "inserted": done.inserted,
+                "revised": done.revised,
+                "unchanged": done.unchanged,
+                "quarantined": done.quarantined,
+            }
+        ),
+    }
+
+
+def _gap_rows(done: Ingested) -> list[dict[str, object]]:
+    found = [finding for finding in done.findings if finding.rule == "gap"]
+    rows = [{"symbol": f.symbol, "first": f.ts, "last": f.last, "missing": f.count} for f in found]
+    if len(rows) > MOST_ROWS_SHOWN:
+        rest = sum(f.count for f in found[MOST_ROWS_SHOWN:])
+        more = {"symbol": f"{len(rows) - MOST_ROWS_SHOWN} more", "first": None, "last": None, "missing": rest}
+        return [*rows[:MOST_ROWS_SHOWN], more]
+    return rows
+
+
+def _overdue(
+    timeframe: Timeframe, market: MarketSource, warehouse: Warehouse, now: datetime, settings: Loaded
+) -> dict[str, float]:
+    """Return, by symbol, how many hours beyond the grace the bar after the newest stored one is late."""
+    from pipeline.calendar.sessions import expected_daily, expected_h4
+
+    expected_of = {"h4": expected_h4, "daily": expected_daily}[timeframe]
+    horizon = market.history.until(now)
+    coverage: pl.DataFrame = warehouse.query("coverage", feed=market.feed)
+    late: dict[str, float] = {}
+    for row in coverage.iter_rows(named=True):
+        if row["timeframe"] != timeframe:
+            continue
+        calendar = settings.settings.instruments[row["symbol"]].calendar
+        newest = row["last"] + timedelta(microseconds=1)
+        closes = expected_of(calendar, newest, max(horizon, newest))["close_at"]
+        due = closes.min() if closes.len() else None
+        hours = (horizon - due - GRACE).total_seconds() / 3600 if due is not None else 0.0
+        late[row["symbol"]] = max(0.0, hours)
+    return late
