@@ -1,4 +1,4 @@
-"""The rules that bars must keep.  A row that breaks one leaves the data and goes to quarantine by name.
+"""Bars sorted into clean and quarantined by the rules of `rules`, and what is missing named.
 
 Nothing is repaired here: clean and quarantined rows together are the rows that came in.  What is absent
 (gaps) is reported, never filled.
@@ -13,27 +13,14 @@ import polars as pl
 
 from pipeline.calendar.grid import CELL, require_utc
 from pipeline.errors import DataError
-from pipeline.market.bars import GAP_SCHEMA, PRICES, UTC_TIME, conform_bars, empty
+from pipeline.market.bars import GAP_SCHEMA, UTC_TIME, conform_bars, empty
 from pipeline.market.findings import Finding, Severity
 from pipeline.market.quarantine import quarantine
+from pipeline.market.rules import cell_rules, judge, repeat_rules, time_rules, value_rules, with_repeats
 
 Timeframe = Literal["h4", "daily"]
 
-TOLERANCE = 1e-9
-"""Relative slack of the OHLC order: float noise of an adjustment factor is no fault."""
-
 _DAY = timedelta(days=1)
-_TIMES = ("ts", "open_at", "close_at", "known_at")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule: the rows that break it, how much that matters, and the sentence that says why."""
-
-    name: str
-    severity: Severity
-    broken: pl.Expr
-    reason: pl.Expr
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +87,16 @@ def validate_bars(
         raise DataError(
             "no calendar for a symbol", "expected", lost, "one frame per symbol", "add the symbol"
         )
-    judged = _judge(bars, _rules(timeframe, at, allow_straddle=allow_straddle), expected)
-    clean = judged.filter(pl.col("rule").is_null()).select(bars.columns).sort("symbol", "ts")
-    bad = judged.filter(pl.col("rule").is_not_null())
+    step = CELL if timeframe == "h4" else _DAY
+    rules = [
+        *value_rules(),
+        *time_rules(at),
+        *cell_rules(step, allow_straddle=allow_straddle),
+        *repeat_rules(),
+    ]
+    on_calendar = bars.join(_calendar(expected), on=["symbol", "ts"], how="left", maintain_order="left")
+    good, bad = judge(with_repeats(on_calendar, ("symbol", "ts"), bars.columns), rules)
+    clean = good.select(bars.columns).sort("symbol", "ts")
     gaps = pl.concat(
         [empty(GAP_SCHEMA), *(find_gaps(clean, s, timeframe, expected[s], at) for s in sorted(expected))]
     )
@@ -137,72 +131,6 @@ def find_gaps(
     )
 
 
-def _rules(timeframe: Timeframe, now: datetime, *, allow_straddle: bool) -> list[Rule]:
-    """All rules in the order in which they claim a row; columns ``exp_*`` come from the calendar."""
-    error, warn = Severity.ERROR, Severity.WARN
-    prices = [pl.col(p) for p in PRICES]
-    ohlc = pl.format("open {} high {} low {} close {}", *(_shown(p) for p in PRICES))
-    span, step = (CELL, "4h") if timeframe == "h4" else (_DAY, "1d")
-    opens = pl.min_horizontal("ts", "exp_open_at")
-    closes = pl.max_horizontal(pl.col("ts") + span, "exp_close_at")
-    lowest, highest = pl.min_horizontal("open", "close"), pl.max_horizontal("open", "close")
-    slack = 1.0 + TOLERANCE
-    return [
-        Rule("missing_value", error, pl.any_horizontal(pl.col("symbol", *_TIMES).is_null()),
-             pl.lit("the symbol or an instant is missing")),
-        Rule("not_finite", error, pl.any_horizontal(p.is_null() | ~p.is_finite() for p in prices), ohlc),
-        Rule("non_positive", error, pl.any_horizontal(p <= 0 for p in prices), ohlc),
-        Rule("off_grid", error, pl.col("ts").dt.truncate(step) != pl.col("ts"),
-             pl.format("label {} is off the grid", _shown("ts"))),
-        Rule("time_order", error, pl.col("open_at") >= pl.col("close_at"),
-             pl.format("opens {} but closes {}", _shown("open_at"), _shown("close_at"))),
-        Rule("future", error, (pl.col("close_at") > now) | (pl.col("known_at") > now),
-             pl.format("closes {}, known {}, now {}", _shown("close_at"), _shown("known_at"),
-                       pl.lit(now.isoformat()))),
-        Rule("known_too_early", error, pl.col("known_at") < pl.col("close_at"),
-             pl.format("known {} before its close {}", _shown("known_at"), _shown("close_at"))),
-        Rule("outside_session", warn, pl.col("exp_close_at").is_null(),
-             pl.format("the calendar expects no bar at {}", _shown("ts"))),
-        Rule("wrong_cell", error, (pl.col("close_at") <= pl.col("ts")) | (pl.col("close_at") > closes),
-             pl.format("closes {} outside its cell {}", _shown("close_at"), _shown("ts"))),
-        Rule("straddle", warn, pl.lit(not allow_straddle) & (pl.col("open_at") < opens),
-             pl.format("opens {} before its cell {}", _shown("open_at"), _shown("ts"))),
-        Rule("ohlc_order", error,
-             (pl.col("low") > lowest * slack) | (pl.col("high") * slack < highest), ohlc),
-        Rule("bad_volume", error, (pl.col("volume") < 0) | pl.col("volume").is_infinite(),
-             pl.format("volume {}", _shown("volume"))),
-        Rule("conflict", error, pl.col("in_key") > pl.col("alike"),
-             pl.format("{} different rows for one label", pl.col("in_key"))),
-        Rule("duplicate", warn, pl.col("repeat") > 0, pl.lit("the same row again")),
-    ]  # fmt: skip
-
-
-def _judge(bars: pl.DataFrame, rules: list[Rule], expected: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Add columns ``rule, severity, reason``, NULL for rows that keep every rule."""
-    keyed = bars.join(
-        _calendar(expected), on=["symbol", "ts"], how="left", maintain_order="left"
-    ).with_columns(in_key=pl.len().over("symbol", "ts"))
-    if (keyed["in_key"] > 1).any():
-        same = pl.struct(bars.columns)
-        keyed = keyed.with_columns(alike=pl.len().over(same), repeat=pl.int_range(pl.len()).over(same))
-    else:
-        keyed = keyed.with_columns(alike=pl.lit(1), repeat=pl.lit(0))
-    numbered = keyed.with_columns(
-        number=pl.coalesce(
-            pl.when(rule.broken.fill_null(value=False)).then(pl.lit(i)) for i, rule in enumerate(rules)
-        )
-    )
-    bad = [
-        numbered.filter(pl.col("number") == i).with_columns(
-            rule=pl.lit(rule.name), severity=pl.lit(str(rule.severity)), reason=rule.reason
-        )
-        for i, rule in enumerate(rules)
-        if (numbered["number"] == i).any()
-    ]
-    nothing = [pl.lit(None, dtype=pl.String).alias(c) for c in ("rule", "severity", "reason")]
-    return pl.concat([numbered.filter(pl.col("number").is_null()).with_columns(nothing), *bad])
-
-
 def _calendar(expected: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     parts = [
         frame.select(
@@ -215,11 +143,6 @@ def _calendar(expected: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     ]
     times = dict.fromkeys(("ts", "exp_open_at", "exp_close_at"), UTC_TIME)
     return pl.concat([pl.DataFrame(schema={"symbol": pl.String(), **times}), *parts])
-
-
-def _shown(column: str) -> pl.Expr:
-    text = pl.col(column).dt.to_string("iso:strict") if column in _TIMES else pl.col(column).cast(pl.String)
-    return text.fill_null("missing")
 
 
 def _findings_of_rows(bad: pl.DataFrame) -> list[Finding]:
