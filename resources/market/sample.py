@@ -1,0 +1,89 @@
+"""The embedded default source: the simulated world behind the market port.
+
+Reads ``configs/sources/sample.yaml`` and nothing else; the world itself is `pipeline.market.sample`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resources.market.checked import checked_bars, expected_bars
+from resources.market.port import Fetched, Timeframe, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    import polars as pl
+
+    from pipeline.config.instruments import Instrument
+    from pipeline.market.sample.world import World
+
+
+class SampleSource:
+    """A simulated market source.
+
+    Parameters
+    ----------
+    world
+        The world it shows.
+    """
+
+    feed = "sample"
+    simulated = True
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.version = world.version
+        parameters = world.parameters
+        self.history = Window(parameters.start)
+        self.backtest = Window(parameters.backtest.start, parameters.backtest.end)
+
+    @classmethod
+    def from_yaml(cls, path: Path, *, instruments: Mapping[str, Instrument], root: Path) -> SampleSource:
+        """Build the source from its settings.
+
+        Raises
+        ------
+        ConfigError
+            When the file is missing or breaks a rule; names file, line, field and fix.
+        """
+        from pipeline.market.sample.parameters import WorldParameters
+        from pipeline.market.sample.world import World
+        from resources.market.settings import read_settings
+
+        return cls(World(read_settings(path, WorldParameters, root=root), instruments))
+
+    def instruments(self) -> tuple[str, ...]:
+        """Return the symbols of the world, the volatility index included."""
+        return tuple(sorted(self._world.instruments))
+
+    def bars(self, timeframe: Timeframe, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return simulated bars with ``start <= ts < end`` known at ``now``; they pass the same validation."""
+        frame = self._world.bars_h4(now) if timeframe == "h4" else self._world.bars_daily(now)
+        symbols = self._world.parameters.assets if timeframe == "h4" else self._world.instruments
+        window = Window(max(start, self.history.start), end) if end > self.history.start else None
+        expected = {
+            symbol: expected_bars(self._world.instruments[symbol], timeframe, window, now=now)
+            for symbol in symbols
+            if window is not None
+        }
+        return checked_bars(_between(frame, start, end), timeframe=timeframe, expected=expected, now=now)
+
+    def macro(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return simulated macro values with ``start <= ts < end`` released by ``now``."""
+        from pipeline.market.bars import GAP_SCHEMA, QUARANTINE_SCHEMA, empty
+
+        frame = _between(self._world.macro(now), start, end)
+        return Fetched(frame, empty(QUARANTINE_SCHEMA), (), empty(GAP_SCHEMA))
+
+    def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
+        """Return the planted regimes of the UTC days in the window that are over at ``now``."""
+        return _between(self._world.truth(now), start, end)
+
+
+def _between(frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+    import polars as pl
+
+    return frame.filter(pl.col("ts").is_between(start, end, closed="left"))

@@ -1,0 +1,30 @@
+"""Reads the YAML of a source into its settings model, with file, line, field and fix in every complaint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config.document import read_document
+from pipeline.config.problems import explain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_settings(path: Path, model: type[Model], *, root: Path | None = None) -> Model:
+    """Return the validated settings of one file.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, is no YAML mapping, or breaks a rule of the model.
+    """
+    document = read_document(path, root=root)
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        raise explain(error, model, where=document.where) from error
