@@ -1,0 +1,251 @@
+"""Short sessions on the warehouse file: wait, attach, one transaction, detach.
+
+Compute outside, materialise inside, hold for less than half a second.  An Arrow reader or a lazy relation
+that outlives its session ends early without an error: take ``fetchall()``, ``.pl()`` or
+``.to_arrow_table()``.  Tables and SQL belong elsewhere.
+"""
+
+import contextlib
+import os
+import random
+import re
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import duckdb
+
+from pipeline.errors import ConfigError, DataError, ResourceError, WarehouseBusyError
+from warehouse.foreign import Holder, busy, command_of, holders
+from warehouse.instance import ForeignLockError, SessionSettings, attached, create, one_thread
+from warehouse.interrupts import interrupts_held
+from warehouse.locks import Locks
+
+__all__ = ["SessionSettings", "Sessions"]
+
+BACKOFF_S = (0.01, 0.2)
+"""Shortest and longest sleep while a foreign process holds DuckDB's own lock."""
+
+_in_session = threading.local()
+
+
+class _LeftoverLogError(Exception):
+    """A reader found the write-ahead log of a killed writer."""
+
+
+class Sessions:
+    """Sessions on one database file, for any number of threads and processes.
+
+    Parameters
+    ----------
+    path
+        The database file.  Side files ``.gate``, ``.urgent`` and ``.lock`` appear beside it.
+    settings
+        Waiting time and DuckDB's limits.
+
+    Examples
+    --------
+    >>> sessions = Sessions(Path("var/warehouse.duckdb"))
+    >>> with sessions.write() as cursor:
+    ...     _ = cursor.execute("CREATE SCHEMA IF NOT EXISTS market")
+    """
+
+    def __init__(self, path: Path, settings: SessionSettings = SessionSettings()) -> None:  # noqa: B008 - frozen
+        self.path = Path(path).absolute()
+        self.settings = settings
+        self.locks = Locks(self.path)
+
+    @contextlib.contextmanager
+    def read(self, *, timeout: float | None = None) -> Generator[duckdb.DuckDBPyConnection]:
+        """Yield a cursor in a transaction on the file, attached read-only.
+
+        Parameters
+        ----------
+        timeout
+            Longest wait, seconds; the settings' when None.
+
+        Raises
+        ------
+        DataError
+            When the file does not exist or is no DuckDB database.
+        WarehouseBusyError
+            When no session could be had in time; names the process in the way.
+        ConfigError
+            When this thread is in a session already.
+        """
+        with self._session(write=False, urgent=False, timeout=timeout) as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def write(
+        self, *, urgent: bool = False, timeout: float | None = None
+    ) -> Generator[duckdb.DuckDBPyConnection]:
+        """Yield a cursor in a transaction on the file, attached for writing; the file is made when missing.
+
+        The transaction commits at a clean exit and rolls back on any exception.
+
+        Parameters
+        ----------
+        urgent
+            Pass ordinary sessions that wait: for a decision, not for bulk.
+        timeout
+            Longest wait, seconds; the settings' when None.
+
+        Raises
+        ------
+        DataError, WarehouseBusyError, ConfigError
+            As for `read`.
+        """
+        with self._session(write=True, urgent=urgent, timeout=timeout) as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def _session(
+        self, *, write: bool, urgent: bool, timeout: float | None
+    ) -> Generator[duckdb.DuckDBPyConnection]:
+        self._refuse_nesting()
+        deadline = time.monotonic() + (self.settings.timeout_s if timeout is None else timeout)
+        owner = os.getpid()
+        stack = contextlib.ExitStack()
+        _in_session.path = self.path
+        try:
+            cursor = self._open(stack, write=write, urgent=urgent, deadline=deadline)
+            try:
+                cursor.execute("BEGIN")
+                yield cursor
+            except BaseException as error:
+                if os.getpid() == owner:
+                    _roll_back(cursor)
+                if isinstance(error, RuntimeError) and isinstance(error.__cause__, KeyboardInterrupt):
+                    raise KeyboardInterrupt from error  # DuckDB wraps a Ctrl-C that met a running query
+                raise
+            if os.getpid() != owner:
+                raise ResourceError(
+                    "the process forked inside a warehouse session",
+                    field="warehouse",
+                    value=str(self.path),
+                    constraint="only the parent's session is committed; nothing survives a fork",
+                    fix="leave the session before forking, or open one in the child",
+                )
+            with interrupts_held():
+                _commit(cursor)
+                stack.close()
+        finally:
+            _in_session.path = None
+            with interrupts_held():
+                stack.close()
+
+    def _refuse_nesting(self) -> None:
+        outer = getattr(_in_session, "path", None)
+        if outer is not None:
+            raise ConfigError(
+                "this thread is in a warehouse session already",
+                field="warehouse",
+                value=str(outer),
+                constraint="sessions are never nested: the inner one would wait for the outer one for ever",
+                fix="materialise what the outer session read, leave it, then open the next",
+            )
+
+    def _open(
+        self, stack: contextlib.ExitStack, *, write: bool, urgent: bool, deadline: float
+    ) -> duckdb.DuckDBPyConnection:
+        """Take the locks and attach, letting go of everything while a foreign process holds the file."""
+        delay, longest = BACKOFF_S
+        replayed = False
+        if write:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            if not write:
+                self._require_file()
+            try:
+                with contextlib.ExitStack() as attempt:
+                    cursor = self._attach(
+                        attempt, write=write, urgent=urgent, deadline=deadline, may_replay=not replayed
+                    )
+                    stack.push(attempt.pop_all())
+                    return cursor
+            except _LeftoverLogError:
+                replayed = True
+                self._replay(deadline)
+                continue
+            except ForeignLockError as error:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise self._busy(str(error)) from error
+            time.sleep(min(delay * random.uniform(0.5, 1.5), left))  # noqa: S311 - jitter, not a secret
+            delay = min(delay * 1.5, longest)
+
+    def _attach(
+        self,
+        attempt: contextlib.ExitStack,
+        *,
+        write: bool,
+        urgent: bool,
+        deadline: float,
+        may_replay: bool,
+    ) -> duckdb.DuckDBPyConnection:
+        attempt.enter_context(self.locks.hold(exclusive=write, urgent=urgent, deadline=deadline))
+        if not write and may_replay and self._log().exists():  # we hold the lock: no writer of ours lives
+            raise _LeftoverLogError
+        attempt.enter_context(one_thread(self.path, deadline))
+        if write and not self.path.exists():
+            create(self.path, self.settings)
+        return attempt.enter_context(attached(self.path, self.settings, write=write))
+
+    def _log(self) -> Path:
+        return self.path.with_name(self.path.name + ".wal")
+
+    def _replay(self, deadline: float) -> None:
+        """Fold the log that a killed writer left into the file, so that not every reader replays it.
+
+        While a foreign process reads the file, nobody can: the reader's own attach then replays it in memory.
+        """
+        with contextlib.suppress(ForeignLockError), contextlib.ExitStack() as attempt:
+            attempt.enter_context(self.locks.hold(exclusive=True, urgent=False, deadline=deadline))
+            if not self._log().exists():  # it was a living writer's, and is done
+                return
+            attempt.enter_context(one_thread(self.path, deadline))
+            attempt.enter_context(attached(self.path, self.settings, write=True)).execute("CHECKPOINT")
+
+    def _require_file(self) -> None:
+        if not self.path.exists():
+            raise DataError(
+                "there is no warehouse yet",
+                field="warehouse",
+                value=str(self.path),
+                constraint="a read needs an existing file",
+                fix="run `bells run`, or point EIGHTBELLS_HOME at the folder that has one",
+            )
+
+    def _busy(self, message: str) -> WarehouseBusyError:
+        """Name the foreign process: by the kernel's list, else by DuckDB's own words."""
+        found = tuple(holder for holder in holders(self.path) if holder.pid != os.getpid())
+        named = re.search(r"\(PID (\d+)\)", message)
+        if not found and named:
+            pid = int(named.group(1))
+            found = (Holder(pid, command_of(pid), locked=True),)
+        return busy(self.path, found, detail="another program has the file open outside the desk's sessions")
+
+
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Undo the transaction; a query that Ctrl-C stopped is told so first, else it would run to its end."""
+    with interrupts_held(), contextlib.suppress(duckdb.Error):  # closing the cursor rolls back as well
+        cursor.interrupt()
+        cursor.execute("ROLLBACK")
+
+
+def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Commit, unless the session's code has ended the transaction itself."""
+    try:
+        cursor.execute("COMMIT")
+    except duckdb.TransactionException as error:
+        if "no transaction is active" not in str(error):
+            raise
+
+
+def _forget_session() -> None:
+    _in_session.path = None
+
+
+os.register_at_fork(after_in_child=_forget_session)
