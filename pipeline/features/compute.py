@@ -1,0 +1,237 @@
+"""Features as known at each H4 decision: the kernel's values, carried by ``known_at`` and by nothing else.
+
+Bars become known at their ``known_at``, daily closes at theirs; a label never makes a value known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from pipeline.arrays import Float2D, Float3D, Int2D, Time1D, Time2D
+from pipeline.calendar.grid import CELL64
+from pipeline.calendar.stale import closes_missed
+from pipeline.errors import ConfigError, SchemaError, TimestampError
+from pipeline.features.indicators import indicators
+from pipeline.features.registry import FeatureSpec
+from pipeline.market.panel import Panel, at_decisions
+
+LONGEST_HOLE = np.timedelta64(10, "D")
+"""After more than this without a bar an asset's H4 look-backs start anew."""
+
+_NAT = np.datetime64("NaT", "us")
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedCloses:
+    """The daily closes that a calendar expects of one asset, each array of shape ``(days,)``."""
+
+    ts: Time1D
+    known_at: Time1D
+
+
+@dataclass(frozen=True, eq=False)
+class _DailyBars:
+    """Daily bars of one symbol by session; ``known_at`` never decreases, as a late close holds up the rest."""
+
+    ts: Time1D
+    known_at: Time1D
+    prices: tuple[Float2D, Float2D, Float2D]
+
+
+def features_at_decisions(
+    panel: Panel,
+    daily: pl.DataFrame,
+    specs: Sequence[FeatureSpec],
+    *,
+    expected: Mapping[str, ExpectedCloses] | None = None,
+    out: Float3D | None = None,
+) -> dict[str, Float2D]:
+    """Compute features of every asset of the panel as they were known at each decision.
+
+    H4 features are computed on the bars an asset has and carried from the last bar known at the decision; a
+    bar that becomes known after its cell's end is first seen by a later decision.  Daily features are
+    computed on the closes that exist, in the order of their sessions, and carried the same way.
+
+    Parameters
+    ----------
+    panel
+        Bars with their history: look-backs begin at its first bar.
+    daily
+        Daily bars in `pipeline.market.bars.BAR_SCHEMA`; may be empty when no daily feature is asked for.
+    specs
+        What to compute, each name once.
+    expected
+        By symbol; needed for ``closes_missed_d`` only.
+    out
+        Shape ``(features, bars, assets)``, float64, C order, written instead of new memory.
+
+    Returns
+    -------
+    dict[str, Float2D]
+        By name, shape ``(bars, assets)``; NaN where nothing is known yet.
+
+    Raises
+    ------
+    ConfigError
+        When a feature is asked for twice, or ``closes_missed_d`` without expectations.
+    DataError
+        When a bar has a price that is no price.
+    SchemaError, TimestampError
+        When a column is missing, a session occurs twice, or ``out`` does not fit.
+    """
+    names = [spec.name for spec in specs]
+    if len(set(names)) != len(names):
+        raise ConfigError("a feature is asked for twice", "specs", names, "distinct names")
+    shape = (len(specs), panel.n_bars, panel.n_assets)
+    if out is not None and out.shape != shape:
+        raise SchemaError("the output does not fit", "out", out.shape, f"shape {shape}")
+    answer = np.empty(shape) if out is None else out
+    bars = [i for i, spec in enumerate(specs) if spec.timeframe == "h4"]
+    closes = [i for i, spec in enumerate(specs) if spec.timeframe == "daily" and spec.kind != "closes_missed"]
+    missed = [i for i, spec in enumerate(specs) if spec.kind == "closes_missed"]
+    if bars:
+        _fill_h4(panel, [specs[i] for i in bars], answer, bars)
+    if closes or missed:
+        _require_columns(daily)
+        ranges = any(specs[i].kind == "atr" for i in closes)
+        for column, symbol in enumerate(panel.symbols):
+            days = _daily_bars(daily, symbol, ranges=ranges)
+            if closes:
+                answer[closes, :, column] = _carry_daily(days, [specs[i] for i in closes], panel.decisions)
+            if missed:
+                answer[missed, :, column] = _missed(days, symbol, expected, panel.decisions)
+    return {spec.name: answer[i] for i, spec in enumerate(specs)}
+
+
+def rows_known(panel: Panel) -> Int2D:
+    """Return the row of the last bar known at each decision, -1 before the first, shape ``(bars, assets)``."""
+    rows = np.full((panel.n_bars, panel.n_assets), -1, np.int64)
+    present = panel.present
+    for column in range(panel.n_assets):
+        own = np.flatnonzero(present[:, column])
+        known = (
+            np.maximum.accumulate(panel.known_at[own, column]) if own.size else panel.known_at[own, column]
+        )
+        latest = at_decisions(own.astype(np.float64), known, panel.decisions)
+        seen = ~np.isnan(latest)
+        rows[seen, column] = latest[seen].astype(np.int64)
+    return rows
+
+
+def entered_at(panel: Panel, daily: pl.DataFrame) -> Time2D:
+    """Return when the newest bar or daily close that a decision could see became known.
+
+    Shape ``(bars, assets)``, ``datetime64[us]``; NaT where nothing is known yet.
+    """
+    entered = np.full((panel.n_bars, panel.n_assets), _NAT)
+    rows = rows_known(panel)
+    if daily.height:
+        _require_columns(daily)
+    for column, symbol in enumerate(panel.symbols):
+        present = np.flatnonzero(panel.present[:, column])
+        seen = rows[:, column] >= 0
+        if present.size:
+            held = np.full(panel.n_bars, _NAT)
+            held[present] = np.maximum.accumulate(panel.known_at[present, column])
+            entered[seen, column] = held[rows[seen, column]]
+        if daily.height:
+            days = _daily_bars(daily, symbol, ranges=False)
+            latest = np.searchsorted(days.known_at, panel.decisions, side="right")
+            from_days = np.concatenate([np.array([_NAT]), days.known_at])[latest]
+            entered[:, column] = np.fmax(entered[:, column], from_days)
+    return entered
+
+
+def features_table(panel: Panel, features: Mapping[str, Float2D], entered: Time2D) -> pl.DataFrame:
+    """Lay features out in rows: one for each cell in which an asset has a bar.
+
+    Parameters
+    ----------
+    panel
+        The panel that the features were computed on.
+    features
+        By name, shape ``(bars, assets)``.
+    entered
+        From `entered_at`, with the same panel and daily bars.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``symbol``, ``ts``, one column per feature (NULL where unknown) and ``known_at``: the later of the
+        bar's own ``known_at`` and of what entered the values.  Sorted by symbol, then ``ts``.
+    """
+    row, column = np.nonzero(panel.present)
+    known_at = np.fmax(panel.known_at[row, column], entered[row, column])
+    columns: dict[str, pl.Series] = {
+        "symbol": pl.Series(np.array(panel.symbols, dtype=object)[column], dtype=pl.String),
+        "ts": _utc(panel.ts[row]),
+    }
+    columns |= {name: pl.Series(values[row, column]).fill_nan(None) for name, values in features.items()}
+    return pl.DataFrame(columns | {"known_at": _utc(known_at)}).sort("symbol", "ts")
+
+
+def _fill_h4(panel: Panel, specs: Sequence[FeatureSpec], answer: Float3D, places: Sequence[int]) -> None:
+    longest = int(LONGEST_HOLE / CELL64)
+    values = indicators(panel.high, panel.low, panel.close, specs, longest_hole=longest)
+    rows = rows_known(panel)
+    columns = np.arange(panel.n_assets)
+    unseen = rows < 0
+    for place, own in zip(places, values, strict=True):
+        answer[place] = own[rows, columns]
+        answer[place][unseen] = np.nan
+
+
+def _carry_daily(days: _DailyBars, specs: Sequence[FeatureSpec], decisions: Time1D) -> Float2D:
+    values = indicators(*days.prices, specs)[:, :, 0]
+    return np.stack([at_decisions(own, days.known_at, decisions) for own in values])
+
+
+def _missed(
+    days: _DailyBars, symbol: str, expected: Mapping[str, ExpectedCloses] | None, decisions: Time1D
+) -> Float2D:
+    if expected is None or symbol not in expected:
+        raise ConfigError(
+            "missed closes need to know which closes were expected",
+            "expected",
+            symbol,
+            "an entry for every symbol",
+            "pass the calendar's daily closes",
+        )
+    calendar = expected[symbol]
+    return closes_missed(days.ts, days.known_at, calendar.ts, calendar.known_at, decisions)[None, :]
+
+
+def _daily_bars(daily: pl.DataFrame, symbol: str, *, ranges: bool) -> _DailyBars:
+    own = (
+        daily.lazy()
+        .filter(pl.col("symbol") == symbol, pl.col("close").is_not_null() & pl.col("close").is_not_nan())
+        .select("ts", "high", "low", "close", "known_at")
+        .sort("ts")
+        .collect()
+    )
+    ts = own["ts"].dt.replace_time_zone(None).to_numpy()
+    again = np.flatnonzero(np.diff(ts) == np.timedelta64(0, "us"))
+    if again.size:
+        raise TimestampError(
+            "a session occurs twice", "ts", f"{symbol} {ts[again[0]]}", "one row per session"
+        )
+    known_at = own["known_at"].dt.replace_time_zone(None).to_numpy()
+    close = np.ascontiguousarray(own["close"].to_numpy(), np.float64).reshape(-1, 1)
+    high, low = (
+        np.ascontiguousarray(own[name].to_numpy(), np.float64).reshape(-1, 1) if ranges else close
+        for name in ("high", "low")
+    )
+    known_at = np.maximum.accumulate(known_at) if known_at.size else known_at
+    return _DailyBars(ts, known_at, (high, low, close))
+
+
+def _require_columns(daily: pl.DataFrame) -> None:
+    for name in ("symbol", "ts", "high", "low", "close", "known_at"):
+        if name not in daily.columns:
+            raise SchemaError("a required column is missing", name, sorted(daily.columns), "daily bars")
+
+
+def _utc(times: Time1D) -> pl.Series:
+    return pl.Series(times.astype("datetime64[us]")).dt.replace_time_zone("UTC")
