@@ -58,7 +58,7 @@ def expected_bars(
     now: datetime,
     lag: timedelta | None = None,
 ) -> pl.DataFrame:
-    """Return the bars that a complete source would have handed out at ``now``: ``ts, open_at, close_at, minutes``."""
+    """Return ``ts, open_at, close_at, minutes`` of the bars that a complete source has at ``now``."""
     import polars as pl
 
     from pipeline.calendar.sessions import expected_daily, expected_h4

@@ -85,8 +85,8 @@ class MarketSource(Protocol):
     """One source of market data.
 
     ``feed`` names it in every table (``sample``, ``files``), ``simulated`` says whether its rows are made up,
-    ``version`` changes whenever the same call may answer differently (parameters, mapping).  ``history`` is the
-    stretch it covers, ``backtest`` the stretch a backtest takes unless told otherwise.
+    ``version`` changes whenever the same call may answer differently (parameters, mapping).  ``history`` is
+    the stretch it covers, ``backtest`` the stretch a backtest takes unless told otherwise.
     """
 
     feed: str
@@ -108,5 +108,5 @@ class MarketSource(Protocol):
         ...
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
-        """Return planted regimes (``scope, ts, label, simulated, known_at``); no rows where nothing is planted."""
+        """Return planted regimes: ``scope, ts, label, simulated, known_at``; else no rows."""
         ...

@@ -60,7 +60,7 @@ class SampleSource:
         return tuple(sorted(self._world.instruments))
 
     def bars(self, timeframe: Timeframe, start: datetime, end: datetime, *, now: datetime) -> Fetched:
-        """Return simulated bars with ``start <= ts < end`` known at ``now``; they pass the same validation."""
+        """Return the simulated bars with ``start <= ts < end`` that were known at ``now``."""
         frame = self._world.bars_h4(now) if timeframe == "h4" else self._world.bars_daily(now)
         symbols = self._world.parameters.assets if timeframe == "h4" else self._world.instruments
         window = Window(max(start, self.history.start), end) if end > self.history.start else None

@@ -4,14 +4,13 @@ Inside a half-hour the path is a Brownian bridge, whose extremes are drawn exact
 between its open and its close.  Nothing here knows regimes or correlation (`returns`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from pipeline.arrays import Float1D, Int1D
-from pipeline.market.sample.parameters import Volume, WorldParameters
+from pipeline.market.sample.parameters import WorldParameters
 from pipeline.market.sample.returns import AssetPath
 from pipeline.market.sample.steps import Clockwork, step_of
 from pipeline.seeds import stream
@@ -38,9 +37,9 @@ def step_bars(
 
     Notes
     -----
-    The maximum of a Brownian bridge from a to b with variance v is ``(a + b + sqrt((b - a)^2 + 2 v E)) / 2`` with E
-    a standard exponential (Glasserman 2004, section 6.4); the minimum likewise.  They are drawn independently.
-    A jump comes first, so the bridge runs from behind it.
+    The maximum of a Brownian bridge from a to b with variance v is ``(a + b + sqrt((b - a)^2 + 2
+    v E)) / 2`` with E a standard exponential (Glasserman 2004, section 6.4); the minimum likewise.  They are
+    drawn independently. A jump comes first, so the bridge runs from behind it.
     """
     steps = clock.at.size
     start, end = path.log_price[:-1], path.log_price[1:]
@@ -109,10 +108,9 @@ def _rows(opens: Int1D, closes: Int1D) -> tuple[Int1D, Int1D]:
 
 
 def _volume(world: WorldParameters, symbol: str, path: AssetPath, clock: Clockwork) -> Float1D:
-    of_class: Mapping[str, Float1D] = {"equity": clock.profile, "crypto": clock.crypto}
-    share = of_class[path.asset_class]
+    share = clock.profile if path.asset_class == "equity" else clock.crypto
     law = world.classes.equity if path.asset_class == "equity" else world.classes.crypto
-    rule: Volume = world.volume
+    rule = world.volume
     usual = np.mean(list(law.volatility.values()))
     busy = path.level / usual * np.sqrt(np.repeat(path.garch, clock.at.size // path.garch.size))
     noise = stream(world.seed, f"sample/volume/{symbol}").standard_normal(clock.at.size)

@@ -1,4 +1,4 @@
-"""Simulated macro series around the macro regime: a monthly activity index and the daily slope of the yield curve.
+"""Simulated macro series around the macro regime: monthly activity, daily slope of the yield curve.
 
 Values only; when they are released is a rule of the calendar.
 """

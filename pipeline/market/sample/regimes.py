@@ -1,7 +1,8 @@
 """Planted regimes: semi-Markov chains in UTC days, each drawn given the state of another one.
 
-One idea: a chain is a list of spells drawn one after the other from its own stream, so a longer world only adds
-spells.  What a regime does to prices is in `returns`; classifiers, which must not look here, live elsewhere.
+One idea: a chain is a list of spells drawn one after the other from its own stream, so a longer world only
+adds spells.  What a regime does to prices is in `returns`; classifiers, which must not look here, live
+elsewhere.
 """
 
 from collections.abc import Mapping

@@ -1,14 +1,16 @@
-"""Half-hour log prices of the simulated world: GARCH(1,1)-t around the regime's level, with jumps and correlation.
+"""Half-hour log prices of the simulated world: GARCH(1,1)-t around the regime's level, with jumps.
 
 The law, for asset a of a class, H4 cell c and half-hour k in it::
 
     r_k = drift(regime) scale w_k + sigma(regime) scale sqrt(g_c w_k / year) s_c z_k + J_k
-    g_(c+1) = (1 - alpha - beta) + alpha g_c e_c^2 + beta g_c,   e_c = s_c sum sqrt(w_k) z_k / sqrt(sum w_k)
+    g_(c+1) = (1 - alpha - beta) + alpha g_c e_c^2 + beta g_c
+    e_c = s_c sum(sqrt(w_k) z_k) / sqrt(sum w_k)
 
-``z`` are correlated standard normals, ``s_c = sqrt((nu - 2) / chi2_nu)`` is shared by the class, so that ``e_c`` is a
-Student t of unit variance; ``w`` are the variance weights of `steps` (Bollerslev 1986, 1987).  ``J`` is compound Poisson;
-drift includes its mean, GARCH does not see it.  All sums over assets are written out element by element: a matrix
-product may round a row differently when there are more rows, and earlier prices must not change.
+``z`` are correlated standard normals, ``s_c = sqrt((nu - 2) / chi2_nu)`` is shared by the class, so that
+``e_c`` is a Student t of unit variance; ``w`` are the variance weights of `steps` (Bollerslev 1986, 1987).
+``J`` is compound Poisson; drift includes its mean, GARCH does not see it.  All sums over assets are written
+out element by element: a matrix product may round a row differently when there are more rows, and earlier
+prices must not change.
 """
 
 from collections.abc import Mapping
@@ -185,7 +187,7 @@ def _cholesky(world: WorldParameters, symbols: tuple[str, ...], classes: Mapping
         world.correlation, world.classes.equity, world.classes.crypto, symbols, classes
     )
     try:
-        return np.linalg.cholesky(matrix)
+        return np.linalg.cholesky(matrix).astype(np.float64)
     except np.linalg.LinAlgError as error:
         raise ConfigError(
             "the correlations of the simulated world do not fit together",

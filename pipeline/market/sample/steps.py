@@ -1,7 +1,7 @@
 """The half-hour steps of the simulated world and how much of a day's variance each of them carries.
 
-Every session opens and closes on a half hour, so bars are whole numbers of steps.  Weights come from the calendar
-and the profiles alone, never from what was drawn, so a longer world does not change earlier ones.
+Every session opens and closes on a half hour, so bars are whole numbers of steps.  Weights come from the
+calendar and the profiles alone, never from what was drawn, so a longer world does not change earlier ones.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ _THURSDAY = 3
 class Clockwork:
     """When each class of assets moves, shape ``(steps,)`` unless said otherwise.
 
-    ``at`` is the start of each step; ``equity`` and ``crypto`` are variance weights, in sessions and in UTC days;
-    ``in_session`` tells equity trading steps; ``profile`` is a step's share of a full session's volume.
+    ``at`` is the start of each step; ``equity`` and ``crypto`` are variance weights, in sessions and in UTC
+    days; ``in_session`` tells equity trading steps; ``profile`` is a step's share of a full session's volume.
     """
 
     at: Time1D
@@ -49,7 +49,7 @@ def clockwork(
     start: np.datetime64, cells: int, equity: EquityLaw, crypto: CryptoLaw, calendar: str
 ) -> Clockwork:
     """Return the steps of ``cells`` H4 cells from ``start`` (00:00 UTC of a day)."""
-    at = start + np.arange(cells * STEPS_PER_CELL) * STEP
+    at = np.arange(start, start + cells * STEPS_PER_CELL * STEP, STEP)
     weight, in_session, profile = _equity_weights(at, equity, calendar)
     return Clockwork(at, weight, _crypto_weights(at, crypto), in_session, profile)
 

@@ -1,7 +1,7 @@
 """The simulated volatility index: the volatility expected over the next month, plus noise.
 
-It knows the conditional variance of its reference equity at each half-hour of a session and responds to its moves;
-it does not know when the regime will change.
+It knows the conditional variance of its reference equity at each half-hour of a session and responds to its
+moves; it does not know when the regime will change.
 """
 
 from collections.abc import Mapping
@@ -56,9 +56,9 @@ def index_bars(
 
     Notes
     -----
-    Expected variance a year = sigma^2 m + jumps, with m the mean of the GARCH forecast over the horizon,
-    ``1 + (g - 1)(1 - p^n) / (n (1 - p))``, ``p = alpha + beta`` and n cells; sigma^2 follows the regime's level with
-    the time constant ``smooth_days``.
+    Expected variance a year = sigma^2 m + jumps, with m the mean of the GARCH forecast over the
+    horizon, ``1 + (g - 1)(1 - p^n) / (n (1 - p))``, ``p = alpha + beta`` and n cells; sigma^2 follows the
+    regime's level with the time constant ``smooth_days``.
     """
     rule = world.volatility_index
     opens, closes = (step_of(bound, start) for bound in sessions)
