@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from warehouse.foreign import Holder, busy, command_of
 
 CATALOGUE = "eightbells"
@@ -122,6 +122,8 @@ def attached(path: Path, settings: SessionSettings, *, write: bool) -> Generator
         When DuckDB finds its lock taken; the message names the process.
     DataError
         When the file is no DuckDB database, or one of a version that this DuckDB cannot read.
+    ConfigError
+        When this process has the file open through a connection of its own.
     """
     owner = os.getpid()
     connection = _connection(settings, path)
@@ -153,6 +155,14 @@ def _explained(error: duckdb.Error, path: Path) -> Exception:
     message = str(error)
     if "set lock on file" in message or "Conflicting lock" in message:
         return ForeignLockError(message)
+    if "Unique file handle conflict" in message:
+        return ConfigError(
+            "this process has the warehouse file open by another way",
+            field="warehouse",
+            value=str(path),
+            constraint="one process opens the file once, through sessions",
+            fix="close that connection and use Warehouse.read() or write()",
+        )
     if isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.InvalidInputException):
         return DataError(
             "the warehouse file cannot be attached",
