@@ -160,7 +160,7 @@ TRIALS = Table(
         Column("daily_returns", "FLOAT[]", "fraction", "Daily returns of the headline series."),
         Column("digest", "VARCHAR", "SHA-256", "Digest of the full series."),
         Column("who", "VARCHAR", "name", "Who ran it."),
-        Column("at", "TIMESTAMPTZ", "UTC", "When it was run.", compared=False),
+        Column("ran_at", "TIMESTAMPTZ", "UTC", "When it was run.", compared=False),
     ),
     key=("trial_id",),
     policy="once",

@@ -46,9 +46,10 @@ SPOOLED = Table(
     name="spooled",
     description="One urgent write that reached the file, at once or by way of the spool.",
     columns=(
-        key_column("entry_id", "VARCHAR", "id", "Decision id of the write."),
+        key_column("entry_id", "VARCHAR", "id", "Decision and table: <decision id>/<schema.name>."),
         Column("table_name", "VARCHAR", "schema.name", "Table it wrote.", nullable=False),
         Column("rows", "BIGINT", "rows", "Rows handed in."),
+        Column("digest", "VARCHAR", "SHA-256", "Digest of the rows handed in."),
         Column("via", "VARCHAR", "write | spool", "How it came in."),
     ),
     key=("entry_id",),
@@ -63,7 +64,7 @@ DIGESTS = Table(
     columns=(
         key_column("table_name", "VARCHAR", "schema.name", "Table."),
         key_column("month", "DATE", "UTC", "First day of the month; 1970-01-01 without time axis."),
-        key_column("block", "VARCHAR", "text", "Values of the block columns, joined by a vertical bar."),
+        key_column("block", "VARCHAR", "text", "JSON list of the values of the block columns."),
         Column("rows", "BIGINT", "rows", "Visible versions the leaf was computed from."),
         Column("newest_recorded", "TIMESTAMPTZ", "UTC", "Largest recorded_at among them."),
         Column("newest_known", "TIMESTAMPTZ", "UTC", "Largest known_at among them."),

@@ -1,0 +1,217 @@
+r"""The bytes of a digest: what is hashed, in which order, so that equal data have equal digests anywhere.
+
+A table's digest is a tree: root over months, month over blocks, block (leaf) over columns.  All integers are
+little endian, text is UTF-8, every hash is SHA-256.
+
+=======  ================================================================================================
+node     bytes
+=======  ================================================================================================
+column   ``eightbells column 1\n``, ``<name> <type>\n``, rows as u64, then *cells*
+cells    validity (one bit a row, lowest bit first, 1 = known, padded with 0 to whole bytes), then values
+leaf     ``eightbells leaf 1\n``, then the 32 bytes of each column in declared order
+month    ``eightbells month 1\n``, then each block in byte order of its label: length as u32, label, 32 bytes
+root     ``eightbells table 1\n``, ``<schema.name>\n``, then the months likewise, labelled ``YYYY-MM``
+=======  ================================================================================================
+
+Values: BOOLEAN one byte; INTEGER and DATE (days since 1970) i32; BIGINT and TIMESTAMPTZ (microseconds since
+1970) i64; DOUBLE f64; DECIMAL the unscaled number as i128; VARCHAR rows + 1 offsets as i64 from 0, then
+the text; FLOAT[] rows + 1 offsets as i64 counted in elements, then the *cells* of the elements as f32.
+NaN counts as NULL, a NULL's slot is zero (or empty), -0.0 is 0.0.  The rows of a leaf are sorted by the
+key, then by ``known_at``, NULL first.  Columns: see `Table.digested`.  The label of a block is the JSON
+list of its values; a table without a time axis has the one month ``1970-01``.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warehouse.frames import dtypes
+from warehouse.table import KNOWN_AT, Column, Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_COLUMN = b"eightbells column 1\n"
+_LEAF = b"eightbells leaf 1\n"
+_MONTH = b"eightbells month 1\n"
+_TABLE = b"eightbells table 1\n"
+_EPOCH_MONTH = 1970 * 12
+
+
+@dataclass(frozen=True, order=True)
+class LeafId:
+    """Where a leaf hangs: ``months`` since year 0 (``12 * year + month - 1``) and the label of its block."""
+
+    months: int
+    block: str
+
+    @property
+    def month(self) -> str:
+        """``YYYY-MM``."""
+        return f"{self.months // 12:04d}-{self.months % 12 + 1:02d}"
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """One column in canonical form; ``offsets`` and ``inner`` where rows vary in length."""
+
+    valid: np.ndarray
+    values: np.ndarray
+    offsets: np.ndarray | None = None
+    inner: "_Cells | None" = None
+
+    def feed(self, hasher: Any, first: int, last: int) -> None:
+        hasher.update(np.packbits(self.valid[first:last], bitorder="little"))
+        if self.offsets is None:
+            hasher.update(self.values[first:last])
+            return
+        begin, end = int(self.offsets[first]), int(self.offsets[last])
+        hasher.update(self.offsets[first : last + 1] - begin)
+        if self.inner is None:
+            hasher.update(self.values[begin:end])
+        else:
+            self.inner.feed(hasher, begin, end)
+
+
+def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, bytes]:
+    """Return the digest of every leaf that ``frame`` has rows in.
+
+    Parameters
+    ----------
+    table
+        The declaration.
+    frame
+        At least the columns of ``table.digested`` in declared types, in any order of rows.
+
+    Returns
+    -------
+    dict
+        32 bytes for each leaf, in order of month and block.
+    """
+    if frame.is_empty():
+        return {}
+    columns = table.digested
+    months = month_number(table, frame)
+    tie = [KNOWN_AT] if KNOWN_AT in frame.columns else []
+    if table.time is not None:
+        frame = frame.with_columns(months.alias("_months")).sort(*table.block, "_months", *table.key, *tie)
+        months = frame["_months"]
+    else:
+        frame = frame.sort(*table.block, *table.key, *tie)
+    bounds = _bounds(months, [frame[name] for name in table.block])
+    heads = frame.select(table.block)[bounds[:-1]].rows() if table.block else [()]
+    cells = [(_header(column), _canonical(column, frame[column.name])) for column in columns]
+    found: dict[LeafId, bytes] = {}
+    for head, (first, last) in zip(heads, pairwise(bounds), strict=True):
+        leaf = hashlib.sha256(_LEAF)
+        count = (last - first).to_bytes(8, "little")
+        for header, column in cells:
+            hasher = hashlib.sha256(header + count)
+            column.feed(hasher, first, last)
+            leaf.update(hasher.digest())
+        found[LeafId(int(months[first]), label(head))] = leaf.digest()
+    return dict(sorted(found.items()))
+
+
+def combine(table: Table, found: Mapping[LeafId, bytes]) -> str:
+    """Return the root over leaves, as hex."""
+    months: dict[str, list[tuple[str, bytes]]] = {}
+    for leaf, digest in found.items():
+        months.setdefault(leaf.month, []).append((leaf.block, digest))
+    nodes = [(month, _node(_MONTH, children)) for month, children in months.items()]
+    return _node(_TABLE + table.full_name.encode() + b"\n", nodes).hex()
+
+
+def digest_frame(table: Table, frame: "pl.DataFrame") -> str:
+    """Return the digest of ``frame`` as content of ``table``, as hex.
+
+    For the newest versions of a whole table this is what `Warehouse.latest_digest` returns.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from warehouse.tables import MIGRATIONS
+    >>> digest_frame(MIGRATIONS, pl.DataFrame({"number": [1], "title": ["first"]}))[:16]
+    '6f7c15d1a4c14544'
+    """
+    kinds = dtypes()
+    wanted = {c.name: kinds[c.type] for c in table.digested}
+    return combine(table, leaves(table, frame.with_columns(frame[n].cast(k) for n, k in wanted.items())))
+
+
+def label(values: Iterable[object]) -> str:
+    """Return the label of a block."""
+    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def month_number(table: Table, frame: "pl.DataFrame") -> "pl.Series":
+    """Return ``12 * year + month - 1`` of every row; that of 1970-01 where the table has no time axis."""
+    import polars as pl
+
+    if table.time is None:
+        return pl.Series([_EPOCH_MONTH], dtype=pl.Int32).new_from_index(0, frame.height)
+    ts = frame[table.time]
+    return ts.dt.year().cast(pl.Int32) * 12 + ts.dt.month().cast(pl.Int32) - 1
+
+
+def _node(prefix: bytes, children: Iterable[tuple[str, bytes]]) -> bytes:
+    hasher = hashlib.sha256(prefix)
+    for text, digest in sorted((name.encode(), digest) for name, digest in children):
+        hasher.update(len(text).to_bytes(4, "little") + text + digest)
+    return hasher.digest()
+
+
+def _header(column: Column) -> bytes:
+    return _COLUMN + f"{column.name} {column.type}\n".encode()
+
+
+def _bounds(months: "pl.Series", blocks: "list[pl.Series]") -> list[int]:
+    """Return where runs of equal month and block begin, and the end."""
+    changed = np.zeros(len(months), dtype=np.bool_)
+    changed[0] = True
+    for series in (months, *blocks):
+        changed[1:] |= series.ne_missing(series.shift(1)).to_numpy()[1:]
+    return [*np.flatnonzero(changed).tolist(), len(months)]
+
+
+def _canonical(column: Column, series: "pl.Series") -> _Cells:
+    if column.type == "VARCHAR":
+        sizes = series.str.len_bytes().fill_null(0).to_numpy()
+        text = series.drop_nulls().str.join("").item() if len(series) else ""
+        return _Cells(series.is_not_null().to_numpy(), _bytes(text), _offsets(sizes))
+    if column.type == "FLOAT[]":
+        sizes = series.list.len().fill_null(0).to_numpy()
+        elements = series.filter(series.list.len().fill_null(0) > 0).explode()
+        empty = np.empty(0, dtype=np.uint8)
+        return _Cells(series.is_not_null().to_numpy(), empty, _offsets(sizes), _floats(elements, "<f4"))
+    if column.type == "DOUBLE":
+        return _floats(series, "<f8")
+    valid = series.is_not_null().to_numpy()
+    if column.type.startswith("DECIMAL"):
+        arrow = series.fill_null(0).rechunk().to_arrow()
+        raw = np.frombuffer(arrow.buffers()[1], dtype="V16", offset=16 * arrow.offset, count=len(series))
+        return _Cells(valid, raw)
+    whole = {"BOOLEAN": "u1", "INTEGER": "<i4", "DATE": "<i4", "BIGINT": "<i8", "TIMESTAMPTZ": "<i8"}
+    zeroed = series.to_physical().fill_null(value=False if column.type == "BOOLEAN" else 0)
+    return _Cells(valid, np.ascontiguousarray(zeroed.to_numpy().astype(whole[column.type])))
+
+
+def _floats(series: "pl.Series", kind: str) -> _Cells:
+    series = series.fill_nan(None)
+    values = series.fill_null(0.0).to_numpy().astype(kind)
+    return _Cells(series.is_not_null().to_numpy(), np.ascontiguousarray(values + values.dtype.type(0.0)))
+
+
+def _offsets(sizes: np.ndarray) -> np.ndarray:
+    offsets = np.zeros(len(sizes) + 1, dtype="<i8")
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets
+
+
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)

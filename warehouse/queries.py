@@ -1,0 +1,145 @@
+"""Named questions that people and commands ask of the warehouse; each sees only newest, finished rows.
+
+``{market.ohlcv_h4}`` in a query stands for the view of that table's newest visible versions.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ComponentNotFoundError, ConfigError
+from warehouse.asof import visible
+from warehouse.table import Table
+from warehouse.tables import TABLES, table
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import duckdb
+    import polars as pl
+
+_TABLE = re.compile(r"\{([a-z_0-9.]+)\}")
+
+
+@dataclass(frozen=True)
+class Query:
+    """One named question.
+
+    Parameters
+    ----------
+    description
+        What it answers.
+    sql
+        The query; ``$name`` are its parameters.
+    parameters
+        Names of the parameters; one that is not given is NULL, which means no restriction.
+    """
+
+    description: str
+    sql: str
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The query with the tables put in."""
+        return _TABLE.sub(lambda m: f"{table(m[1]).full_name}_now", self.sql)
+
+
+QUERIES: MappingProxyType[str, Query] = MappingProxyType(
+    {
+        "coverage": Query(
+            "Rows, first and last bar of every feed, symbol and timeframe.",
+            "SELECT feed, symbol, timeframe, count(*) AS rows, min(ts) AS first, max(ts) AS last,"
+            " max(known_at) AS last_known_at, bool_or(simulated) AS simulated FROM ("
+            " SELECT feed, symbol, 'h4' AS timeframe, ts, known_at, simulated FROM {market.ohlcv_h4}"
+            " UNION ALL"
+            " SELECT feed, symbol, 'daily', ts, known_at, simulated FROM {market.ohlcv_daily}"
+            " UNION ALL"
+            " SELECT feed, series, 'macro', ts, known_at, simulated FROM {market.macro})"
+            " WHERE $feed IS NULL OR feed = $feed GROUP BY ALL ORDER BY ALL",
+            ("feed",),
+        ),
+        "quarantined": Query(
+            "Rows in quarantine by feed, dataset, symbol and rule.",
+            "SELECT feed, dataset, symbol, rule, severity, count(*) AS rows, min(ts) AS first,"
+            " max(ts) AS last"
+            " FROM {market.quarantine} WHERE $feed IS NULL OR feed = $feed GROUP BY ALL ORDER BY ALL",
+            ("feed",),
+        ),
+        "runs": Query(
+            "Backtests, newest first.",
+            "SELECT * FROM {backtest.runs} WHERE ($strategy IS NULL OR strategy = $strategy)"
+            " AND ($source IS NULL OR source = $source) ORDER BY known_at DESC, run_id",
+            ("strategy", "source"),
+        ),
+        "run": Query("One backtest.", "SELECT * FROM {backtest.runs} WHERE run_id = $run_id", ("run_id",)),
+        "equity": Query(
+            "The equity curve of a run.",
+            "SELECT ts, nav, drawdown, cash, gross FROM {backtest.equity} WHERE run_id = $run_id ORDER BY ts",
+            ("run_id",),
+        ),
+        "trials": Query(
+            "Distinct research configurations tried, by family; controls and verification never count.",
+            "SELECT family, count(DISTINCT (config_hash, data_hash, coalesce(code_version, '')))"
+            " FILTER (kind = 'research') AS trials, count(*) AS rows, max(known_at) AS last"
+            " FROM {ledger.trials} WHERE $family IS NULL OR family = $family GROUP BY family ORDER BY family",
+            ("family",),
+        ),
+        "manifests": Query(
+            "Manifests, newest first.",
+            "SELECT * FROM {meta.manifests} WHERE $table_name IS NULL OR table_name = $table_name"
+            " ORDER BY manifest_id DESC",
+            ("table_name",),
+        ),
+        "migrations": Query("Changes of the schema.", "SELECT * FROM {meta.migrations} ORDER BY number"),
+    }
+)
+
+
+def run(
+    session: "Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]",
+    name: str,
+    parameters: Mapping[str, object],
+) -> "pl.DataFrame":
+    """Return the answer of a named query.
+
+    Raises
+    ------
+    ComponentNotFoundError
+        When there is no such query.
+    ConfigError
+        When a parameter is not the query's.
+    """
+    found = QUERIES.get(name)
+    if found is None:
+        raise ComponentNotFoundError(
+            "no such query", field="query", value=name, constraint=f"one of {', '.join(QUERIES)}"
+        )
+    foreign = sorted(set(parameters) - set(found.parameters))
+    if foreign:
+        raise ConfigError(
+            f"query {name} has no such parameter",
+            field=foreign[0],
+            constraint=f"one of {', '.join(found.parameters) or 'none'}",
+        )
+    values = {p: parameters.get(p) for p in found.parameters}
+    with session() as cursor:
+        return (cursor.execute(found.text, values) if values else cursor.execute(found.text)).pl()
+
+
+def duplicates(declared: Table) -> str:
+    """Return the query that counts versions stored twice: the same key at the same two clocks."""
+    keys = ", ".join(declared.key)
+    return (
+        f"SELECT count(*) FROM (SELECT {keys} FROM {declared.full_name} WHERE {visible().sql}"
+        f" GROUP BY {keys}, known_at, recorded_at HAVING count(*) > 1)"
+    )
+
+
+def sizes() -> str:
+    """Return the query for the rows of every table, unfinished writes and old versions included."""
+    return " UNION ALL ".join(
+        f"SELECT '{name}' AS table_name, count(*) AS rows FROM {name}" for name in TABLES
+    )
