@@ -5,6 +5,7 @@ Reads ``configs/sources/sample.yaml`` and nothing else; the world itself is `pip
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from resources.market.checked import checked_bars, expected_bars
@@ -18,25 +19,27 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.config.instruments import Instrument
+    from pipeline.market.sample.parameters import WorldParameters
     from pipeline.market.sample.world import World
 
 
 class SampleSource:
-    """A simulated market source.
+    """A simulated market source; the world is made when rows are first asked for.
 
     Parameters
     ----------
-    world
-        The world it shows.
+    parameters
+        What the world is made of.
+    instruments
+        The instrument table.
     """
 
     feed = "sample"
     simulated = True
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.version = world.version
-        parameters = world.parameters
+    def __init__(self, parameters: WorldParameters, instruments: Mapping[str, Instrument]) -> None:
+        self._parameters = parameters
+        self._table = instruments
         self.history = Window(parameters.start)
         self.backtest = Window(parameters.backtest.start, parameters.backtest.end)
 
@@ -50,14 +53,24 @@ class SampleSource:
             When the file is missing or breaks a rule; names file, line, field and fix.
         """
         from pipeline.market.sample.parameters import WorldParameters
-        from pipeline.market.sample.world import World
         from resources.market.settings import read_settings
 
-        return cls(World(read_settings(path, WorldParameters, root=root), instruments))
+        return cls(read_settings(path, WorldParameters, root=root), instruments)
+
+    @cached_property
+    def _world(self) -> World:
+        from pipeline.market.sample.world import World
+
+        return World(self._parameters, self._table)
+
+    @property
+    def version(self) -> str:
+        """Hash of parameters, ticks and laws: equal versions give equal rows."""
+        return self._world.version
 
     def instruments(self) -> tuple[str, ...]:
         """Return the symbols of the world, the volatility index included."""
-        return tuple(sorted(self._world.instruments))
+        return tuple(sorted({*self._parameters.assets, self._parameters.volatility_index.symbol}))
 
     def bars(self, timeframe: Timeframe, start: datetime, end: datetime, *, now: datetime) -> Fetched:
         """Return the simulated bars with ``start <= ts < end`` that were known at ``now``."""

@@ -6,7 +6,6 @@ Only shapes and ranges live here; the laws that use the parameters are in the mo
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from pipeline.config.model import Instant, Name, Strict, broken_rule
@@ -235,7 +234,7 @@ def _require_keys(
 
 def _require_exit(at: str, weights: Weights) -> None:
     for state in weights:
-        if not np.sum([weight for other, weight in weights.items() if other != state]) > 0:
+        if not any(weight > 0 for other, weight in weights.items() if other != state):
             raise broken_rule(
                 "some other state has weight > 0", "give weights", what=f"no way out of {state}", at=at
             )
