@@ -1,1 +1,89 @@
-"""Placeholder until the layers stand."""
+"""The code location: one function composes it from the variable parts, and nothing else knows every layer."""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.backtest import backtest_assets
+from assets.features import feature_assets
+from assets.market import market_assets
+from assets.partitions import months_from
+from resources.clock import Clock
+from resources.desk import Desk, open_desk
+from resources.warehouse import WarehouseResource
+from sensors.market_update import market_update
+
+OWNERS = {
+    "market": ["team:data"],
+    "features": ["team:research"],
+    "backtest": ["team:research"],
+}
+"""Who answers for each group."""
+
+
+def build_definitions(
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    clock: Clock | None = None,
+    desk: Desk | None = None,
+) -> dg.Definitions:
+    """Compose the code location.
+
+    Parameters
+    ----------
+    environ
+        Environment variables; ``EIGHTBELLS_HOME`` and ``EIGHTBELLS_SOURCE`` choose home and market source.
+    overrides
+        Settings by dotted path, as on the command line.
+    clock
+        Replaces the system clock.
+    desk
+        Replaces everything above: an already opened desk, as tests make it.
+    """
+    desk = desk or open_desk(os.environ if environ is None else environ, overrides=overrides, clock=clock)
+    months = months_from(desk.market.history.start)
+    assets = [*market_assets(months), *feature_assets(months), *backtest_assets()]
+    main = dg.define_asset_job(
+        "main",
+        selection=dg.AssetSelection.all(),
+        description="Bars in, features, one strategy, backtest: everything, in one process.",
+    )
+    return dg.Definitions(
+        assets=_with_policies(assets, desk),
+        jobs=[main],
+        schedules=[market_update(main, desk.market.history.start)],
+        executor=dg.in_process_executor,
+        resources={
+            "market": desk.market,
+            "warehouse": WarehouseResource.around(desk.warehouse),
+            "clock": desk.clock,
+            "settings": desk.loaded,
+            "home": desk.home,
+        },
+    )
+
+
+def _with_policies(assets: list[dg.AssetsDefinition], desk: Desk) -> list[dg.AssetsDefinition]:
+    """Give every asset its owners and its freshness policy, in one place."""
+    limits = desk.loaded.settings.system.freshness
+    hours = {
+        ("market", "ohlcv_h4"): limits.h4_hours,
+        ("market", "ohlcv_daily"): limits.daily_hours,
+        ("market", "macro"): limits.macro_hours,
+        ("features", "h4"): limits.h4_hours,
+    }
+
+    def mapped(spec: dg.AssetSpec) -> dg.AssetSpec:
+        late = hours.get(tuple(spec.key.path))
+        policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=late)) if late else None
+        return spec.replace_attributes(
+            owners=OWNERS[spec.key.path[0]], freshness_policy=policy or spec.freshness_policy
+        )
+
+    return [asset.map_asset_specs(mapped) for asset in assets]
+
+
+defs = build_definitions()

@@ -10,7 +10,7 @@ import dagster as dg
 from pipeline.errors import ResourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from warehouse.table import Table
 
@@ -57,7 +57,7 @@ def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def markdown_table(rows: list[Mapping[str, object]]) -> dg.MarkdownMetadataValue:
+def markdown_table(rows: Sequence[Mapping[str, object]]) -> dg.MarkdownMetadataValue:
     """Return rows as a Markdown table; an unknown value shows as a dash."""
     if not rows:
         return dg.MetadataValue.md("no rows")

@@ -44,9 +44,11 @@ def feature_assets(months: Months) -> list[dg.AssetsDefinition]:
         from parameters wherever they are needed; these are the ones that people, checks and the UI look at.
         """
         window, now = context.partition_time_window, clock.now()
-        rows, inputs = feature_rows(window, market=market, warehouse=warehouse, now=now)
+        rows, inputs = feature_rows(
+            window, market=market, warehouse=warehouse, now=now, instruments=settings.settings.instruments
+        )
         manifest = manifest_for(FEATURES_H4, settings, now, context=context, inputs=inputs)
         done = warehouse.append(FEATURES_H4, rows, manifest=manifest)
-        return features_result(rows, done, warehouse=warehouse, market=market)
+        return features_result(rows, done, market=market, warehouse=warehouse)
 
     return [h4]

@@ -1,5 +1,6 @@
 """Market history: bars and macro observations, fetched by month, stored by version, checked before use."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import dagster as dg
@@ -20,28 +21,28 @@ Months: TypeAlias = dg.TimeWindowPartitionsDefinition
 RETRY = dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 
 
-def _declared(
-    table: Table, checks: tuple[str, ...], months: dg.TimeWindowPartitionsDefinition
-) -> dict[str, object]:
-    """Return what every history asset of this module declares alike."""
-    return {
-        "key": table.asset_key,
-        "group_name": "market",
-        "kinds": {"polars", "duckdb"},
-        "metadata": table_metadata(table),
-        "partitions_def": months,
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        "retry_policy": RETRY,
-        "code_version": "1",
-        "pool": "market_source",
-        "check_specs": specs(table.asset_key, checks),
-    }
+def _history(
+    table: Table, checks: tuple[str, ...], months: Months
+) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
+    """Return the decorator that every history asset of this module shares."""
+    return dg.asset(
+        key=table.asset_key,
+        group_name="market",
+        kinds={"polars", "duckdb"},
+        metadata=table_metadata(table),
+        partitions_def=months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=RETRY,
+        code_version="1",
+        pool="market_source",
+        check_specs=specs(table.asset_key, checks),
+    )
 
 
 def market_assets(months: Months) -> list[dg.AssetsDefinition]:
     """Return the market assets over these months."""
 
-    @dg.asset(**_declared(OHLCV_H4, BAR_CHECKS, months))
+    @_history(OHLCV_H4, BAR_CHECKS, months)
     def ohlcv_h4(
         context: dg.AssetExecutionContext,
         market: dg.ResourceParam[MarketSource],
@@ -59,7 +60,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         done = update_bars("h4", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return bars_result("h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings)
 
-    @dg.asset(**_declared(OHLCV_DAILY, BAR_CHECKS, months))
+    @_history(OHLCV_DAILY, BAR_CHECKS, months)
     def ohlcv_daily(
         context: dg.AssetExecutionContext,
         market: dg.ResourceParam[MarketSource],
@@ -78,7 +79,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
             "daily", done, window, market=market, warehouse=warehouse, now=now, settings=settings
         )
 
-    @dg.asset(**_declared(MACRO, MACRO_CHECKS, months))
+    @_history(MACRO, MACRO_CHECKS, months)
     def macro(
         context: dg.AssetExecutionContext,
         market: dg.ResourceParam[MarketSource],
@@ -95,7 +96,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         done = update_macro(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return macro_result(done, window, market=market, warehouse=warehouse)
 
-    @dg.asset(**_declared(TRUTH, ("no_duplicates",), months))
+    @_history(TRUTH, ("no_duplicates",), months)
     def truth(
         context: dg.AssetExecutionContext,
         market: dg.ResourceParam[MarketSource],

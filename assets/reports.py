@@ -61,7 +61,7 @@ def bars_result(
         },
         check_results=[
             checks.gaps(done.findings, stored.height, limit),
-            checks.duplicates(warehouse.duplicate_keys(table)),
+            checks.duplicates(warehouse.duplicates(table)),
             checks.ohlc_order(stored),
             checks.no_nan(stored, prices),
             checks.fresh(overdue, live=market.history.end is None),
@@ -93,7 +93,7 @@ def macro_result(
             "picture": picture(drawing, "macro series"),
         },
         check_results=[
-            checks.duplicates(warehouse.duplicate_keys(MACRO)),
+            checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
             checks.known_after(stored, "ts"),
         ],
@@ -110,11 +110,11 @@ def truth_result(
     shown = {"picture": picture(regime_strips(stored, "planted regimes"), "regimes")} if stored.height else {}
     return dg.MaterializeResult(
         metadata={**_counts(done, stored.height), "simulated": market.simulated, **shown},
-        check_results=[checks.duplicates(warehouse.duplicate_keys(TRUTH))],
+        check_results=[checks.duplicates(warehouse.duplicates(TRUTH))],
     )
 
 
-def _counts(done: Ingested, stored: int) -> dict[str, object]:
+def _counts(done: Ingested, stored: int) -> dict[str, float]:
     return {
         "dagster/row_count": stored,
         **numbers(
@@ -131,10 +131,17 @@ def _counts(done: Ingested, stored: int) -> dict[str, object]:
 
 def _gap_rows(done: Ingested) -> list[dict[str, object]]:
     found = [finding for finding in done.findings if finding.rule == "gap"]
-    rows = [{"symbol": f.symbol, "first": f.ts, "last": f.last, "missing": f.count} for f in found]
+    rows: list[dict[str, object]] = [
+        {"symbol": f.symbol, "first": f.ts, "last": f.last, "missing": f.count} for f in found
+    ]
     if len(rows) > MOST_ROWS_SHOWN:
         rest = sum(f.count for f in found[MOST_ROWS_SHOWN:])
-        more = {"symbol": f"{len(rows) - MOST_ROWS_SHOWN} more", "first": None, "last": None, "missing": rest}
+        more: dict[str, object] = {
+            "symbol": f"{len(rows) - MOST_ROWS_SHOWN} more",
+            "first": None,
+            "last": None,
+            "missing": rest,
+        }
         return [*rows[:MOST_ROWS_SHOWN], more]
     return rows
 
@@ -155,7 +162,7 @@ def _overdue(
         calendar = settings.settings.instruments[row["symbol"]].calendar
         newest = row["last"] + timedelta(microseconds=1)
         closes = expected_of(calendar, newest, max(horizon, newest))["close_at"]
-        due = closes.min() if closes.len() else None
-        hours = (horizon - due - GRACE).total_seconds() / 3600 if due is not None else 0.0
+        due = closes.to_list()[0] if closes.len() else horizon
+        hours = (horizon - due - GRACE).total_seconds() / 3600
         late[row["symbol"]] = max(0.0, hours)
     return late

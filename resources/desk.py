@@ -81,17 +81,8 @@ def open_desk(
     market = open_source(
         system.source,
         root=ROOT,
-        data_dir=data_dir(system.data_dir),
+        data_dir=loaded.data_dir,
         mapping=system.files_mapping,
         instruments=loaded.settings.instruments,
-        seed=system.seed,
     )
     return Desk(loaded=loaded, home=home, clock=ticking, warehouse=warehouse, market=market)
-
-
-def data_dir(configured: str | None) -> Path | None:
-    """Return the folder of the ``files`` source: as configured, else ``../shared/data`` where it exists."""
-    if configured is not None:
-        return Path(configured)
-    beside = ROOT.parent / "shared" / "data"
-    return beside if beside.is_dir() else None

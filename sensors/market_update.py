@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
@@ -12,6 +12,9 @@ from assets.partitions import month_range
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+Job: TypeAlias = "dg.JobDefinition | UnresolvedAssetJobDefinition"
 LATE = timedelta(days=10)
 """How long after its reference date a row may still arrive (publication copies, restated closes)."""
 CLOSED = timedelta(minutes=5)
@@ -27,7 +30,7 @@ def update_months(fired_at: datetime, first: datetime) -> tuple[datetime, dateti
     return max(first, newest - LATE), max(first, newest)
 
 
-def market_update(job: dg.JobDefinition | object, first: datetime) -> dg.ScheduleDefinition:
+def market_update(job: Job, first: datetime) -> dg.ScheduleDefinition:
     """Return the schedule for ``job``: five minutes past every H4 close, off until someone turns it on."""
 
     @dg.schedule(

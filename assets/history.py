@@ -1,0 +1,127 @@
+"""Stored history as kernels want it: one panel, the daily bars beside it, and what was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.errors import InsufficientDataError
+from warehouse.manifest import Input
+from warehouse.tables import OHLCV_DAILY, OHLCV_H4
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import polars as pl
+
+    from pipeline.config.instruments import Instrument
+    from pipeline.features.compute import ExpectedCloses
+    from pipeline.market.panel import Panel
+    from warehouse.store import Warehouse
+    from warehouse.table import Table
+
+
+@dataclass(frozen=True)
+class History:
+    """Bars of some symbols up to an instant.
+
+    Parameters
+    ----------
+    panel
+        All H4 cells from the first stored bar to ``end``.
+    daily
+        Daily bars of the same symbols.
+    expected
+        The daily closes that each symbol's calendar expects.
+    simulated
+        Whether any row was made up.
+    vintages
+        Which states of a revised history were read.
+    adjustments
+        What the prices are adjusted for.
+    inputs
+        What was read, with digests, for the manifest.
+    """
+
+    panel: Panel
+    daily: pl.DataFrame
+    expected: Mapping[str, ExpectedCloses]
+    simulated: bool
+    vintages: tuple[str, ...]
+    adjustments: tuple[str, ...]
+    inputs: tuple[Input, ...]
+
+
+def read_history(
+    symbols: Sequence[str],
+    end: datetime,
+    *,
+    feed: str,
+    warehouse: Warehouse,
+    instruments: Mapping[str, Instrument],
+    at: datetime | None = None,
+) -> History:
+    """Read everything stored for ``symbols`` with labels before ``end``, as of ``at``.
+
+    Raises
+    ------
+    InsufficientDataError
+        When no H4 bar of any of the symbols is stored.
+    """
+    from pipeline.calendar.grid import cell_label
+    from pipeline.market.panel import build_panel
+
+    where = {"feed": feed, "symbol": list(symbols)}
+    bars = warehouse.as_of(OHLCV_H4, at, where=where, end=end)
+    daily = warehouse.as_of(OHLCV_DAILY, at, where=where, end=end)
+    if not bars.height:
+        raise InsufficientDataError(
+            f"no H4 bars of {', '.join(symbols)} are stored for the feed {feed}",
+            field="market.ohlcv_h4",
+            value=0,
+            constraint="at least one bar",
+            fix=f"run `bells data update --source {feed}` or `bells run --source {feed}`",
+        )
+    first = bars["ts"].sort().to_list()[0]
+    panel = build_panel(bars, symbols, first, max(cell_label(end), first))
+    both = [frame.select("simulated", "vintage", "adjustment") for frame in (bars, daily) if frame.height]
+    return History(
+        panel=panel,
+        daily=daily,
+        expected={s: _expected_closes(instruments[s], daily, end) for s in symbols},
+        simulated=any(frame["simulated"].any() for frame in both),
+        vintages=_words(both, "vintage"),
+        adjustments=_words(both, "adjustment"),
+        inputs=(_input(OHLCV_H4, bars, at), _input(OHLCV_DAILY, daily, at)),
+    )
+
+
+def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime) -> ExpectedCloses:
+    """Return the closes the calendar expects from the first stored one on, by the rule of the instrument."""
+    import numpy as np
+    import polars as pl
+
+    from pipeline.calendar.known import KnownRule, known_at
+    from pipeline.calendar.sessions import ALWAYS_OPEN, expected_daily
+    from pipeline.features.compute import ExpectedCloses
+
+    own = daily.filter(pl.col("symbol") == instrument.symbol)
+    if not own.height:
+        nothing = np.array([], dtype="datetime64[us]")
+        return ExpectedCloses(nothing, nothing)
+    ts = expected_daily(instrument.calendar, own["ts"].sort().to_list()[0], end)["ts"]
+    labels = ts.dt.replace_time_zone(None).to_numpy()
+    rule = KnownRule.UTC_DAY if instrument.calendar == ALWAYS_OPEN else KnownRule.SESSION_CLOSE
+    return ExpectedCloses(labels, known_at(rule, labels, calendar=instrument.calendar))
+
+
+def _input(table: Table, frame: pl.DataFrame, at: datetime | None) -> Input:
+    from warehouse.digest import digest_frame
+
+    digest = digest_frame(table, frame) if frame.height else None
+    return Input(table.full_name, at, frame.height, digest)
+
+
+def _words(frames: list[pl.DataFrame], column: str) -> tuple[str, ...]:
+    return tuple(sorted({word for frame in frames for word in frame[column].drop_nulls().unique()}))
