@@ -1,15 +1,18 @@
 """One JSON-line file that several processes append to: whole lines only, rotated by size.
 
-A line is one ``write`` on an ``O_APPEND`` descriptor under a shared ``flock`` of a side file; rotation takes
-the side file exclusively.  Nothing stays open between lines, so nothing is shared across a fork.
+A line is one ``write`` on an ``O_APPEND`` descriptor under an ``flock`` of a side file, and so is a rotation.
+Nothing stays open between lines, so nothing is shared across a fork.
 """
 
+import errno
 import fcntl
 import os
+import time
 from pathlib import Path
 
 LONGEST_LINE = 4096
 """Bytes of one line, newline included."""
+_TRIES, _PAUSE_S = 4000, 0.0005
 
 
 class LogFile:
@@ -46,14 +49,24 @@ class LogFile:
             self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
         )
         try:
-            fcntl.flock(guard, fcntl.LOCK_SH)
+            self._lock(guard)
             if not self._fits(line):
-                fcntl.flock(guard, fcntl.LOCK_EX)
-                if not self._fits(line):  # another process may have rotated while this one waited
-                    self._rotate()
+                self._rotate()
             self._write(line)
         finally:
             os.close(guard)
+
+    def _lock(self, guard: int) -> None:
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_PAUSE_S)
+            else:
+                return
+        raise BlockingIOError(
+            errno.EWOULDBLOCK, f"locked by another process for {_TRIES * _PAUSE_S:g} s", str(self.path)
+        )
 
     def _fits(self, line: bytes) -> bool:
         try:

@@ -6,17 +6,18 @@ becomes a record on the stream ``errors``, is counted, and is shown on stderr (w
 
 import re
 import sys
-from collections.abc import Callable, Generator, MutableMapping
+from collections.abc import Callable, Generator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TextIO, get_args
+from typing import Any, Literal, NoReturn, Self, TextIO, get_args
 
 import structlog
 
-from pipeline.config.secrets import masked
+from pipeline.config.secrets import masked, secret_values
+from pipeline.config.system import Logging
 from pipeline.errors import BellsError, ConfigError
 from resources.log_file import LogFile
 from resources.log_record import console_line, head, line, plain
@@ -114,6 +115,26 @@ class Logs:
         self._hidden = hidden
         self._strict = strict
         self.broken = 0
+
+    @classmethod
+    def from_settings(
+        cls,
+        logging: Logging,
+        directory: Path,
+        *,
+        now: Callable[[], datetime],
+        environ: Mapping[str, str],
+    ) -> Self:
+        """Return the logs as configured; the values of variables that say secret are masked."""
+        return cls(
+            directory,
+            now=now,
+            level=logging.level,
+            console_level=logging.console_level,
+            rotate_mb=logging.rotate_mb,
+            keep=logging.keep,
+            hidden=secret_values(environ),
+        )
 
     def stream(self, name: StreamName, component: str) -> structlog.typing.FilteringBoundLogger:
         """Return a logger whose methods are ``debug, info, warning, error, critical(message, **context)``.

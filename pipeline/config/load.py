@@ -22,16 +22,16 @@ from pipeline.errors import ConfigError
 
 COMMAND_LINE = "command line"
 NOT_IN_HASH = (
-    ("system", "mode"),
     ("system", "data_dir"),
     ("system", "files_mapping"),
     ("system", "warehouse"),
     ("system", "logging"),
     ("system", "freshness"),
+    ("system", "checks"),
     ("strategies", "*", "description"),
     ("strategies", "*", "status"),
 )
-"""Paths whose value cannot change a number: places, waits, words.  What files hold is in the data hash."""
+"""Paths whose value cannot change a number: places, waits, gates, words; files are in the data hash."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ _SECRET_NAME = re.compile(
 _KNOWN_KEYS = re.compile(
     r"(AKIA|ASIA)[A-Z0-9]{16}|(PK|AK|CK)[A-Z0-9]{16,}|sk[-_](live|test|ant|proj)\S*|gh[pousr]_\w{20,}|xox[abpr]-\S+|eyJ[\w-]+\.\S+",
 )
-_IN_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s:@]+:[^/\s@]+@", re.IGNORECASE)
+_IN_ADDRESS = re.compile(
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,20}://)[^/\s:@]{0,256}:[^/\s@]{1,512}@", re.IGNORECASE
+)
 _LONGEST_WORD = 16
 _SHORTEST_SECRET = 6
 

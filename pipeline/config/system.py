@@ -148,12 +148,17 @@ class Freshness(Strict):
     macro_hours: float = Field(28.0, gt=0, le=8760, description="Macro series")
 
 
+class Checks(Strict):
+    """Where a blocking check draws the line."""
+
+    max_missing_share: Fraction = Field(
+        0.05, description="Share of expected bars that may be missing before the no_gaps check blocks"
+    )
+
+
 class System(Strict):
     """All of ``system.yaml``."""
 
-    mode: Literal["backtest"] = Field(
-        "backtest", description="What the desk does; paper and live are not built yet"
-    )
     source: Name = Field("sample", description="Market source: sample, files")
     files_mapping: PathText = Field(
         "configs/sources/example.yaml", description="Mapping read by the files source, from the project root"
@@ -170,3 +175,4 @@ class System(Strict):
     warehouse: WarehouseSettings = WarehouseSettings()
     logging: Logging = Logging()
     freshness: Freshness = Freshness()
+    checks: Checks = Checks()
