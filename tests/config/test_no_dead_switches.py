@@ -1,7 +1,7 @@
 """Every configured value is read somewhere in the code, and every key stands in the files.
 
-The reading side is found in the syntax tree: ``risk.max_leverage`` after ``risk = settings.system.risk``, with plain
-assignments and annotations followed, counts as a read of ``system.risk.max_leverage``.
+The reading side is found in the syntax tree: ``risk.max_leverage`` after ``risk = settings.system.risk``,
+with plain assignments and annotations followed, counts as a read of ``system.risk.max_leverage``.
 """
 
 import ast
@@ -46,10 +46,9 @@ CLASSES |= {"Cost": "cost", "Retention": "retention"}
 
 def modules() -> list[Path]:
     found = [path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")]
-    return [
-        *(path for path in found if "config" not in path.relative_to(ROOT).parts[1:2]),
-        ROOT / "definitions.py",
-    ]
+    declared = ROOT / "pipeline" / "config"
+    used = [path for path in found if path.parent != declared]
+    return [*used, declared / "load.py", ROOT / "definitions.py"]
 
 
 def reads_in(source: str) -> set[tuple[str, str]]:
