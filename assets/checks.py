@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.market.findings import Finding
 
-BAR_CHECKS = ("no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh")
+BAR_CHECKS = ("no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time")
 MACRO_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 
@@ -103,11 +103,15 @@ def fresh(overdue: Mapping[str, float], *, live: bool) -> dg.AssetCheckResult:
     )
 
 
-def known_after(rows: pl.DataFrame, label: str) -> dg.AssetCheckResult:
-    """Count rows that claim to be known before the instant in column ``label``."""
+def known_in_time(too_early: int) -> dg.AssetCheckResult:
+    """Judge the number of rows that claim to be known before they could be."""
+    return dg.AssetCheckResult(
+        check_name="known_in_time", passed=too_early == 0, metadata={"offending_rows": too_early}
+    )
+
+
+def known_before(rows: pl.DataFrame, instant: str) -> int:
+    """Count rows that claim to be known before the instant in that column."""
     import polars as pl
 
-    wrong = rows.filter(pl.col("known_at") < pl.col(label)).height
-    return dg.AssetCheckResult(
-        check_name="known_in_time", passed=wrong == 0, metadata={"offending_rows": wrong}
-    )
+    return rows.filter(pl.col("known_at") < pl.col(instant)).height

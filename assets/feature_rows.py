@@ -89,6 +89,6 @@ def features_result(
         check_results=[
             checks.duplicates(warehouse.duplicates(FEATURES_H4)),
             checks.no_nan(rows, names),
-            checks.known_after(rows.join(bars, on=["symbol", "ts"], how="left"), "close_at"),
+            checks.known_in_time(checks.known_before(rows.join(bars, on=["symbol", "ts"]), "close_at")),
         ],
     )

@@ -102,18 +102,17 @@ def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime)
     import numpy as np
     import polars as pl
 
-    from pipeline.calendar.known import KnownRule, known_at
-    from pipeline.calendar.sessions import ALWAYS_OPEN, expected_daily
+    from pipeline.calendar.sessions import expected_daily
     from pipeline.features.compute import ExpectedCloses
+    from resources.market.checked import when_known
 
     own = daily.filter(pl.col("symbol") == instrument.symbol)
     if not own.height:
         nothing = np.array([], dtype="datetime64[us]")
         return ExpectedCloses(nothing, nothing)
-    ts = expected_daily(instrument.calendar, own["ts"].sort().to_list()[0], end)["ts"]
-    labels = ts.dt.replace_time_zone(None).to_numpy()
-    rule = KnownRule.UTC_DAY if instrument.calendar == ALWAYS_OPEN else KnownRule.SESSION_CLOSE
-    return ExpectedCloses(labels, known_at(rule, labels, calendar=instrument.calendar))
+    days = expected_daily(instrument.calendar, own["ts"].sort().to_list()[0], end)
+    ts, close_at = (days[name].dt.replace_time_zone(None).to_numpy() for name in ("ts", "close_at"))
+    return ExpectedCloses(ts, when_known(instrument, "daily", ts, close_at, None))
 
 
 def _input(table: Table, frame: pl.DataFrame, at: datetime | None) -> Input:

@@ -65,6 +65,7 @@ def bars_result(
             checks.ohlc_order(stored),
             checks.no_nan(stored, prices),
             checks.fresh(overdue, live=market.history.end is None),
+            checks.known_in_time(_too_early(timeframe, stored, settings)),
         ],
     )
 
@@ -95,7 +96,7 @@ def macro_result(
         check_results=[
             checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
-            checks.known_after(stored, "ts"),
+            checks.known_in_time(checks.known_before(stored, "ts")),
         ],
     )
 
@@ -149,20 +150,38 @@ def _gap_rows(done: Ingested) -> list[dict[str, object]]:
 def _overdue(
     timeframe: Timeframe, market: MarketSource, warehouse: Warehouse, now: datetime, settings: Loaded
 ) -> dict[str, float]:
-    """Return, by symbol, how many hours beyond the grace the bar after the newest stored one is late."""
-    from pipeline.calendar.sessions import expected_daily, expected_h4
+    """Return, by symbol, the hours beyond the grace by which its next expected bar is overdue."""
+    import numpy as np
+    import polars as pl
 
-    expected_of = {"h4": expected_h4, "daily": expected_daily}[timeframe]
+    from pipeline.calendar.grid import to_time64
+    from resources.market.checked import expected_bars, when_known
+    from resources.market.port import Window
+
     horizon = market.history.until(now)
-    coverage: pl.DataFrame = warehouse.query("coverage", feed=market.feed)
+    coverage = warehouse.query("coverage", feed=market.feed).filter(pl.col("timeframe") == timeframe)
     late: dict[str, float] = {}
-    for row in coverage.iter_rows(named=True):
-        if row["timeframe"] != timeframe:
-            continue
-        calendar = settings.settings.instruments[row["symbol"]].calendar
-        newest = row["last"] + timedelta(microseconds=1)
-        closes = expected_of(calendar, newest, max(horizon, newest))["close_at"]
-        due = closes.to_list()[0] if closes.len() else horizon
-        hours = (horizon - due - GRACE).total_seconds() / 3600
-        late[row["symbol"]] = max(0.0, hours)
+    for symbol, last in coverage.select("symbol", "last").iter_rows():
+        instrument = settings.settings.instruments[symbol]
+        after = Window(last + timedelta(microseconds=1))
+        due = expected_bars(instrument, timeframe, after, now=horizon)
+        if due.height:
+            ts, close_at = (due[name].dt.replace_time_zone(None).to_numpy() for name in ("ts", "close_at"))
+            first = when_known(instrument, timeframe, ts, close_at, None).min()
+            overdue = (to_time64(horizon) - first) / np.timedelta64(1, "h") - GRACE / timedelta(hours=1)
+            late[symbol] = max(0.0, float(overdue))
     return late
+
+
+def _too_early(timeframe: Timeframe, stored: pl.DataFrame, settings: Loaded) -> int:
+    """Count bars that claim to be known before New York's wall clock allows, apart from every calendar."""
+    from pipeline.calendar.bounds import known_too_early
+    from resources.market.checked import daily_rule
+
+    count = 0
+    for (symbol,), rows in stored.select("symbol", "ts", "known_at").group_by("symbol"):
+        instrument = settings.settings.instruments[str(symbol)]
+        around_the_clock = instrument.calendar == "24/7"
+        cell = "cell" if around_the_clock else "cell_new_york"
+        count += known_too_early(rows, cell if timeframe == "h4" else daily_rule(instrument)).height
+    return count

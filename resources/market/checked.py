@@ -46,8 +46,12 @@ def when_known(
 
     if timeframe == "h4":
         return bar_known_at(close_at, OWN_LAG if lag is None else lag)
-    rule = _RULE[instrument.asset_class]
-    return known_at(rule, ts, calendar=instrument.calendar, lag=lag)
+    return known_at(daily_rule(instrument), ts, calendar=instrument.calendar, lag=lag)
+
+
+def daily_rule(instrument: Instrument) -> str:
+    """Return the name of the rule by which a daily bar of this instrument becomes known."""
+    return _RULE[instrument.asset_class]
 
 
 def expected_bars(
@@ -79,6 +83,7 @@ def checked_bars(
     expected: Mapping[str, pl.DataFrame],
     now: datetime,
     beside: tuple[pl.DataFrame, Sequence[Finding]] | None = None,
+    allow_straddle: bool = False,
 ) -> Fetched:
     """Validate bars and return what is clean, with everything that was set aside.
 
@@ -90,6 +95,8 @@ def checked_bars(
         Per symbol the bars it should have, from `expected_bars`.
     beside
         Rows already quarantined and findings already made while reading.
+    allow_straddle
+        Whether bars may open before their cell.
 
     Raises
     ------
@@ -100,7 +107,9 @@ def checked_bars(
 
     from pipeline.market.validation import validate_bars
 
-    done = validate_bars(frame, timeframe=timeframe, expected=expected, now=now)
+    done = validate_bars(
+        frame, timeframe=timeframe, expected=expected, now=now, allow_straddle=allow_straddle
+    )
     aside, said = beside or (done.quarantined.clear(), ())
     return Fetched(
         frame=done.clean,
