@@ -33,7 +33,7 @@ class ExpectedCloses:
 
 @dataclass(frozen=True, eq=False)
 class _DailyBars:
-    """Daily bars of one symbol by session; ``known_at`` never decreases, as a late close holds up the rest."""
+    """Daily bars of one symbol by session; ``known_at`` never goes back: a late close holds up the rest."""
 
     ts: Time1D
     known_at: Time1D
@@ -106,14 +106,12 @@ def features_at_decisions(
 
 
 def rows_known(panel: Panel) -> Int2D:
-    """Return the row of the last bar known at each decision, -1 before the first, shape ``(bars, assets)``."""
+    """Return the row of the last bar known at each decision, ``(bars, assets)``; -1 before the first."""
     rows = np.full((panel.n_bars, panel.n_assets), -1, np.int64)
     present = panel.present
     for column in range(panel.n_assets):
         own = np.flatnonzero(present[:, column])
-        known = (
-            np.maximum.accumulate(panel.known_at[own, column]) if own.size else panel.known_at[own, column]
-        )
+        known = _held_up(panel.known_at[own, column])
         latest = at_decisions(own.astype(np.float64), known, panel.decisions)
         seen = ~np.isnan(latest)
         rows[seen, column] = latest[seen].astype(np.int64)
@@ -134,7 +132,7 @@ def entered_at(panel: Panel, daily: pl.DataFrame) -> Time2D:
         seen = rows[:, column] >= 0
         if present.size:
             held = np.full(panel.n_bars, _NAT)
-            held[present] = np.maximum.accumulate(panel.known_at[present, column])
+            held[present] = _held_up(panel.known_at[present, column])
             entered[seen, column] = held[rows[seen, column]]
         if daily.height:
             days = _daily_bars(daily, symbol, ranges=False)
@@ -223,8 +221,12 @@ def _daily_bars(daily: pl.DataFrame, symbol: str, *, ranges: bool) -> _DailyBars
         np.ascontiguousarray(own[name].to_numpy(), np.float64).reshape(-1, 1) if ranges else close
         for name in ("high", "low")
     )
-    known_at = np.maximum.accumulate(known_at) if known_at.size else known_at
-    return _DailyBars(ts, known_at, (high, low, close))
+    return _DailyBars(ts, _held_up(known_at), (high, low, close))
+
+
+def _held_up(known_at: Time1D) -> Time1D:
+    """Return when each row and all rows before it are known: a late one holds up what is computed from it."""
+    return np.maximum.accumulate(known_at) if known_at.size else known_at
 
 
 def _require_columns(daily: pl.DataFrame) -> None:

@@ -10,38 +10,40 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.arrays import Bool1D, Bool2D, Float1D, Float2D, Float3D, Int1D, Int2D
+from pipeline.arrays import Bool1D, Bool2D, Float2D, Float3D, Int1D
 from pipeline.errors import ConfigError, DataError, SchemaError
-from pipeline.features import kernel
+from pipeline.features import kernel, kernel_windows
 from pipeline.features.registry import FeatureSpec
 
-_SINGLE = {
-    "sma": kernel.MEAN,
-    "ema": kernel.EMA,
-    "rsi": kernel.RSI,
-    "atr": kernel.ATR,
-    "momentum": kernel.MOMENTUM,
-    "log_return": kernel.RETURN,
-    "volatility": kernel.DEVIATION,
-    "close": kernel.CLOSE,
-}
+_ALONE = ("sma", "ema", "rsi", "atr", "momentum", "log_return", "volatility", "close")
 _BANDS = ("bb_mid", "bb_upper", "bb_lower")
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What the kernel is to do for some features.
+@dataclass(frozen=True)
+class Operation:
+    """One call of a kernel.
 
     Attributes
     ----------
-    operations, widths
-        As `pipeline.features.kernel.sweep` takes them.
-    spare
-        Planes beyond those of the features that the kernel writes and nobody reads.
+    kind
+        A kind of the registry, ``bands`` for middle and bands at once.
+    period, width
+        In bars; in standard deviations.
+    planes
+        Numbers of the ``(bars, assets)`` planes it writes, features first, spare ones after them.
     """
 
-    operations: Int2D
-    widths: Float1D
+    kind: str
+    period: int
+    planes: tuple[int, ...]
+    width: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The operations for some features, and how many spare planes they need besides."""
+
+    operations: tuple[Operation, ...]
     spare: int
 
 
@@ -94,7 +96,7 @@ def indicators(
     if holes < 0:
         raise _bad_price(high, low, close)
     if holes == 0:
-        kernel.sweep(high, low, close, plan.operations, plan.widths, answer, spare)
+        _run(plan, high, low, close, [*answer, *spare])
         return answer
     answer[...] = np.nan
     present = ~np.isnan(close)
@@ -102,22 +104,14 @@ def indicators(
         for rows in _stretches(present[:, columns[0]], longest_hole):
             at = np.ix_(rows, columns)
             dense = np.empty((len(specs) + plan.spare, rows.size, columns.size))
-            kernel.sweep(
-                high[at],
-                low[at],
-                close[at],
-                plan.operations,
-                plan.widths,
-                dense[: len(specs)],
-                dense[len(specs) :],
-            )
+            _run(plan, high[at], low[at], close[at], list(dense))
             answer[:, rows[:, None], columns] = dense[: len(specs)]
     return answer
 
 
 @lru_cache(maxsize=256)
 def plan_of(specs: tuple[FeatureSpec, ...]) -> Plan:
-    """Return the kernel's plan for these features, both bands and their middle in one operation.
+    """Return the operations for these features, both bands and their middle in one.
 
     Raises
     ------
@@ -125,44 +119,54 @@ def plan_of(specs: tuple[FeatureSpec, ...]) -> Plan:
         When a feature cannot be computed from bars.
     """
     count = len(specs)
-    rows: list[list[int]] = []
-    widths: list[float] = []
-    spare = 0
+    operations: list[Operation] = []
     mids = {spec.period: place for place, spec in enumerate(specs) if spec.kind == "bb_mid"}
     bands: dict[tuple[float, ...], dict[str, int]] = {}
     for place, spec in enumerate(specs):
         if spec.kind in {"bb_upper", "bb_lower"}:
             bands.setdefault(spec.params, {})[spec.kind] = place
-        elif spec.kind in _SINGLE:
-            needs_spare = spec.kind == "volatility"
-            rows.append([_SINGLE[spec.kind], spec.period, place, count if needs_spare else -1, -1])
-            widths.append(0.0)
-            spare = max(spare, 1 if needs_spare else 0)
+        elif spec.kind in _ALONE:
+            planes = (place, count) if spec.kind == "volatility" else (place,)
+            operations.append(Operation(spec.kind, spec.period, planes))
         elif spec.kind != "bb_mid":
             raise ConfigError(
-                "not computed from bars",
-                "feature",
-                spec.name,
-                f"a kind of {', '.join(sorted({*_SINGLE, *_BANDS}))}",
+                "not computed from bars", "feature", spec.name, f"a kind of {', '.join((*_ALONE, *_BANDS))}"
             )
     for (period, width), places in bands.items():
-        # A plane that nobody asked for is written to spare memory; the last plane of a pair may be shared.
         mid = mids.pop(int(period), count)
-        rows.append(
-            [
-                kernel.BANDS,
-                int(period),
-                mid,
-                places.get("bb_upper", count + 1),
-                places.get("bb_lower", count + 2),
-            ]
-        )
-        widths.append(width)
-        spare = max(spare, 3)
-    for period, place in mids.items():
-        rows.append([kernel.MEAN, period, place, -1, -1])
-        widths.append(0.0)
-    return Plan(np.array(rows, np.int64).reshape(-1, 5), np.array(widths), spare)
+        upper, lower = places.get("bb_upper", count + 1), places.get("bb_lower", count + 2)
+        operations.append(Operation("bands", int(period), (mid, upper, lower), width))
+    operations += [Operation("sma", period, (place,)) for period, place in mids.items()]
+    highest = max((plane for operation in operations for plane in operation.planes), default=-1)
+    return Plan(tuple(operations), max(highest + 1 - count, 0))
+
+
+def _run(plan: Plan, high: Float2D, low: Float2D, close: Float2D, planes: Sequence[Float2D]) -> None:
+    """Run the plan over dense bars: every kernel handles all assets in one pass."""
+    for operation in plan.operations:
+        n, out = operation.period, planes[operation.planes[0]]
+        match operation.kind:
+            case "sma":
+                kernel_windows.moving_mean(close, n, out)
+            case "bands":
+                upper, lower = planes[operation.planes[1]], planes[operation.planes[2]]
+                kernel_windows.moving_bands(close, n, operation.width, out, upper, lower)
+            case "volatility":
+                returns = planes[operation.planes[1]]
+                kernel.log_returns(close, returns)
+                kernel_windows.moving_deviation(returns, n, out)
+            case "ema":
+                kernel.exponential_mean(close, n, out)
+            case "rsi":
+                kernel.relative_strength(close, n, out)
+            case "atr":
+                kernel.average_range(high, low, close, n, out)
+            case "momentum":
+                kernel.momentum(close, n, out)
+            case "log_return":
+                kernel.log_returns(close, out)
+            case _:
+                out[:] = close
 
 
 def _checked_shapes(

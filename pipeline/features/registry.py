@@ -20,6 +20,9 @@ VERSION = "1.0.0"
 LONGEST_PERIOD = 100_000
 """Bars; a longer look-back than 45 years of H4 bars is a slip of the pen."""
 
+WIDEST_BAND = 100.0
+"""Standard deviations."""
+
 _FORGOTTEN = 1e-9
 
 
@@ -268,13 +271,13 @@ def _checked(kind: str, family: Kind, params: tuple[float, ...]) -> tuple[int, f
         )
     width = params[1] if family.widths else 0.0
     if family.widths and not (
-        math.isfinite(width) and 0.0 < width <= 100.0 and width == float(f"{width:.6f}")
+        math.isfinite(width) and 0.0 < width <= WIDEST_BAND and width == float(f"{width:.6f}")
     ):
         raise ConfigError(
             f"{kind} cannot have that width",
             "deviations",
             width,
-            "standard deviations above 0 up to 100, at most six decimals",
+            f"standard deviations above 0 up to {WIDEST_BAND:g}, at most six decimals",
             "choose a width in that range",
         )
     return int(period), float(width)
