@@ -26,7 +26,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,8 +43,7 @@ _TABLE = b"eightbells table 1\n"
 _EPOCH_MONTH = 1970 * 12
 
 
-@dataclass(frozen=True, order=True)
-class LeafId:
+class LeafId(NamedTuple):
     """Where a leaf hangs: ``months`` since year 0 (``12 * year + month - 1``) and the label of its block."""
 
     months: int
@@ -103,9 +102,9 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, bytes]:
         months = frame["_months"]
     else:
         frame = frame.sort(*table.block, *table.key, *tie)
-    bounds = _bounds(months, [frame[name] for name in table.block])
+    bounds = _bounds(table, months, frame)
     heads = frame.select(table.block)[bounds[:-1]].rows() if table.block else [()]
-    cells = [(_header(column), _canonical(column, frame[column.name])) for column in columns]
+    cells = list(zip((_header(c) for c in columns), _canonical(columns, frame), strict=True))
     found: dict[LeafId, bytes] = {}
     for head, (first, last) in zip(heads, pairwise(bounds), strict=True):
         leaf = hashlib.sha256(_LEAF)
@@ -170,48 +169,73 @@ def _header(column: Column) -> bytes:
     return _COLUMN + f"{column.name} {column.type}\n".encode()
 
 
-def _bounds(months: "pl.Series", blocks: "list[pl.Series]") -> list[int]:
+def _bounds(table: Table, months: "pl.Series", frame: "pl.DataFrame") -> list[int]:
     """Return where runs of equal month and block begin, and the end."""
-    changed = np.zeros(len(months), dtype=np.bool_)
-    changed[0] = True
-    for series in (months, *blocks):
-        changed[1:] |= series.ne_missing(series.shift(1)).to_numpy()[1:]
-    return [*np.flatnonzero(changed).tolist(), len(months)]
+    import polars as pl
+
+    heads = frame.select(months.alias("_months"), *(pl.col(name) for name in table.block))
+    changed = heads.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1))))[:, 0].to_numpy()
+    return sorted({0, *np.flatnonzero(changed).tolist(), frame.height})
 
 
-def _canonical(column: Column, series: "pl.Series") -> _Cells:
-    if column.type == "VARCHAR":
-        sizes = series.str.len_bytes().fill_null(0).to_numpy()
-        text = series.drop_nulls().str.join("").item() if len(series) else ""
-        return _Cells(series.is_not_null().to_numpy(), _bytes(text), _offsets(sizes))
-    if column.type == "FLOAT[]":
-        sizes = series.list.len().fill_null(0).to_numpy()
-        elements = series.filter(series.list.len().fill_null(0) > 0).explode()
-        empty = np.empty(0, dtype=np.uint8)
-        return _Cells(series.is_not_null().to_numpy(), empty, _offsets(sizes), _floats(elements, "<f4"))
+_WHOLE = {"BOOLEAN": "u1", "INTEGER": "<i4", "DATE": "<i4", "BIGINT": "<i8", "TIMESTAMPTZ": "<i8"}
+
+
+def _canonical(columns: tuple[Column, ...], frame: "pl.DataFrame") -> list[_Cells]:
+    """Bring all columns into canonical form, in one pass over the frame."""
+    import polars as pl
+
+    plain = frame.select(part for n, column in enumerate(columns) for part in _parts(n, column))
+    names = [c.name for c in columns if c.type == "VARCHAR"]
+    joined = frame.select(pl.col(name).str.join("") for name in names).row(0, named=True) if names else {}
+    return [
+        _cells(column, frame, plain[f"valid{n}"].to_numpy(), plain[f"cell{n}"], joined.get(column.name, ""))
+        for n, column in enumerate(columns)
+    ]
+
+
+def _parts(n: int, column: Column) -> "tuple[pl.Expr, pl.Expr]":
+    """Return what is known, and the values (or lengths) with zero in place of NULL."""
+    import polars as pl
+
+    cell = pl.col(column.name)
     if column.type == "DOUBLE":
-        return _floats(series, "<f8")
-    valid = series.is_not_null().to_numpy()
-    if column.type.startswith("DECIMAL"):
-        arrow = series.fill_null(0).rechunk().to_arrow()
-        raw = np.frombuffer(arrow.buffers()[1], dtype="V16", offset=16 * arrow.offset, count=len(series))
-        return _Cells(valid, raw)
-    whole = {"BOOLEAN": "u1", "INTEGER": "<i4", "DATE": "<i4", "BIGINT": "<i8", "TIMESTAMPTZ": "<i8"}
-    zeroed = series.to_physical().fill_null(value=False if column.type == "BOOLEAN" else 0)
-    return _Cells(valid, np.ascontiguousarray(zeroed.to_numpy().astype(whole[column.type])))
+        cell = cell.fill_nan(None)
+    known = cell.is_not_null().alias(f"valid{n}")
+    if column.type == "VARCHAR":
+        cell = cell.str.len_bytes().cast(pl.Int64)
+    elif column.type == "FLOAT[]":
+        cell = cell.list.len().cast(pl.Int64)
+    elif column.type in _WHOLE:
+        cell = cell.to_physical()
+    zero = cell.fill_null(value=False) if column.type == "BOOLEAN" else cell.fill_null(0)
+    return known, zero.alias(f"cell{n}")
 
 
-def _floats(series: "pl.Series", kind: str) -> _Cells:
-    series = series.fill_nan(None)
-    values = series.fill_null(0.0).to_numpy().astype(kind)
-    return _Cells(series.is_not_null().to_numpy(), np.ascontiguousarray(values + values.dtype.type(0.0)))
+def _cells(column: Column, frame: "pl.DataFrame", valid: np.ndarray, cell: "pl.Series", text: str) -> _Cells:
+    if column.type == "VARCHAR":
+        return _Cells(valid, np.frombuffer(text.encode(), dtype=np.uint8), _offsets(cell.to_numpy()))
+    if column.type == "FLOAT[]":
+        elements = frame[column.name].filter(cell > 0).explode().fill_nan(None)
+        values = _positive_zero(elements.fill_null(0.0).to_numpy().astype("<f4"))
+        inner = _Cells(elements.is_not_null().to_numpy(), values)
+        return _Cells(valid, valid[:0], _offsets(cell.to_numpy()), inner)
+    if column.type == "DOUBLE":
+        return _Cells(valid, _positive_zero(cell.to_numpy().astype("<f8")))
+    if column.type in _WHOLE:
+        return _Cells(valid, np.ascontiguousarray(cell.to_numpy().astype(_WHOLE[column.type])))
+    decimals = cell.rechunk().to_arrow()
+    return _Cells(
+        valid,
+        np.frombuffer(decimals.buffers()[1], dtype="V16", offset=16 * decimals.offset, count=len(cell)),
+    )
+
+
+def _positive_zero(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values + values.dtype.type(0.0))
 
 
 def _offsets(sizes: np.ndarray) -> np.ndarray:
     offsets = np.zeros(len(sizes) + 1, dtype="<i8")
     np.cumsum(sizes, out=offsets[1:])
     return offsets
-
-
-def _bytes(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode(), dtype=np.uint8)

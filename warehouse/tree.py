@@ -1,16 +1,19 @@
 """The digest tree of a stored table: which leaves are still good, and hashing only the others.
 
-A kept leaf is good while the rows it stands for count the same and bear the same newest clocks; that is
-read from the rows themselves, so no writer has to mark anything.
+A kept leaf is good until a row is recorded after it; that is read from the rows themselves, so no writer
+has to mark anything.  Rows that came or went otherwise show in the counts, and then every leaf is looked
+at.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.errors import ConfigError
 from warehouse.asof import filters, instant, newest, select_versions, visible
-from warehouse.digest import LeafId, combine, label, leaves
+from warehouse.digest import LeafId, combine, label, leaves, month_number
 from warehouse.table import KNOWN_AT, RECORDED_AT, Table
 from warehouse.tables_meta import DIGESTS
 
@@ -18,29 +21,23 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-@dataclass(frozen=True)
-class Leaf:
-    """One kept leaf, with what it was computed from."""
+
+class Head(NamedTuple):
+    """What the rows of one leaf are: how many versions, and their newest clocks (microseconds since 1970)."""
 
     rows: int
-    newest_recorded: datetime
-    newest_known: datetime
+    recorded: int
+    known: int
+
+
+class Leaf(NamedTuple):
+    """One kept leaf: what it was computed from, how many newest versions it has, and its digest."""
+
+    head: Head
     live_rows: int
     digest: bytes
-
-    def stands_for(self, head: "Head") -> bool:
-        """Say whether no row has come since."""
-        return (self.rows, self.newest_recorded, self.newest_known) == (head.rows, head.recorded, head.known)
-
-
-@dataclass(frozen=True)
-class Head:
-    """What the rows of one leaf are at present: how many versions, and their newest clocks."""
-
-    rows: int
-    recorded: datetime
-    known: datetime
 
 
 @dataclass(frozen=True)
@@ -97,63 +94,103 @@ def grow(
     table, at, recorded, where
         As `Warehouse.as_of`; ``where`` may name only block columns, so that leaves are whole.
     known
-        Leaves that this process remembers; the file's own are read when these do not suffice.
+        Leaves that this process remembers; those in the file are read when there are none.
+
+    Raises
+    ------
+    ConfigError
+        When ``where`` names another column.
     """
-    found = heads(cursor, table, where)
-    good = {i: leaf for i, leaf in (known or {}).items() if i in found and leaf.stands_for(found[i])}
-    if len(good) < len(found):
-        kept = stored_leaves(cursor, table)
-        good |= {i: kept[i] for i in found if i not in good and i in kept and kept[i].stands_for(found[i])}
-    moment = None if at is None else instant("at", at)
-
-    def whole(head: Head) -> bool:
-        return moment is None or (head.recorded if recorded else head.known) <= moment
-
-    digests = {i: good[i].digest for i, head in found.items() if whole(head) and i in good}
-    rows = sum(good[i].live_rows for i in digests)
-    stale = [i for i in found if i not in digests]
+    foreign = sorted(set(where or {}) - set(table.block))
+    if foreign:
+        raise ConfigError(
+            "a digest covers whole blocks",
+            field=foreign[0],
+            constraint=f"one of {', '.join(table.block) or 'none'}",
+            fix="select by block columns, or digest the frame itself with digest_frame",
+        )
+    kept = _within(table, where, known or {}) or _within(table, where, stored_leaves(cursor, table))
+    found = _present(cursor, table, where, kept)
+    latest = None if at is None else _micros(instant("at", at))
+    digests: dict[LeafId, bytes] = {}
+    rows = 0
+    stale: list[LeafId] = []
+    for i, head in found.items():
+        leaf = kept.get(i)
+        whole = latest is None or (head.recorded if recorded else head.known) <= latest
+        if leaf is not None and leaf.head == head and whole:
+            digests[i] = leaf.digest
+            rows += leaf.live_rows
+        else:
+            stale.append(i)
     fresh: dict[LeafId, Leaf] = {}
     if stale:
-        frame = _rows(cursor, table, stale, moment, recorded=recorded, where=where)
+        frame = _rows(cursor, table, stale, at, recorded=recorded, where=where)
         rows += frame.height
         computed = leaves(table, frame)
         digests |= computed
-        counts = _counts(table, frame) if computed else {}
+        counts = _counts(table, frame)
         for i, digest in computed.items():
             head = found[i]
-            if whole(head):
-                fresh[i] = Leaf(head.rows, head.recorded, head.known, counts[i], digest)
+            if latest is None or (head.recorded if recorded else head.known) <= latest:
+                fresh[i] = Leaf(head, counts[i], digest)
     result = TableDigest(table.full_name, at, rows, combine(table, digests), len(digests), len(stale))
     return Grown(result, fresh)
 
 
-def heads(
-    cursor: "duckdb.DuckDBPyConnection", table: Table, where: Mapping[str, object] | None = None
+def _present(
+    cursor: "duckdb.DuckDBPyConnection",
+    table: Table,
+    where: Mapping[str, object] | None,
+    kept: Mapping[LeafId, Leaf],
 ) -> dict[LeafId, Head]:
-    """Return what each leaf's rows are at present."""
-    month = "1970 * 12"
-    if table.time is not None:
-        month = f"year({table.time} AT TIME ZONE 'UTC') * 12 + month({table.time} AT TIME ZONE 'UTC') - 1"
+    """Return the head of every leaf, looking closely only at rows recorded after the kept leaves."""
+    if kept:
+        after = max(leaf.head.recorded for leaf in kept.values())
+        before, added = heads(cursor, table, where, after)
+        if before == sum(leaf.head.rows for leaf in kept.values()):
+            found = {i: leaf.head for i, leaf in kept.items()}
+            for i, new in added.items():
+                old = found.get(i, Head(0, 0, new.known))
+                found[i] = Head(old.rows + new.rows, new.recorded, max(old.known, new.known))
+            return found
+    return heads(cursor, table, where)[1]
+
+
+def heads(
+    cursor: "duckdb.DuckDBPyConnection",
+    table: Table,
+    where: Mapping[str, object] | None = None,
+    after: int | None = None,
+) -> tuple[int, dict[LeafId, Head]]:
+    """Return how many rows were recorded up to ``after``, and the heads by leaf of those recorded later."""
     chosen, seen = filters(table, where), visible()
-    groups = ", ".join(("1", *table.block))
-    columns = "".join(f", {name}" for name in table.block)
+    month = "1970 * 12"
+    if table.time is not None:  # plain timestamps: calendar functions on zoned ones are ten times slower
+        plain = f"make_timestamp(epoch_us({table.time}))"
+        month = f"year({plain}) * 12 + month({plain}) - 1"
+    late = "true" if after is None else f"{RECORDED_AT} > make_timestamptz({after})"
+    source = f"FROM {table.full_name} WHERE {chosen.sql} AND {seen.sql}"
+    parameters = [*chosen.parameters, *seen.parameters]
     rows = cursor.execute(
-        f"SELECT {month}{columns}, count(*), max({RECORDED_AT}), max({KNOWN_AT}) FROM {table.full_name}"
-        f" WHERE {chosen.sql} AND {seen.sql} GROUP BY {groups}",
-        [*chosen.parameters, *seen.parameters],
+        f"SELECT {', '.join((month, *table.block))}, count(*), max(epoch_us({RECORDED_AT})),"
+        f" max(epoch_us({KNOWN_AT})) {source} AND {late} GROUP BY ALL",
+        parameters,
     ).fetchall()
-    return {LeafId(row[0], label(row[1:-3])): Head(row[-3], row[-2], row[-1]) for row in rows}
+    total = cursor.execute(f"SELECT count(*) {source}", parameters).fetchone() if after is not None else None
+    before = 0 if total is None else total[0] - sum(row[-3] for row in rows)
+    labels = {row[1:-3]: label(row[1:-3]) for row in rows}
+    return before, {LeafId(row[0], labels[row[1:-3]]): Head(*row[-3:]) for row in rows}
 
 
 def stored_leaves(cursor: "duckdb.DuckDBPyConnection", table: Table) -> dict[LeafId, Leaf]:
     """Return the leaves kept in the file."""
     rows = cursor.execute(
-        "SELECT year(month) * 12 + month(month) - 1, block, rows, newest_recorded, newest_known, live_rows,"
-        " digest"
-        f" FROM {DIGESTS.full_name} WHERE table_name = ?",
+        "SELECT year(month) * 12 + month(month) - 1, block, rows, epoch_us(newest_recorded),"
+        f" epoch_us(newest_known), live_rows, digest FROM {DIGESTS.full_name} WHERE table_name = ?",
         [table.full_name],
     ).fetchall()
-    return {LeafId(r[0], r[1]): Leaf(r[2], r[3], r[4], r[5], bytes.fromhex(r[6])) for r in rows}
+    return {LeafId(r[0], r[1]): Leaf(Head(*r[2:5]), r[5], bytes.fromhex(r[6])) for r in rows}
 
 
 def keep(
@@ -165,15 +202,14 @@ def keep(
     from warehouse.frames import schema
 
     names = [c.name for c in DIGESTS.all_columns]
-    kinds = schema(DIGESTS, names)
     rows = [
         (
             table.full_name,
-            datetime(i.months // 12, i.months % 12 + 1, 1, tzinfo=now.tzinfo).date(),
+            _month(i.months).date(),
             i.block,
-            leaf.rows,
-            leaf.newest_recorded,
-            leaf.newest_known,
+            leaf.head.rows,
+            _EPOCH + timedelta(microseconds=leaf.head.recorded),
+            _EPOCH + timedelta(microseconds=leaf.head.known),
             leaf.live_rows,
             leaf.digest.hex(),
             now,
@@ -182,7 +218,7 @@ def keep(
         )
         for i, leaf in fresh.items()
     ]
-    frame = pl.DataFrame(rows, schema=kinds, orient="row")
+    frame = pl.DataFrame(rows, schema=schema(DIGESTS, names), orient="row")
     cursor.register("leaves_", frame.to_arrow())
     try:
         cursor.execute(
@@ -194,6 +230,29 @@ def keep(
         )
     finally:
         cursor.unregister("leaves_")
+
+
+def _within(
+    table: Table, where: Mapping[str, object] | None, kept: Mapping[LeafId, Leaf]
+) -> dict[LeafId, Leaf]:
+    """Return the kept leaves that ``where`` selects."""
+    if not where:
+        return dict(kept)
+    wanted = {
+        name: [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+        for name, value in where.items()
+    }
+    blocks = {i.block for i in kept}
+    inside = {
+        text
+        for text in blocks
+        if all(
+            value in wanted[name]
+            for name, value in zip(table.block, json.loads(text), strict=True)
+            if name in wanted
+        )
+    }
+    return {i: leaf for i, leaf in kept.items() if i.block in inside}
 
 
 def _rows(
@@ -229,8 +288,6 @@ def _labelled(table: Table, frame: "pl.DataFrame") -> "pl.DataFrame":
     """Add the leaf of each row as ``months_`` and ``label_``."""
     import polars as pl
 
-    from warehouse.digest import month_number
-
     frame = frame.with_columns(month_number(table, frame).alias("months_"))
     if not table.block:
         return frame.with_columns(pl.lit(label(())).alias("label_"))
@@ -244,7 +301,9 @@ def _counts(table: Table, frame: "pl.DataFrame") -> dict[LeafId, int]:
     return {LeafId(months, text): n for months, text, n in counted.iter_rows()}
 
 
-def _month(months: int) -> datetime:
-    from datetime import UTC
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
+
+def _month(months: int) -> datetime:
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
