@@ -12,15 +12,16 @@ from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self, TextIO, get_args
-
-import structlog
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TextIO, get_args
 
 from pipeline.config.secrets import masked, secret_values
 from pipeline.config.system import Logging
 from pipeline.errors import BellsError, ConfigError
 from resources.log_file import LogFile
 from resources.log_record import console_line, head, line, plain
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 StreamName = Literal["trades", "orders", "performance", "regime", "errors"]
 STREAMS: tuple[StreamName, ...] = get_args(StreamName)
@@ -136,7 +137,7 @@ class Logs:
             hidden=secret_values(environ),
         )
 
-    def stream(self, name: StreamName, component: str) -> structlog.typing.FilteringBoundLogger:
+    def stream(self, name: StreamName, component: str) -> "FilteringBoundLogger":
         """Return a logger whose methods are ``debug, info, warning, error, critical(message, **context)``.
 
         Parameters
@@ -151,6 +152,8 @@ class Logs:
         ConfigError
             If there is no such stream.
         """
+        import structlog
+
         if name not in STREAMS:
             raise ConfigError(
                 "there is no such log stream",
@@ -180,6 +183,8 @@ class Logs:
         self, name: StreamName, component: str, _logger: object, method: str, event: MutableMapping[str, Any]
     ) -> NoReturn:
         """Take one record from structlog, write it, and stop structlog there."""
+        from structlog import DropEvent
+
         message = event.pop("event", None)
         try:
             self._write(name, self._record(component, method, message, event))
@@ -188,7 +193,7 @@ class Logs:
             if self._strict:
                 raise
             self._report(name, component, message, error)
-        raise structlog.DropEvent
+        raise DropEvent
 
     def _record(
         self, component: str, level: str, message: object, context: MutableMapping[str, Any]
