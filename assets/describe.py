@@ -12,6 +12,8 @@ from pipeline.errors import ResourceError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
+
     from warehouse.table import Table
 
 MOST_PICTURE_BYTES = 100_000
@@ -55,6 +57,27 @@ def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
             fix="draw it smaller or with fewer colours",
         )
     return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def describe_months(
+    context: dg.AssetExecutionContext, months: Mapping[str, int], shown: Mapping[str, Any]
+) -> None:
+    """Give each materialised month its row count, and the newest one what is ``shown`` for the whole run.
+
+    Dagster writes one event for each month: a picture repeated in all of them would fill the event log.
+    """
+    keys = context.partition_keys
+    for key in keys:
+        context.add_asset_metadata({"dagster/partition_row_count": months.get(key, 0)}, partition_key=key)
+    context.add_asset_metadata(dict(shown), partition_key=keys[-1])
+
+
+def rows_by_month(rows: pl.DataFrame) -> dict[str, int]:
+    """Count rows by the month of ``ts``, written as the partition keys are."""
+    import polars as pl
+
+    counts = rows.group_by(pl.col("ts").dt.strftime("%Y-%m").alias("month")).len()
+    return {str(month): int(count) for month, count in counts.iter_rows()}
 
 
 def markdown_table(rows: Sequence[Mapping[str, object]]) -> dg.MarkdownMetadataValue:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets import checks
-from assets.describe import numbers, picture
+from assets.describe import describe_months, numbers, picture, rows_by_month
 from assets.history import read_history
 from warehouse.tables import FEATURES_H4, OHLCV_H4
 
@@ -62,7 +62,12 @@ def feature_rows(
 
 
 def features_result(
-    rows: pl.DataFrame, done: Appended, *, market: MarketSource, warehouse: Warehouse
+    context: dg.AssetExecutionContext,
+    rows: pl.DataFrame,
+    done: Appended,
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
 ) -> dg.MaterializeResult:
     """Report a computation of features and judge its rows."""
     import polars as pl
@@ -78,13 +83,13 @@ def features_result(
         own = rows.filter(pl.col("symbol") == symbol)
         drawing = feature_lines(own, SHOWN, f"{symbol}, newest 400 bars", simulated=market.simulated)
         shown["picture"] = picture(drawing, "features")
+    describe_months(context, rows_by_month(rows), shown)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows.height,
             **numbers({"inserted": done.inserted, "revised": done.revised, "unchanged": done.unchanged}),
             **numbers({f"unknown {name}": float(rows[name].null_count()) for name in names}),
             "simulated": market.simulated,
-            **shown,
         },
         check_results=[
             checks.duplicates(warehouse.duplicates(FEATURES_H4)),

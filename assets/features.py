@@ -49,6 +49,6 @@ def feature_assets(months: Months) -> list[dg.AssetsDefinition]:
         )
         manifest = manifest_for(FEATURES_H4, settings, now, context=context, inputs=inputs)
         done = warehouse.append(FEATURES_H4, rows, manifest=manifest)
-        return features_result(rows, done, market=market, warehouse=warehouse)
+        return features_result(context, rows, done, market=market, warehouse=warehouse)
 
     return [h4]

@@ -58,7 +58,9 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(OHLCV_H4, settings, now, context=context)
         done = update_bars("h4", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
-        return bars_result("h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings)
+        return bars_result(
+            context, "h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings
+        )
 
     @_history(OHLCV_DAILY, BAR_CHECKS, months)
     def ohlcv_daily(
@@ -76,7 +78,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         manifest = manifest_for(OHLCV_DAILY, settings, now, context=context)
         done = update_bars("daily", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return bars_result(
-            "daily", done, window, market=market, warehouse=warehouse, now=now, settings=settings
+            context, "daily", done, window, market=market, warehouse=warehouse, now=now, settings=settings
         )
 
     @_history(MACRO, MACRO_CHECKS, months)
@@ -94,7 +96,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(MACRO, settings, now, context=context)
         done = update_macro(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
-        return macro_result(done, window, market=market, warehouse=warehouse)
+        return macro_result(context, done, window, market=market, warehouse=warehouse)
 
     @_history(TRUTH, ("no_duplicates",), months)
     def truth(
@@ -111,6 +113,6 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(TRUTH, settings, now, context=context)
         done = update_truth(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
-        return truth_result(done, window, market=market, warehouse=warehouse)
+        return truth_result(context, done, window, market=market, warehouse=warehouse)
 
     return [ohlcv_h4, ohlcv_daily, macro, truth]

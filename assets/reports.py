@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets import checks
-from assets.describe import markdown_table, numbers, picture
+from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.ingest import BAR_TABLES
 from warehouse.tables import MACRO, TRUTH
 
@@ -28,6 +28,7 @@ GRACE = timedelta(hours=48)
 
 
 def bars_result(
+    context: dg.AssetExecutionContext,
     timeframe: Timeframe,
     done: Ingested,
     window: tuple[datetime, datetime],
@@ -51,14 +52,14 @@ def bars_result(
     per_symbol = stored.group_by("symbol").agg(
         pl.len().alias("rows"), pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")
     )
+    shown = {
+        "symbols": markdown_table(per_symbol.sort("symbol").to_dicts()),
+        "gaps": markdown_table(_gap_rows(done)),
+        "picture": picture(price_lines(stored, f"{table.full_name}, feed {market.feed}"), "prices"),
+    }
+    describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
-        metadata={
-            **_counts(done, stored.height),
-            "simulated": market.simulated,
-            "symbols": markdown_table(per_symbol.sort("symbol").to_dicts()),
-            "gaps": markdown_table(_gap_rows(done)),
-            "picture": picture(price_lines(stored, f"{table.full_name}, feed {market.feed}"), "prices"),
-        },
+        metadata={**_counts(done, stored.height), "simulated": market.simulated},
         check_results=[
             checks.gaps(done.findings, stored.height, limit),
             checks.duplicates(warehouse.duplicates(table)),
@@ -71,7 +72,12 @@ def bars_result(
 
 
 def macro_result(
-    done: Ingested, window: tuple[datetime, datetime], *, market: MarketSource, warehouse: Warehouse
+    context: dg.AssetExecutionContext,
+    done: Ingested,
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
 ) -> dg.MaterializeResult:
     """Report an update of macro series and judge what is stored now."""
     import polars as pl
@@ -86,13 +92,13 @@ def macro_result(
         pl.col("vintage").first(),
     )
     drawing = series_lines(stored, f"{MACRO.full_name}, feed {market.feed}")
+    shown = {
+        "series": markdown_table(per_series.sort("series").to_dicts()),
+        "picture": picture(drawing, "macro series"),
+    }
+    describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
-        metadata={
-            **_counts(done, stored.height),
-            "simulated": market.simulated,
-            "series": markdown_table(per_series.sort("series").to_dicts()),
-            "picture": picture(drawing, "macro series"),
-        },
+        metadata={**_counts(done, stored.height), "simulated": market.simulated},
         check_results=[
             checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
@@ -102,15 +108,21 @@ def macro_result(
 
 
 def truth_result(
-    done: Ingested, window: tuple[datetime, datetime], *, market: MarketSource, warehouse: Warehouse
+    context: dg.AssetExecutionContext,
+    done: Ingested,
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
 ) -> dg.MaterializeResult:
     """Report the planted regimes."""
     from pipeline.market.pictures import regime_strips
 
     stored = warehouse.as_of(TRUTH, where={"feed": market.feed}, start=window[0], end=window[1])
     shown = {"picture": picture(regime_strips(stored, "planted regimes"), "regimes")} if stored.height else {}
+    describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
-        metadata={**_counts(done, stored.height), "simulated": market.simulated, **shown},
+        metadata={**_counts(done, stored.height), "simulated": market.simulated},
         check_results=[checks.duplicates(warehouse.duplicates(TRUTH))],
     )
 

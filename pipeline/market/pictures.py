@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INK, LINE, WEAK, GOOD, BAD = "#1f2933", "#1f6f8b", "#9aa5b1", "#2f855a", "#c05621"
-_DPI = 110
-_MOST_POINTS = 1500
+_DPI = 100
+_MOST_POINTS = 800
 
 
 def price_lines(bars: pl.DataFrame, title: str) -> bytes:
@@ -109,4 +109,14 @@ def _png(figure: Any, title: str, *, simulated: bool) -> bytes:
     figure.suptitle(f"{title} - SIMULATED" if simulated else title, x=0.01, ha="left", fontsize=10, color=INK)
     out = io.BytesIO()
     figure.savefig(out, format="png")
+    return _palette(out)
+
+
+def _palette(png: io.BytesIO) -> bytes:
+    """Return the picture with 64 colours: a third of the bytes, and nothing that one would miss."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    with Image.open(png) as image:
+        image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
     return out.getvalue()
