@@ -1,23 +1,24 @@
 """One place where settings, home, clock, warehouse and market source come together.
 
-Both ``definitions.py`` and the ``bells`` command open a desk, so that they can never disagree on what is configured.
+Both ``definitions.py`` and the ``bells`` command open a desk, so they cannot disagree on what is configured.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config.load import load_settings
 from resources.clock import SystemClock
 from resources.home import ROOT, Home
+from resources.logs import Logs
 from resources.market.registry import open_source
 from warehouse.session import SessionSettings
 from warehouse.store import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pipeline.config.load import Loaded
     from resources.clock import Clock
@@ -40,6 +41,8 @@ class Desk:
         The DuckDB store.
     market
         The configured market source.
+    logs
+        The JSON-line streams: trades, orders, performance, regime, errors.
     """
 
     loaded: Loaded
@@ -47,6 +50,7 @@ class Desk:
     clock: Clock
     warehouse: Warehouse
     market: MarketSource
+    logs: Logs
 
 
 def open_desk(
@@ -56,7 +60,7 @@ def open_desk(
     experiment: Path | None = None,
     clock: Clock | None = None,
 ) -> Desk:
-    """Load the settings and open what they name; nothing is read from or written to the warehouse yet.
+    """Load the settings, prepare the home and open what they name; the warehouse is not touched yet.
 
     Raises
     ------
@@ -65,11 +69,11 @@ def open_desk(
     """
     loaded = load_settings(root=ROOT, overrides=overrides, environ=environ, experiment=experiment)
     system = loaded.settings.system
-    home = Home.from_environ(environ)
+    home = Home.from_environ(environ).prepare()
     ticking = clock or SystemClock()
     store = system.warehouse
     warehouse = Warehouse(
-        Path(store.path) if store.path else home.warehouse,
+        loaded.root / store.path if store.path else home.warehouse,
         now=ticking.now,
         settings=SessionSettings(
             timeout_s=store.timeout_s, memory_limit=store.memory_limit, threads=store.threads
@@ -85,4 +89,5 @@ def open_desk(
         mapping=system.files_mapping,
         instruments=loaded.settings.instruments,
     )
-    return Desk(loaded=loaded, home=home, clock=ticking, warehouse=warehouse, market=market)
+    logs = Logs.from_settings(system.logging, home.logs, now=ticking.now, environ=environ)
+    return Desk(loaded=loaded, home=home, clock=ticking, warehouse=warehouse, market=market, logs=logs)
