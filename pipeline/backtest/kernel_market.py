@@ -1,0 +1,111 @@
+"""The market as the step kernel needs it: last known closes, the bar an order fills in, the volume cap.
+
+Everything is found by what was known at the decision; nothing here knows an account.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from pipeline.arrays import Float2D, Int1D, Int2D
+
+CELL_US = 4 * 3_600_000_000
+DAY_ROWS = 6
+NO_BAR_ROW, NO_TRADE_ROW = -1, -2
+"""``fill_row`` of a cell without a bar to fill in, and of one whose bar did not trade."""
+
+
+@numba.njit(cache=True, nogil=True)
+def lay_out(
+    decisions: Int1D,
+    open_at: Int2D,
+    known_at: Int2D,
+    open_: Float2D,
+    high: Float2D,
+    low: Float2D,
+    close: Float2D,
+    volume: Float2D,
+    mark: Float2D,
+    fill_row: Int2D,
+) -> int:
+    """Find for each decision the last known close, and for each cell the bar in which an order would fill.
+
+    An order of the previous decision fills at the first open from that decision on and before the next one;
+    the bar of that open may close in the following cell.
+
+    Parameters
+    ----------
+    decisions, open_at, known_at
+        Microseconds since 1970; entries of absent bars (NaN close) are not read.
+    mark
+        Written: close of the latest bar with ``known_at <=`` the decision, NaN before there is one.
+    fill_row
+        Written: row of the bar, NO_BAR_ROW, or NO_TRADE_ROW for a bar of volume 0.
+
+    Returns
+    -------
+    int
+        Flat index of the first bar whose open lies outside its range, or -1.
+    """
+    bars, assets = close.shape
+    bad = -1
+    for a in range(assets):
+        latest, late = -1, False
+        for i in range(bars):
+            decision = decisions[i]
+            start = decision - CELL_US
+            row = NO_BAR_ROW
+            if not math.isnan(close[i, a]):
+                if bad < 0 and not (low[i, a] <= open_[i, a] <= high[i, a]):
+                    bad = i * assets + a
+                if known_at[i, a] <= decision:
+                    latest, late = i, False
+                else:
+                    late = True
+                if start <= open_at[i, a] < decision:
+                    row = i
+            if late:
+                for j in range(i, latest, -1):
+                    if not math.isnan(close[j, a]) and known_at[j, a] <= decision:
+                        latest = j
+                        break
+            next_there = i + 1 < bars and not math.isnan(close[i + 1, a])
+            if row == NO_BAR_ROW and next_there and start <= open_at[i + 1, a] < decision:
+                row = i + 1
+            if row >= 0 and volume[row, a] == 0.0:
+                row = NO_TRADE_ROW
+            fill_row[i, a] = row
+            mark[i, a] = close[latest, a] if latest >= 0 else math.nan
+    return bad
+
+
+@numba.njit(cache=True, nogil=True)
+def volume_limit(
+    volume: Float2D, known_at: Int2D, row: int, asset: int, decision: int, share: float, lookback: int
+) -> float:
+    """Return a share of the median volume of the last bars of the same cell known at a decision.
+
+    Parameters
+    ----------
+    row
+        The bar of the fill; its own volume is never read, nor any known after the decision.
+
+    Returns
+    -------
+    float
+        A quantity; ``inf`` where fewer bars are known, so there is no cap.
+    """
+    if share == math.inf:
+        return math.inf
+    taken = np.empty(lookback)
+    count = 0
+    i = row - DAY_ROWS
+    while i >= 0 and count < lookback:
+        if not math.isnan(volume[i, asset]) and known_at[i, asset] <= decision:
+            taken[count] = volume[i, asset]
+            count += 1
+        i -= DAY_ROWS
+    if count < lookback:
+        return math.inf
+    return share * float(np.median(taken))
