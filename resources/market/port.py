@@ -82,18 +82,32 @@ class Fetched:
 
 
 class MarketSource(Protocol):
-    """One source of market data.
+    """One source of market data, simulated or real."""
 
-    ``feed`` names it in every table (``sample``, ``files``), ``simulated`` says whether its rows are made up,
-    ``version`` changes whenever the same call may answer differently (parameters, mapping).  ``history`` is
-    the stretch it covers, ``backtest`` the stretch a backtest takes unless told otherwise.
-    """
+    @property
+    def feed(self) -> str:
+        """Name of the source in every table."""
+        ...
 
-    feed: str
-    simulated: bool
-    version: str
-    history: Window
-    backtest: Window
+    @property
+    def simulated(self) -> bool:
+        """Whether its rows are made up."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same call may answer differently: parameters, mapping."""
+        ...
+
+    @property
+    def history(self) -> Window:
+        """The stretch it covers, and an update brings in."""
+        ...
+
+    @property
+    def backtest(self) -> Window:
+        """The stretch that a backtest takes unless told otherwise."""
+        ...
 
     def instruments(self) -> tuple[str, ...]:
         """Return the symbols that have bars of some timeframe."""

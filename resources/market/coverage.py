@@ -1,0 +1,105 @@
+"""What files cover: the stretch between a symbol's first and last bar, in which gaps are looked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pipeline.errors import SourceError
+from resources.market.checked import expected_bars
+from resources.market.port import Timeframe, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    import polars as pl
+
+    from pipeline.config.instruments import Instrument
+    from pipeline.market.findings import Finding
+
+_TICK = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+
+
+def expected_between(
+    bars: pl.DataFrame,
+    timeframe: Timeframe,
+    window: Window,
+    *,
+    now: datetime,
+    lag: timedelta | None,
+    instrument_of: Callable[[str], Instrument],
+) -> dict[str, pl.DataFrame]:
+    """Return, per symbol, the bars that lie between its first and its last one and inside the window."""
+    import polars as pl
+
+    spans = bars.group_by("symbol").agg(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last"))
+    found = {}
+    for symbol, first, last in spans.sort("symbol").iter_rows():
+        begin, finish = max(first, window.start), min(last + _TICK, window.until(now))
+        if begin < finish:
+            found[symbol] = expected_bars(
+                instrument_of(symbol), timeframe, Window(begin, finish), now=now, lag=lag
+            )
+    return found
+
+
+def joined(parts: Sequence[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
+    """Return the expectations of several entries as one: a bar that two of them expect is expected once."""
+    import polars as pl
+
+    together: dict[str, list[pl.DataFrame]] = {}
+    for part in parts:
+        for symbol, frame in part.items():
+            together.setdefault(symbol, []).append(frame)
+    return {symbol: pl.concat(frames).unique("ts").sort("ts") for symbol, frames in together.items()}
+
+
+def spanned(frames: Iterable[pl.DataFrame]) -> Window:
+    """Return the whole days from the first label to the last one.
+
+    Raises
+    ------
+    SourceError
+        When there is no bar.
+    """
+    import polars as pl
+
+    labels = [frame.select("ts") for frame in frames if frame.height]
+    if not labels:
+        raise SourceError(
+            "no file of the mapping has a bar",
+            field="entries",
+            constraint="at least one readable file",
+            fix="check the paths, or say history in the mapping",
+        )
+    days = pl.concat(labels).select(pl.col("ts").dt.truncate("1d"))
+    first, last = days.select(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")).row(0)
+    return Window(first, last + _DAY)
+
+
+def set_aside_findings(aside: pl.DataFrame) -> list[Finding]:
+    """Return one finding per symbol and rule of the rows that were set aside while bars were made."""
+    import polars as pl
+
+    from pipeline.market.findings import Finding, Severity
+
+    runs = aside.group_by("symbol", "rule", "severity").agg(
+        pl.col("ts").min().alias("first"),
+        pl.col("ts").max().alias("last"),
+        pl.col("reason").sort_by("ts").first(),
+        pl.len().alias("count"),
+    )
+    return [
+        Finding(
+            rule=row["rule"],
+            severity=Severity(row["severity"]),
+            symbol=row["symbol"],
+            ts=row["first"],
+            reason=row["reason"],
+            last=row["last"],
+            count=row["count"],
+        )
+        for row in runs.sort("symbol", "rule", nulls_last=True).iter_rows(named=True)
+    ]

@@ -1,0 +1,265 @@
+"""The ``files`` source: any folder of bars and macro series, read through a mapping."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from pipeline.errors import BellsError, ConfigError, SourceError
+from resources.market.bar_files import Built, build, unreadable
+from resources.market.checked import checked_bars
+from resources.market.coverage import expected_between, joined, set_aside_findings, spanned
+from resources.market.mapping import OURS, SYMBOL, FilesMapping
+from resources.market.port import Fetched, Timeframe, Window
+from resources.market.reading import matching_files, read_columns
+from resources.market.series_files import read_series
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import polars as pl
+
+    from pipeline.config.instruments import Instrument
+    from pipeline.market.findings import Finding
+    from resources.market.mapping import BarFile
+
+CODE_VERSION = "1"
+"""Rises when the same files and mapping give other rows."""
+
+
+class FilesSource:
+    """Bars and macro series of files.
+
+    Parameters
+    ----------
+    mapping
+        What the files hold.
+    base
+        Folder that the mapping's paths start from.
+    instruments
+        The instrument table.
+
+    Raises
+    ------
+    ConfigError
+        When a symbol of the mapping has no instrument.
+    """
+
+    feed = "files"
+
+    def __init__(self, mapping: FilesMapping, base: Path, instruments: Mapping[str, Instrument]) -> None:
+        self._mapping = mapping
+        self._base = base
+        self._table = instruments
+        self._built: dict[int, tuple[tuple[object, ...], Built]] = {}
+        for number, entry in enumerate(mapping.entries):
+            _require_instrument(number, entry, instruments)
+
+    @classmethod
+    def from_yaml(
+        cls, path: Path, *, data_dir: Path | None, instruments: Mapping[str, Instrument], root: Path
+    ) -> FilesSource:
+        """Build the source from a mapping file; no data are read yet.
+
+        Raises
+        ------
+        ConfigError
+            When the mapping is missing or wrong, or needs a data folder and there is none.
+        """
+        from resources.market.settings import read_settings
+
+        mapping = read_settings(path, FilesMapping, root=root)
+        if mapping.base == "here":
+            return cls(mapping, path.resolve().parent, instruments)
+        if data_dir is None:
+            raise ConfigError(
+                "the files source has no data folder",
+                field="data_dir",
+                constraint=f"an existing folder: {path.name} says base: data_dir",
+                fix="set EIGHTBELLS_DATA, or data_dir in configs/base/system.yaml",
+            )
+        return cls(mapping, data_dir.resolve(), instruments)
+
+    @cached_property
+    def version(self) -> str:
+        """Hash of the mapping: equal versions read equal files the same way."""
+        return sha256(f"{CODE_VERSION}\n{self._mapping.model_dump_json()}".encode()).hexdigest()[:12]
+
+    @cached_property
+    def simulated(self) -> bool:
+        """Whether files with our own columns hold rows that say they are simulated."""
+        exported = [entry for entry in self._mapping.entries if entry.timeframe in OURS]
+        return any(
+            bool(read_columns(path, ["simulated"], kind=entry.kind(path.name))["simulated"].any())
+            for entry in exported
+            for path in matching_files(self._base, entry.glob)
+        )
+
+    @cached_property
+    def history(self) -> Window:
+        """The stretch that the mapping names; else the days from the first bar to the last one.
+
+        Raises
+        ------
+        SourceError
+            When the mapping names none and no file has a bar.
+        """
+        named = self._mapping.history
+        if named is not None:
+            return Window(named.start, named.end)
+        entries = enumerate(self._mapping.entries)
+        return spanned(frame for n, entry in entries for frame in self._of(n, entry).bars.values())
+
+    @property
+    def backtest(self) -> Window:
+        """The stretch that the mapping names; else the history."""
+        named = self._mapping.backtest
+        return self.history if named is None else Window(named.start, named.end)
+
+    def instruments(self) -> tuple[str, ...]:
+        """Return the symbols of the mapping; files whose rows name their symbol are read for it."""
+        found: set[str] = set()
+        for number, entry in enumerate(self._mapping.entries):
+            if entry.symbol is not None:
+                found.add(entry.symbols.get(entry.symbol, entry.symbol))
+            elif SYMBOL in entry.path:
+                names = (path.relative_to(self._base).as_posix() for path in self._base.glob(entry.glob))
+                found.update(symbol for name in names if (symbol := entry.symbol_of(name)) is not None)
+            else:
+                for frame in self._of(number, entry).bars.values():
+                    found.update(frame["symbol"].unique())
+        return tuple(sorted(found))
+
+    def bars(self, timeframe: Timeframe, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the validated bars with ``start <= ts < end`` that were known at ``now``.
+
+        A file that cannot be read is a finding of severity error, and the others are used.  Gaps are looked
+        for between a symbol's first and last bar.
+
+        Raises
+        ------
+        SourceError
+            When there are files for the timeframe and not one could be read.
+        """
+        import polars as pl
+
+        from pipeline.market.bars import BAR_SCHEMA, QUARANTINE_SCHEMA, conform_bars, empty
+
+        parts, aside, findings = [empty(BAR_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
+        expected: list[dict[str, pl.DataFrame]] = []
+        entries = [(n, entry) for n, entry in enumerate(self._mapping.entries) if timeframe in entry.makes]
+        read = 0
+        for number, entry in entries:
+            built = self._of(number, entry)
+            read += built.read
+            findings.extend(built.findings)
+            if timeframe in built.quarantined:
+                aside.append(built.quarantined[timeframe])
+            if timeframe in built.bars and end > start:
+                bars = conform_bars(built.bars[timeframe])
+                parts.append(bars)
+                expected.append(
+                    expected_between(
+                        bars,
+                        timeframe,
+                        Window(start, end),
+                        now=now,
+                        lag=entry.lag,
+                        instrument_of=lambda symbol, like=entry.like: self._instrument(symbol, like),
+                    )
+                )
+        _require_one(entries, read, findings)
+        inside = pl.col("ts").is_between(start, end, closed="left")
+        not_yet_known = (pl.col("close_at") <= now) & (pl.col("known_at") > now)
+        without_label = pl.col("ts").is_null() & pl.lit(start <= self.history.start)
+        set_aside = pl.concat(aside).filter(inside | without_label)
+        return checked_bars(
+            pl.concat(parts).filter(inside & ~not_yet_known),
+            timeframe=timeframe,
+            expected=joined(expected),
+            now=now,
+            beside=(set_aside, [*findings, *set_aside_findings(set_aside)]),
+            allow_straddle=any(entry.allow_straddle for _, entry in entries),
+        )
+
+    def macro(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the observations with ``start <= ts < end`` that were known at ``now``.
+
+        Raises
+        ------
+        SourceError
+            When the mapping names series and not one file could be read.
+        """
+        import polars as pl
+
+        from pipeline.market.bars import GAP_SCHEMA, MACRO_SCHEMA, QUARANTINE_SCHEMA, empty
+
+        parts, aside, findings = [empty(MACRO_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
+        for entry in self._mapping.series:
+            try:
+                for path in matching_files(self._base, entry.glob):
+                    frame, bad = read_series(entry, path, path.relative_to(self._base).as_posix())
+                    parts.append(frame)
+                    aside.append(bad)
+            except BellsError as error:
+                findings.append(unreadable(error, None))
+        _require_one(self._mapping.series, len(parts) - 1, findings)
+        inside = pl.col("ts").is_between(start, end, closed="left")
+        rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("series", "ts")
+        without_label = pl.col("ts").is_null() & pl.lit(start <= self.history.start)
+        bad = pl.concat(aside).filter(inside | without_label)
+        return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
+
+    def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - the port
+        """Return no rows: nothing is planted in files."""
+        import polars as pl
+
+        from pipeline.market.bars import UTC_TIME
+
+        times = {"ts": UTC_TIME, "known_at": UTC_TIME}
+        columns = {"scope": pl.String, "label": pl.String, "simulated": pl.Boolean, **times}
+        return pl.DataFrame(schema=columns).select("scope", "ts", "label", "simulated", "known_at")
+
+    def _instrument(self, symbol: str, like: str | None) -> Instrument:
+        return self._table[symbol if symbol in self._table or like is None else like]
+
+    def _of(self, number: int, entry: BarFile) -> Built:
+        """Return what an entry gives; its files are read again only when one has changed."""
+        try:
+            files = matching_files(self._base, entry.glob)
+        except BellsError as error:
+            return Built({}, {}, (unreadable(error, entry.symbol),), 0)
+        marks = tuple((path, stat.st_mtime_ns, stat.st_size) for path in files for stat in (path.stat(),))
+        kept = self._built.get(number)
+        if kept is None or kept[0] != marks:
+            kept = (marks, build(entry, files, self._base, self._table))
+            self._built[number] = kept
+        return kept[1]
+
+
+def _require_instrument(number: int, entry: BarFile, instruments: Mapping[str, Instrument]) -> None:
+    named = {"like": entry.like} if entry.like is not None else {"symbol": entry.symbol}
+    for field, symbol in named.items():
+        ours = symbol if symbol is None else entry.symbols.get(symbol, symbol)
+        if ours is not None and ours not in instruments:
+            raise ConfigError(
+                "a symbol of the mapping has no instrument",
+                field=f"entries.{number}.{field}",
+                value=ours,
+                constraint=f"one of {', '.join(sorted(instruments))}",
+                fix="add it to configs/base/instruments.yaml, or say like: a similar instrument",
+            )
+
+
+def _require_one(entries: Sequence[object], read: int, findings: Sequence[Finding]) -> None:
+    if entries and not read:
+        raise SourceError(
+            f"not one file of the mapping could be read: {findings[0].reason}",
+            field="path",
+            value=len(findings),
+            constraint="at least one readable file",
+            fix="mend the files, or their paths in the mapping",
+        )
