@@ -1,26 +1,28 @@
 """Features as known at each H4 decision: the kernel's values, carried by ``known_at`` and by nothing else.
 
 Bars become known at their ``known_at``, daily closes at theirs; a label never makes a value known.
+What a late row means for the rows after it is decided in ``as_known.py``.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 
-from pipeline.arrays import Float2D, Float3D, Int2D, Time1D, Time2D
+from pipeline.arrays import Float2D, Float3D, Int1D, Time1D, Time2D
 from pipeline.calendar.grid import CELL64
 from pipeline.calendar.stale import closes_missed
 from pipeline.errors import ConfigError, SchemaError, TimestampError
+from pipeline.features.as_known import at_each_decision, late_rows, newest_arrival
 from pipeline.features.indicators import indicators
 from pipeline.features.registry import FeatureSpec
-from pipeline.market.panel import Panel, at_decisions
+from pipeline.market.panel import Panel
 
 LONGEST_HOLE = np.timedelta64(10, "D")
 """After more than this without a bar an asset's H4 look-backs start anew."""
-
-_NAT = np.datetime64("NaT", "us")
+_LONGEST = int(LONGEST_HOLE / CELL64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +35,13 @@ class ExpectedCloses:
 
 @dataclass(frozen=True, eq=False)
 class _DailyBars:
-    """Daily bars of one symbol by session; ``known_at`` never goes back: a late close holds up the rest."""
+    """Daily bars of one symbol by session."""
 
     ts: Time1D
     known_at: Time1D
-    prices: tuple[Float2D, Float2D, Float2D]
+    high: Float2D
+    low: Float2D
+    close: Float2D
 
 
 def features_at_decisions(
@@ -50,9 +54,9 @@ def features_at_decisions(
 ) -> dict[str, Float2D]:
     """Compute features of every asset of the panel as they were known at each decision.
 
-    H4 features are computed on the bars an asset has and carried from the last bar known at the decision; a
-    bar that becomes known after its cell's end is first seen by a later decision.  Daily features are
-    computed on the closes that exist, in the order of their sessions, and carried the same way.
+    H4 features are computed on the bars that an asset had by then and carried from the last of them; a bar
+    that becomes known after its cell's end is first seen by a later decision.  Daily features are computed on the
+    closes that were known, in the order of their sessions, and carried the same way.
 
     Parameters
     ----------
@@ -95,50 +99,28 @@ def features_at_decisions(
         _fill_h4(panel, [specs[i] for i in bars], answer, bars)
     if closes or missed:
         _require_columns(daily)
-        ranges = any(specs[i].kind == "atr" for i in closes)
         for column, symbol in enumerate(panel.symbols):
-            days = _daily_bars(daily, symbol, ranges=ranges)
+            days = _daily_bars(daily, symbol)
             if closes:
-                answer[closes, :, column] = _carry_daily(days, [specs[i] for i in closes], panel.decisions)
+                answer[closes, :, column] = _carried(days, [specs[i] for i in closes], panel.decisions)
             if missed:
                 answer[missed, :, column] = _missed(days, symbol, expected, panel.decisions)
     return {spec.name: answer[i] for i, spec in enumerate(specs)}
 
 
-def rows_known(panel: Panel) -> Int2D:
-    """Return the row of the last bar known at each decision, ``(bars, assets)``; -1 before the first."""
-    rows = np.full((panel.n_bars, panel.n_assets), -1, np.int64)
-    present = panel.present
-    for column in range(panel.n_assets):
-        own = np.flatnonzero(present[:, column])
-        known = _held_up(panel.known_at[own, column])
-        latest = at_decisions(own.astype(np.float64), known, panel.decisions)
-        seen = ~np.isnan(latest)
-        rows[seen, column] = latest[seen].astype(np.int64)
-    return rows
-
-
 def entered_at(panel: Panel, daily: pl.DataFrame) -> Time2D:
-    """Return when the newest bar or daily close that a decision could see became known.
+    """Return when the last bar or daily close to arrive before each decision became known.
 
     Shape ``(bars, assets)``, ``datetime64[us]``; NaT where nothing is known yet.
     """
-    entered = np.full((panel.n_bars, panel.n_assets), _NAT)
-    rows = rows_known(panel)
-    if daily.height:
-        _require_columns(daily)
+    entered = np.empty((panel.n_bars, panel.n_assets), "datetime64[us]")
+    present = panel.present
     for column, symbol in enumerate(panel.symbols):
-        present = np.flatnonzero(panel.present[:, column])
-        seen = rows[:, column] >= 0
-        if present.size:
-            held = np.full(panel.n_bars, _NAT)
-            held[present] = _held_up(panel.known_at[present, column])
-            entered[seen, column] = held[rows[seen, column]]
+        known = panel.known_at[present[:, column], column]
+        entered[:, column] = newest_arrival(known, panel.decisions)
         if daily.height:
-            days = _daily_bars(daily, symbol, ranges=False)
-            latest = np.searchsorted(days.known_at, panel.decisions, side="right")
-            from_days = np.concatenate([np.array([_NAT]), days.known_at])[latest]
-            entered[:, column] = np.fmax(entered[:, column], from_days)
+            days = newest_arrival(_daily_bars(daily, symbol).known_at, panel.decisions)
+            entered[:, column] = np.fmax(entered[:, column], days)
     return entered
 
 
@@ -171,19 +153,41 @@ def features_table(panel: Panel, features: Mapping[str, Float2D], entered: Time2
 
 
 def _fill_h4(panel: Panel, specs: Sequence[FeatureSpec], answer: Float3D, places: Sequence[int]) -> None:
-    longest = int(LONGEST_HOLE / CELL64)
-    values = indicators(panel.high, panel.low, panel.close, specs, longest_hole=longest)
-    rows = rows_known(panel)
-    columns = np.arange(panel.n_assets)
-    unseen = rows < 0
-    for place, own in zip(places, values, strict=True):
-        answer[place] = own[rows, columns]
-        answer[place][unseen] = np.nan
+    values = indicators(panel.high, panel.low, panel.close, specs, longest_hole=_LONGEST)
+    for column in range(panel.n_assets):
+        own = np.flatnonzero(panel.present[:, column])
+        known_at = panel.known_at[own, column]
+        values_of = _without_late if late_rows(known_at).any() else _with_all
+        compute = partial(values_of, panel, specs, values, column, own)
+        answer[places, :, column] = at_each_decision(compute, known_at, panel.decisions, len(specs))
 
 
-def _carry_daily(days: _DailyBars, specs: Sequence[FeatureSpec], decisions: Time1D) -> Float2D:
-    values = indicators(*days.prices, specs)[:, :, 0]
-    return np.stack([at_decisions(own, days.known_at, decisions) for own in values])
+def _with_all(
+    _panel: Panel, _specs: Sequence[FeatureSpec], values: Float3D, column: int, own: Int1D, rows: Int1D
+) -> Float2D:
+    return values[:, own[rows], column]
+
+
+def _without_late(
+    panel: Panel, specs: Sequence[FeatureSpec], _values: Float3D, column: int, own: Int1D, rows: Int1D
+) -> Float2D:
+    kept = []
+    for price in (panel.high, panel.low, panel.close):
+        array = np.full((panel.n_bars, 1), np.nan)
+        array[own[rows], 0] = price[own[rows], column]
+        kept.append(array)
+    return indicators(*kept, specs, longest_hole=_LONGEST)[:, own[rows], 0]
+
+
+def _carried(days: _DailyBars, specs: Sequence[FeatureSpec], decisions: Time1D) -> Float2D:
+    # A close without a range is a close: only a range needs the range.
+    ranged = any(spec.kind == "atr" for spec in specs)
+    high, low = (days.high, days.low) if ranged else (days.close, days.close)
+
+    def values_of(rows: Int1D) -> Float2D:
+        return indicators(high[rows], low[rows], days.close[rows], specs)[:, :, 0]
+
+    return at_each_decision(values_of, days.known_at, decisions, len(specs))
 
 
 def _missed(
@@ -201,7 +205,7 @@ def _missed(
     return closes_missed(days.ts, days.known_at, calendar.ts, calendar.known_at, decisions)[None, :]
 
 
-def _daily_bars(daily: pl.DataFrame, symbol: str, *, ranges: bool) -> _DailyBars:
+def _daily_bars(daily: pl.DataFrame, symbol: str) -> _DailyBars:
     own = (
         daily.lazy()
         .filter(pl.col("symbol") == symbol, pl.col("close").is_not_null() & pl.col("close").is_not_nan())
@@ -216,17 +220,10 @@ def _daily_bars(daily: pl.DataFrame, symbol: str, *, ranges: bool) -> _DailyBars
             "a session occurs twice", "ts", f"{symbol} {ts[again[0]]}", "one row per session"
         )
     known_at = own["known_at"].dt.replace_time_zone(None).to_numpy()
-    close = np.ascontiguousarray(own["close"].to_numpy(), np.float64).reshape(-1, 1)
-    high, low = (
-        np.ascontiguousarray(own[name].to_numpy(), np.float64).reshape(-1, 1) if ranges else close
-        for name in ("high", "low")
+    high, low, close = (
+        np.array(own[name].to_numpy(), np.float64).reshape(-1, 1) for name in ("high", "low", "close")
     )
-    return _DailyBars(ts, _held_up(known_at), (high, low, close))
-
-
-def _held_up(known_at: Time1D) -> Time1D:
-    """Return when each row and all rows before it are known: a late one holds up what is computed from it."""
-    return np.maximum.accumulate(known_at) if known_at.size else known_at
+    return _DailyBars(ts, known_at, high, low, close)
 
 
 def _require_columns(daily: pl.DataFrame) -> None:
