@@ -44,6 +44,7 @@ def build_definitions(
         Replaces everything above: an already opened desk, as tests make it.
     """
     desk = desk or open_desk(os.environ if environ is None else environ, overrides=overrides, clock=clock)
+    desk.home.prepare()
     months = months_from(desk.market.history.start)
     assets = [*market_assets(months), *feature_assets(months), *backtest_assets()]
     main = dg.define_asset_job(

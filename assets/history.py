@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from pipeline.backtest.result import Provenance
     from pipeline.config.instruments import Instrument
     from pipeline.features.compute import ExpectedCloses
     from pipeline.market.panel import Panel
@@ -34,12 +35,8 @@ class History:
         Daily bars of the same symbols.
     expected
         The daily closes that each symbol's calendar expects.
-    simulated
-        Whether any row was made up.
-    vintages
-        Which states of a revised history were read.
-    adjustments
-        What the prices are adjusted for.
+    provenance
+        Where the prices come from: feed, simulated or not, adjustment and vintage by symbol.
     inputs
         What was read, with digests, for the manifest.
     """
@@ -47,9 +44,7 @@ class History:
     panel: Panel
     daily: pl.DataFrame
     expected: Mapping[str, ExpectedCloses]
-    simulated: bool
-    vintages: tuple[str, ...]
-    adjustments: tuple[str, ...]
+    provenance: Provenance
     inputs: tuple[Input, ...]
 
 
@@ -69,6 +64,7 @@ def read_history(
     InsufficientDataError
         When no H4 bar of any of the symbols is stored.
     """
+    from pipeline.backtest.result import Provenance
     from pipeline.calendar.grid import cell_label
     from pipeline.market.panel import build_panel
 
@@ -85,14 +81,13 @@ def read_history(
         )
     first = bars["ts"].sort().to_list()[0]
     panel = build_panel(bars, symbols, first, max(cell_label(end), first))
-    both = [frame.select("simulated", "vintage", "adjustment") for frame in (bars, daily) if frame.height]
     return History(
         panel=panel,
         daily=daily,
         expected={s: _expected_closes(instruments[s], daily, end) for s in symbols},
-        simulated=any(frame["simulated"].any() for frame in both),
-        vintages=_words(both, "vintage"),
-        adjustments=_words(both, "adjustment"),
+        provenance=Provenance(
+            feed, bool(bars["simulated"].any()), _by_symbol(bars, "adjustment"), _by_symbol(bars, "vintage")
+        ),
         inputs=(_input(OHLCV_H4, bars, at), _input(OHLCV_DAILY, daily, at)),
     )
 
@@ -122,5 +117,7 @@ def _input(table: Table, frame: pl.DataFrame, at: datetime | None) -> Input:
     return Input(table.full_name, at, frame.height, digest)
 
 
-def _words(frames: list[pl.DataFrame], column: str) -> tuple[str, ...]:
-    return tuple(sorted({word for frame in frames for word in frame[column].drop_nulls().unique()}))
+def _by_symbol(bars: pl.DataFrame, column: str) -> dict[str, str]:
+    """Return the newest word of each symbol; what a source does not say is left out."""
+    newest = bars.filter(bars[column].is_not_null()).sort("ts").group_by("symbol").last()
+    return dict(newest.select("symbol", column).iter_rows())

@@ -60,7 +60,7 @@ def open_desk(
     experiment: Path | None = None,
     clock: Clock | None = None,
 ) -> Desk:
-    """Load the settings, prepare the home and open what they name; the warehouse is not touched yet.
+    """Load the settings and open what they name; nothing is written, the warehouse is not touched yet.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def open_desk(
     """
     loaded = load_settings(root=ROOT, overrides=overrides, environ=environ, experiment=experiment)
     system = loaded.settings.system
-    home = Home.from_environ(environ).prepare()
+    home = Home.from_environ(environ)
     ticking = clock or SystemClock()
     store = system.warehouse
     warehouse = Warehouse(
