@@ -1,0 +1,221 @@
+"""The numbers of a run, each in one place; unknown is None.
+
+Returns are simple returns of NAV; annualisation is ``n / Y`` with the window's own ``Y`` in years of 365.25
+days, so bars of a closed market change nothing.  Nothing here knows how the NAV came about.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.arrays import Bool1D, Float1D, Int1D
+
+YEAR_DAYS = 365.25
+SHORTEST_CAGR_YEARS = 0.25
+_ROWS_PER_DAY = 6
+_FEWEST = 2
+_CELL_US = 4 * 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """An annualised ratio and its standard error; both None where they are not defined."""
+
+    value: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Headline numbers; fractions, drawdown positive, None where unknown.
+
+    ``trades`` counts fills, ``round_trips`` closed trips only.  ``sharpe`` is the headline on daily NAV, with
+    the value on H4 returns and the one with Newey-West variance beside it.
+    """
+
+    total_return: float
+    cagr: float | None
+    sharpe: float | None
+    sharpe_se: float | None
+    sharpe_h4: float | None
+    sharpe_h4_se: float | None
+    sharpe_nw: float | None
+    sharpe_nw_se: float | None
+    volatility: float | None
+    sortino: float | None
+    max_drawdown: float
+    calmar: float | None
+    win_rate: float | None
+    profit_factor: float | None
+    bps: float | None
+    turnover: float
+    cost_drag: float
+    trades: int
+    round_trips: int
+    open_round_trips: int
+    mean_exposure: float
+    largest_weight: float
+    years: float
+
+
+def daily_rows(ts: Int1D, has_bar: Bool1D, *, always_open: bool) -> Int1D:
+    """Return the decisions that end a day: 00:00 UTC, for session books only after days with a session.
+
+    NAV at 00:00 UTC is NAV at the session's close, marked at the first decision at which it is surely known.
+
+    Parameters
+    ----------
+    ts
+        Labels of the decisions in microseconds, gapless, shape ``(bars,)``.
+    has_bar
+        Whether some asset of the book has a bar in the cell.
+    always_open
+        Whether the book may hold an asset whose market never closes.
+    """
+    first = int(-(ts[0] // _CELL_US + 1) % _ROWS_PER_DAY) if ts.size else 0
+    rows = np.arange(first, ts.size, _ROWS_PER_DAY)
+    if always_open:
+        return rows
+    seen = np.concatenate([[0], np.cumsum(has_bar)])
+    return rows[seen[rows + 1] > seen[np.maximum(rows + 1 - _ROWS_PER_DAY, 0)]]
+
+
+def simple_returns(nav: Float1D, initial: float) -> Float1D:
+    """Return ``nav_t / nav_(t-1) - 1``, the first against ``initial``."""
+    returns = np.empty(nav.size)
+    if nav.size:
+        returns[0] = nav[0] / initial
+        np.divide(nav[1:], nav[:-1], out=returns[1:])
+        returns -= 1.0
+    return returns
+
+
+def sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
+    """Sharpe ratio ``mean / sd * sqrt(n / Y)`` of returns in excess of ``cash`` per period; sd with ddof 1.
+
+    The standard error is Mertens' (2002): ``sqrt((1 - skew s + (kurt - 1) / 4 s^2) / n)`` per period.
+    """
+    n = returns.size
+    if n < _FEWEST or years <= 0.0:
+        return Ratio(None, None)
+    mean = returns.mean()
+    off = returns - mean
+    square = off * off
+    moment2 = square.mean()
+    if not moment2 > (1e-15 * max(1.0, abs(mean))) ** 2:
+        return Ratio(None, None)
+    annual = math.sqrt(n / years)
+    ratio = (mean - cash) / math.sqrt(moment2 * n / (n - 1))
+    skew = float(np.dot(square, off)) / n / moment2**1.5
+    kurt = float(np.dot(square, square)) / n / moment2**2
+    variance = max(0.0, 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio) / n
+    return Ratio(float(ratio * annual), float(math.sqrt(variance) * annual))
+
+
+def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
+    """Sharpe ratio with the long-run standard deviation in place of the sample's (Lo 2002).
+
+    Bartlett weights, ``floor(4 (n / 100)^(2/9))`` lags.  The standard error is that of the ratio's influence
+    function ``(r - m) / sd - s / 2 ((r - m)^2 / sd^2 - 1)`` under the same weights.
+    """
+    n = returns.size
+    plain = sharpe(returns, years, cash)
+    if plain.value is None:
+        return Ratio(None, None)
+    off = returns - returns.mean()
+    sd = math.sqrt(float(np.dot(off, off)) / (n - 1))
+    long_run = _long_run_variance(off) * n / (n - 1)
+    if not long_run > 0.0:
+        return Ratio(None, None)
+    shrink = sd / math.sqrt(long_run)
+    ratio = plain.value / math.sqrt(n / years)
+    scaled = off / sd
+    influence = scaled - ratio / 2.0 * (scaled * scaled - 1.0)
+    error = math.sqrt(max(0.0, _long_run_variance(influence - influence.mean())) / years)
+    return Ratio(plain.value * shrink, error * shrink)
+
+
+def _long_run_variance(centred: Float1D) -> float:
+    n = centred.size
+    lags = min(int(4.0 * (n / 100.0) ** (2.0 / 9.0)), n - 1)
+    total = float(np.dot(centred, centred))
+    for lag in range(1, lags + 1):
+        total += 2.0 * (1.0 - lag / (lags + 1.0)) * float(np.dot(centred[lag:], centred[:-lag]))
+    return total / n
+
+
+def sortino(returns: Float1D, years: float, cash: float = 0.0) -> float | None:
+    """Mean excess return by the root mean square of its negative part, annualised; None without losses."""
+    excess = returns - cash
+    below = np.minimum(excess, 0.0)
+    if returns.size < _FEWEST or years <= 0.0:
+        return None
+    squares = float(np.dot(below, below))
+    if squares == 0.0:
+        return None
+    return float(excess.mean() / math.sqrt(squares / returns.size) * math.sqrt(returns.size / years))
+
+
+def volatility(returns: Float1D, years: float) -> float | None:
+    """Standard deviation (ddof 1) of returns, annualised by ``sqrt(n / Y)``."""
+    if returns.size < _FEWEST or years <= 0.0:
+        return None
+    return float(returns.std(ddof=1) * math.sqrt(returns.size / years))
+
+
+def cagr(initial: float, final: float, years: float) -> float | None:
+    """Compound annual growth ``(final / initial)^(1 / Y) - 1``; None below a quarter of a year."""
+    if years < SHORTEST_CAGR_YEARS or final <= 0.0:
+        return None
+    return (final / initial) ** (1.0 / years) - 1.0
+
+
+def drawdown(nav: Float1D, initial: float) -> Float1D:
+    """Fall from the highest NAV so far, the initial one included: ``1 - nav / peak``, positive."""
+    peak = np.maximum.accumulate(nav)
+    np.maximum(peak, initial, out=peak)
+    return (peak - nav) / peak
+
+
+def calmar(growth: float | None, deepest: float) -> float | None:
+    """CAGR by maximal drawdown; None where either is unknown or there was no drawdown."""
+    return None if growth is None or deepest == 0.0 else growth / deepest
+
+
+def win_rate(profits: Float1D) -> float | None:
+    """Share of closed round trips with a profit after costs; None without any."""
+    return float(np.count_nonzero(profits > 0.0) / profits.size) if profits.size else None
+
+
+def profit_factor(profits: Float1D) -> float | None:
+    """Gross profit by gross loss of closed round trips; None without a loss."""
+    lost = -float(profits[profits < 0.0].sum())
+    return float(profits[profits > 0.0].sum()) / lost if lost > 0.0 else None
+
+
+def balanced_score(
+    ratio: float | None, growth: float | None, wins: float | None, deepest: float | None
+) -> float | None:
+    """Balanced performance score ``0.4 Sharpe + 0.3 CAGR + 0.2 win rate - 0.1 max drawdown``.
+
+    None when a part is None.
+
+    Examples
+    --------
+    >>> round(balanced_score(1.5, 0.20, 0.65, 0.15), 12)
+    0.775
+    """
+    if ratio is None or growth is None or wins is None or deepest is None:
+        return None
+    return 0.4 * ratio + 0.3 * growth + 0.2 * wins - 0.1 * deepest
+
+
+def per_year(amount: float, mean_nav: float, years: float) -> float:
+    """Return an amount of money as a fraction of mean NAV and year: turnover of notional, drag of costs."""
+    return amount / mean_nav / years if years > 0.0 else 0.0
+
+
+def elapsed_years(first: int, last: int) -> float:
+    """Return the years of 365.25 days between two instants in microseconds."""
+    return (last - first) / (YEAR_DAYS * 86_400e6)

@@ -1,0 +1,82 @@
+"""Round trips: from zero to zero quantity of one asset, profit after all costs, found in the log of fills.
+
+What is still held at the end is an open trip, listed with the others and never counted as won or lost.
+"""
+
+import numba
+import numpy as np
+
+from pipeline.portfolio.account import Record, Records
+
+TRIP = np.dtype(
+    [(name, "f8") for name in ("quantity", "opened", "cost", "pnl", "return_")]
+    + [(name, "i8") for name in ("asset", "entry_bar", "exit_bar", "entry_row", "exit_row")]
+)
+"""Largest units held; units opened; average cost of a unit opened, costs inside; profit after all costs and
+the same by the money put in (NaN while open); column; rows of the bars and of the cells of entry and exit (-1
+while open)."""
+
+_NOTHING_LEFT = 1e-9
+
+
+def round_trips(fills: Records, assets: int) -> Records:
+    """Return the trips in the order of their entries per asset and time of closing; open ones come last.
+
+    Parameters
+    ----------
+    fills
+        FILL records in the order they happened, shape ``(fills,)``.
+    assets
+        Number of columns.
+
+    Returns
+    -------
+    numpy.recarray
+        TRIP records.  A fill that turns a position around ends one trip and begins the next, its fee shared
+        by quantity.
+    """
+    trips = np.empty(fills.size + assets, TRIP).view(np.recarray)
+    return trips[: _trace(fills, np.zeros(assets, TRIP).view(np.recarray), np.zeros(assets), trips)]
+
+
+@numba.njit(cache=True, nogil=True)
+def _trace(fills: Records, running: Records, position: np.ndarray, trips: Records) -> int:
+    count = 0
+    for k in range(fills.size):
+        fill = fills[k]
+        a, left = fill.asset, fill.quantity
+        while left != 0.0:
+            trip, held = running[a], position[a]
+            if held == 0.0:
+                trip.quantity = trip.opened = trip.cost = trip.pnl = 0.0
+                trip.asset, trip.entry_bar, trip.entry_row = a, fill.bar, fill.row
+                trip.exit_bar = trip.exit_row = -1
+            taken = left
+            if held * left < 0.0 and abs(left) > abs(held):
+                taken = -held
+            money = taken * fill.price + fill.fee * abs(taken / fill.quantity)
+            trip.pnl -= money
+            if held * left >= 0.0:
+                trip.opened += abs(taken)
+                trip.cost += money
+            position[a] = held + taken
+            trip.quantity = max(trip.quantity, abs(position[a]))
+            if abs(position[a]) <= _NOTHING_LEFT * trip.quantity:
+                position[a] = 0.0
+                trip.exit_bar, trip.exit_row = fill.bar, fill.row
+                _settle(trip, trips, count)
+                count += 1
+            left -= taken
+    for a in range(running.size):
+        if position[a] != 0.0:
+            running[a].pnl = np.nan
+            _settle(running[a], trips, count)
+            count += 1
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _settle(trip: Record, trips: Records, k: int) -> None:
+    trips[k] = trip
+    trips[k].return_ = trip.pnl / abs(trip.cost)
+    trips[k].cost = abs(trip.cost) / trip.opened

@@ -1,0 +1,43 @@
+"""What a strategy is: a pure, causal function from a context to target weights."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from pipeline.arrays import Float2D
+    from pipeline.strategies.context import Context
+
+
+class Parameters(BaseModel):
+    """Base of every strategy's parameters: frozen, typed, unknown keys rejected."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """A strategy.
+
+    ``weights`` may read row ``t`` and what lies before it to fill row ``t``, nothing else; it knows no
+    positions, no other strategy and no broker.  Weights are in [0, 1] and sum to at most 1 in each row; 0
+    where nothing is known or the asset is outside ``universe``.  A strategy may also offer
+    ``weights_many(context, params)`` for populations, shape ``(params, bars, assets)``.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    params_model: ClassVar[type[Parameters]]
+
+    @property
+    def universe(self) -> tuple[str, ...]:
+        """Symbols that it may hold."""
+        ...
+
+    def features(self, params: Any) -> tuple[str, ...]:
+        """Return the names of the features that ``weights`` reads under these parameters."""
+        ...
+
+    def weights(self, context: "Context", params: Any) -> "Float2D":
+        """Return target weights as fractions of the strategy's budget, shape ``(bars, assets)``."""
+        ...

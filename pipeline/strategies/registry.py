@@ -1,0 +1,81 @@
+"""The strategies by name, and their parameters from plain mappings."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from pipeline.errors import ComponentNotFoundError, ConfigError
+from pipeline.strategies.equity_trend import EquityTrend
+
+if TYPE_CHECKING:
+    from pipeline.strategies.port import Parameters, Strategy
+
+STRATEGIES = {EquityTrend.name: EquityTrend}
+"""Every strategy that ships."""
+
+
+def strategy(name: str, universe: Sequence[str] | None = None, *, version: str | None = None) -> "Strategy":
+    """Return a strategy.
+
+    Parameters
+    ----------
+    name
+        Key of `STRATEGIES`.
+    universe
+        Symbols that it may hold; None: its own.
+    version
+        The version that the caller expects; None: whatever the code has.
+
+    Raises
+    ------
+    ComponentNotFoundError
+        When there is none of that name.
+    ConfigError
+        When the universe is empty or repeats a symbol, or the code has another version.
+    """
+    if name not in STRATEGIES:
+        near = difflib.get_close_matches(name, STRATEGIES, 1)
+        fix = f"did you mean {near[0]}?" if near else "choose one of them"
+        known = f"one of {', '.join(sorted(STRATEGIES))}"
+        raise ComponentNotFoundError("no such strategy", "strategy", name, known, fix)
+    kind = STRATEGIES[name]
+    if version is not None and version != kind.version:
+        raise ConfigError(
+            f"{name} is another version than configured",
+            "version",
+            version,
+            f"{kind.version}, the version of the code",
+            "correct strategies.yaml, or check out the code of that version",
+        )
+    if universe is None:
+        return kind()
+    if not universe or len(set(universe)) != len(universe):
+        raise ConfigError("the universe is empty or repeats a symbol", "universe", list(universe), "distinct")
+    return kind(universe=tuple(universe))
+
+
+def parameters(chosen: "Strategy", values: Mapping[str, Any] | None = None) -> "Parameters":
+    """Return a strategy's parameters from a plain mapping; what is not named keeps its default.
+
+    Raises
+    ------
+    ConfigError
+        When a key is unknown (the nearest is named) or a value is out of range.
+    """
+    try:
+        return chosen.params_model.model_validate(dict(values or {}))
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = list(chosen.params_model.model_fields)
+        near = difflib.get_close_matches(key, known, 1)
+        unknown = first["type"] == "extra_forbidden"
+        raise ConfigError(
+            f"{chosen.name} has no such parameter" if unknown else f"a parameter of {chosen.name} is wrong",
+            f"parameters.{key}",
+            first["input"],
+            f"one of {', '.join(known)}" if unknown else first["msg"],
+            f"did you mean {near[0]}?" if unknown and near else "correct it in strategies.yaml",
+        ) from wrong
