@@ -6,9 +6,9 @@ Frames in, PNG bytes out; below 100 kB each, since the event log keeps them.  ma
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 INK, LINE, WEAK, GOOD, BAD = "#1f2933", "#1f6f8b", "#9aa5b1", "#2f855a", "#c05621"
 _DPI = 100
 _MOST_POINTS = 800
+_WIDE_ENOUGH = 0.09
+"""Share of the picture that a stretch must take to carry its name."""
+_FEWEST_LABELS, _MOST_LABELS = 3, 6
 
 
 def price_lines(bars: pl.DataFrame, title: str) -> bytes:
@@ -34,7 +37,7 @@ def price_lines(bars: pl.DataFrame, title: str) -> bytes:
     for axis, symbol in zip(axes, symbols, strict=False):
         rows = _thinned(bars.filter(pl.col("symbol") == symbol).sort("ts"))
         axis.plot(rows["ts"].to_numpy(), rows["close"].to_numpy(), color=LINE, linewidth=0.9)
-        axis.set_yscale("log")
+        _ratio_scale(axis, rows["close"])
         axis.set_title(symbol, loc="left", fontsize=8, color=INK)
     for axis in axes[len(symbols) :]:
         axis.set_axis_off()
@@ -67,7 +70,7 @@ def feature_lines(rows: pl.DataFrame, names: Sequence[str], title: str, *, simul
 
 
 def regime_strips(truth: pl.DataFrame, title: str) -> bytes:
-    """Draw one strip of coloured stretches for each scope (columns ``scope, ts, label``)."""
+    """Draw one strip of coloured stretches for each scope (columns ``scope, ts, label``) and name long ones."""
     import matplotlib.dates as mdates
 
     scopes = sorted(truth["scope"].unique().to_list())
@@ -76,14 +79,44 @@ def regime_strips(truth: pl.DataFrame, title: str) -> bytes:
               "bear": BAD, "risk_off": BAD, "contraction": BAD, "high": BAD}  # fmt: skip
     for axis, scope in zip(axes, scopes, strict=False):
         rows = truth.filter(pl.col("scope") == scope).sort("ts")
-        starts = mdates.date2num(rows["ts"].to_numpy())
-        ends = np.append(starts[1:], starts[-1:] + 1)
-        for start, end, label in zip(starts, ends, rows["label"].to_list(), strict=True):
+        spells = rows.filter(pl.col("label") != pl.col("label").shift(1, fill_value=""))
+        last = float(mdates.date2num(rows["ts"].to_numpy()[-1])) + 1
+        starts = mdates.date2num(spells["ts"].to_numpy())
+        for start, end, label in zip(starts, [*starts[1:], last], spells["label"].to_list(), strict=True):
             axis.axvspan(float(start), float(end), color=shades.get(label, "#d9e2ec"), linewidth=0)
-        axis.xaxis_date()
+            if end - start > _WIDE_ENOUGH * (last - starts[0]):
+                ink = "white" if label in shades else INK
+                axis.text((start + end) / 2, 0.5, label, ha="center", va="center", fontsize=7, color=ink,
+                          transform=axis.get_xaxis_transform())  # fmt: skip
+        axis.set_xlim(starts[0], last)
         axis.set_yticks([])
         axis.set_title(scope, loc="left", fontsize=8, color=INK)
     return _png(figure, title, simulated=True)
+
+
+def _ratio_scale(axis: Any, prices: pl.Series) -> None:
+    """Make the axis logarithmic, labelled with three to six plain numbers instead of powers of ten."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axis.set_yscale("log")
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda price, _: f"{price:,.6g}"))
+    low, high = prices.min(), prices.max()
+    if isinstance(low, float) and isinstance(high, float) and 0 < low < high:
+        axis.yaxis.set_major_locator(FixedLocator(round_prices(low, high)))
+
+
+def round_prices(low: float, high: float) -> list[float]:
+    """Return round numbers between ``low`` and ``high``, at most seven, even by ratio if possible."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        chosen = [d * 10.0**e for e in decades for d in digits if low <= d * 10.0**e <= high]
+        if len(chosen) >= _FEWEST_LABELS:
+            return chosen[:: -(-len(chosen) // _MOST_LABELS)]
+    step = 10.0 ** math.floor(math.log10((high - low) / 2))
+    while (high - low) / step > _MOST_LABELS:
+        step *= 2
+    return [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _thinned(rows: pl.DataFrame) -> pl.DataFrame:
@@ -92,6 +125,7 @@ def _thinned(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _grid(count: int, *, columns: int, height: float = 1.5) -> tuple[Any, list[Any]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
     lines = -(-count // columns)
@@ -102,6 +136,10 @@ def _grid(count: int, *, columns: int, height: float = 1.5) -> tuple[Any, list[A
         axis.tick_params(labelsize=7, colors=WEAK, length=2)
         axis.spines[["top", "right"]].set_visible(False)
         axis.spines[["left", "bottom"]].set_color("#cbd2d9")
+        dates = AutoDateLocator(minticks=3, maxticks=7)
+        axis.xaxis.set_major_locator(dates)
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=True))
+        axis.xaxis.get_offset_text().set(fontsize=7, color=WEAK)
     return figure, axes
 
 
