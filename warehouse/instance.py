@@ -17,6 +17,7 @@ import duckdb
 
 from pipeline.errors import ConfigError, DataError
 from warehouse.foreign import Holder, busy, command_of
+from warehouse.interrupts import interrupts_held
 
 CATALOGUE = "eightbells"
 """Name under which the file is attached; sessions make it the default."""
@@ -143,12 +144,13 @@ def attached(path: Path, settings: SessionSettings, *, write: bool) -> Generator
 
 def _let_go(connection: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection) -> None:
     """Close the cursor and detach; if the file cannot be detached, close the whole instance."""
-    cursor.close()
-    try:
-        connection.execute(f"DETACH DATABASE IF EXISTS {CATALOGUE}")
-    except duckdb.Error:
-        drop_instance()
-        raise
+    with interrupts_held():
+        cursor.close()
+        try:
+            connection.execute(f"DETACH DATABASE IF EXISTS {CATALOGUE}")
+        except duckdb.Error:
+            drop_instance()
+            raise
 
 
 def _explained(error: duckdb.Error, path: Path) -> Exception:

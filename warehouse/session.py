@@ -189,9 +189,10 @@ class Sessions:
         if not write and may_replay and self._log().exists():  # we hold the lock: no writer of ours lives
             raise _LeftoverLogError
         attempt.enter_context(one_thread(self.path, deadline))
-        if write and not self.path.exists():
-            create(self.path, self.settings)
-        return attempt.enter_context(attached(self.path, self.settings, write=write))
+        with interrupts_held():
+            if write and not self.path.exists():
+                create(self.path, self.settings)
+            return attempt.enter_context(attached(self.path, self.settings, write=write))
 
     def _log(self) -> Path:
         return self.path.with_name(self.path.name + ".wal")
@@ -206,7 +207,8 @@ class Sessions:
             if not self._log().exists():  # it was a living writer's, and is done
                 return
             attempt.enter_context(one_thread(self.path, deadline))
-            attempt.enter_context(attached(self.path, self.settings, write=True)).execute("CHECKPOINT")
+            with interrupts_held(), attached(self.path, self.settings, write=True) as cursor:
+                cursor.execute("CHECKPOINT")
 
     def _require_file(self) -> None:
         if not self.path.exists():
@@ -236,12 +238,23 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Commit, unless the session's code has ended the transaction itself."""
+    """Commit, unless the session's code has ended the transaction itself.
+
+    A failed statement aborts the transaction, and DuckDB answers COMMIT of an aborted one with success, so a
+    swallowed error would lose the session's work without a word: a probe asks first.
+    """
     try:
+        cursor.execute("SELECT 1")
         cursor.execute("COMMIT")
     except duckdb.TransactionException as error:
-        if "no transaction is active" not in str(error):
-            raise
+        if "no transaction is active" in str(error):
+            return
+        raise ResourceError(
+            "the session's transaction was aborted by a failed statement, nothing of it is stored",
+            field="warehouse",
+            constraint=str(error)[:200],
+            fix="let the statement's own error leave the session instead of catching it inside",
+        ) from error
 
 
 def _forget_session() -> None:
