@@ -6,6 +6,7 @@ Thin: each method says what it does and calls the module that does it.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 URGENT_WAIT_S = 2.0
 """Seconds that an urgent write waits for the file before it goes to the spool."""
+
+
+@cache
+def _first_parameter() -> None:
+    """Let DuckDB import what it imports at the first bound value (pandas), before a lock is held."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SELECT ?", [0]).fetchall()
 
 
 class Warehouse:
@@ -92,6 +100,7 @@ class Warehouse:
         DataError
             When there is no warehouse yet, or a table is not in it.
         """
+        _first_parameter()
         with self._sessions.read(timeout=timeout) as cursor:
             try:
                 yield cursor
@@ -115,6 +124,7 @@ class Warehouse:
         WarehouseBusyError
             When the file stays locked for longer than ``timeout`` seconds.
         """
+        _first_parameter()
         self._ensure(timeout)
         with self._sessions.write(urgent=urgent, timeout=timeout) as cursor:
             yield cursor
@@ -140,6 +150,7 @@ class Warehouse:
         return self._migrate(None)
 
     def _migrate(self, timeout: float | None) -> list[str]:
+        _first_parameter()
         self._migrated = False
         if self.path.exists():
             with self._sessions.read(timeout=timeout) as cursor:
@@ -275,6 +286,12 @@ class Warehouse:
     def query(self, name: str, **parameters: object) -> "pl.DataFrame":
         """Return the answer of a named query, see `warehouse.queries`."""
         return queries.run(self.read, name, parameters)
+
+    def duplicates(self, table: Table) -> int:
+        """Return how many versions are stored twice (same key, same clocks); anything but 0 is a fault."""
+        with self.read() as cursor:
+            row = cursor.execute(queries.duplicates(table)).fetchone()
+        return int(row[0]) if row else 0
 
     def latest_digest(
         self,

@@ -1,0 +1,77 @@
+"""Migrations are numbered, applied once, and bring every file to what is declared."""
+
+import itertools
+
+import pytest
+
+from pipeline.errors import ConfigError, SchemaError
+from warehouse import migrations
+from warehouse.migrations import Migration
+from warehouse.store import Warehouse
+from warehouse.tables import TABLES
+
+
+@pytest.fixture
+def fresh(tmp_path, clock):
+    return Warehouse(tmp_path / "in a folder" / "warehouse.duckdb", now=clock.now)
+
+
+def test_numbers_count_from_one_and_every_table_is_created_once():
+    assert [m.number for m in migrations.MIGRATIONS] == list(range(1, len(migrations.MIGRATIONS) + 1))
+    created = list(itertools.chain.from_iterable(m.creates for m in migrations.MIGRATIONS))
+    assert sorted(created) == sorted(TABLES)
+
+
+def test_migrating_makes_file_and_folder_and_records_what_it_did(fresh, clock):
+    titles = fresh.migrate()
+    assert titles == [m.title for m in migrations.MIGRATIONS]
+    recorded = fresh.query("migrations")
+    assert recorded["title"].to_list() == titles
+    assert recorded["known_at"].to_list() == [clock.now()] * len(titles)
+
+
+def test_migrating_again_does_nothing(fresh):
+    fresh.migrate()
+    assert fresh.migrate() == []
+
+
+def test_the_first_write_migrates(fresh, bars):
+    assert not fresh.path.exists()
+    fresh.append(TABLES["market.ohlcv_h4"], bars())
+    assert fresh.query("migrations").height == len(migrations.MIGRATIONS)
+
+
+def test_a_later_migration_is_applied_to_an_older_file_alone(warehouse, clock, monkeypatch):
+    later = Migration(99, "a later thing", statements=("CREATE TABLE IF NOT EXISTS meta.later (a INTEGER)",))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, later))
+    assert Warehouse(warehouse.path, now=clock.now).migrate() == ["a later thing"]
+    with warehouse.read() as cursor:
+        assert cursor.execute("SELECT count(*) FROM meta.later").fetchall() == [(0,)]
+
+
+def test_a_migration_that_does_not_reach_what_is_declared_leaves_the_file_as_it_was(
+    warehouse, clock, monkeypatch
+):
+    wrong = Migration(99, "wrong", statements=("ALTER TABLE market.macro ADD COLUMN oops DOUBLE",))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, wrong))
+    with pytest.raises(SchemaError, match=r"market\.macro\.oops"):
+        Warehouse(warehouse.path, now=clock.now).migrate()
+    with warehouse.read() as cursor:
+        assert migrations.applied(cursor) == {1}
+        assert "oops" not in [d[0] for d in cursor.execute("SELECT * FROM market.macro").description]
+
+
+def test_a_file_of_a_newer_version_is_refused(warehouse, clock):
+    with warehouse.write() as cursor:
+        cursor.execute("INSERT INTO meta.migrations VALUES (77, 'tomorrow', now(), now(), NULL)")
+    with pytest.raises(ConfigError, match=r"newer version.*77"):
+        Warehouse(warehouse.path, now=clock.now).migrate()
+
+
+def test_an_empty_duckdb_file_is_brought_to_the_schema(tmp_path, clock, bars):
+    import duckdb
+
+    path = tmp_path / "empty.duckdb"
+    duckdb.connect(str(path)).close()
+    warehouse = Warehouse(path, now=clock.now)
+    assert warehouse.append(TABLES["market.ohlcv_h4"], bars()).inserted == 6
