@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIX = ".spooled"
+HALF = ".half"
 ASIDE = "aside"
 """Subfolder for damaged files."""
 
@@ -177,7 +178,7 @@ class Spool:
 
     def _publish(self, content: bytes, path: Path) -> bool:
         """Write under a provisional name, fsync, link to the final one; False when that is taken."""
-        handle, provisional = tempfile.mkstemp(dir=self.directory, prefix=".half-", suffix=path.name)
+        handle, provisional = tempfile.mkstemp(dir=self.directory, prefix=f"{path.stem}-", suffix=HALF)
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, handle)
             stack.callback(Path(provisional).unlink)
@@ -214,7 +215,7 @@ class Spool:
 
     def _set_half_files_aside(self) -> None:
         """A provisional file with content that nobody locks was left by a killed writer, never answered."""
-        for path in self.directory.glob(".half-*"):
+        for path in self.directory.glob(f"*{HALF}"):
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -227,10 +228,10 @@ class Spool:
         folder = self.directory / ASIDE
         folder.mkdir(exist_ok=True)
         taken = {other.name for other in folder.iterdir()}
-        name, number = path.name.lstrip("."), 1
+        name, number = path.name, 1
         while name in taken:
             number += 1
-            name = f"{path.name.lstrip('.')}.{number}"
+            name = f"{path.name}.{number}"
         with contextlib.suppress(FileNotFoundError):  # another process set it aside
             path.rename(folder / name)
             _sync_folder(folder)
