@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
+from typing import Annotated
 
 import typer
-from typer._click.exceptions import Abort, ClickException
+from typer.exceptions import TyperException
 
 from pipeline.errors import BellsError, ConfigError
 from service.cli import backtest, data, doctor, run, snapshot
@@ -21,9 +23,9 @@ UNHANDLED = 255
 app = typer.Typer(
     name="bells",
     help="Eight Bells: a quant desk on Dagster that strikes every four hours.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
@@ -32,60 +34,109 @@ app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"bells {version('eightbells')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Eight Bells: a quant desk on Dagster that strikes every four hours."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run ``bells`` and leave the process with DESIGN's exit codes."""
-    given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(invoke(given))
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(invoke(sys.argv[1:] if arguments is None else arguments))
 
 
 def invoke(arguments: list[str]) -> int:
     """Run one command line and return its exit code; a person never sees a traceback."""
     as_json = "--json" in arguments
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        answer = app(args=arguments, prog_name="bells", standalone_mode=False)
+        answer = app(args=arguments or ["--help"], prog_name="bells", standalone_mode=False)
     except BellsError as failure:
         return _fail(failure, as_json=as_json)
-    except ClickException as usage:
-        return _fail(ConfigError(usage.format_message(), fix="see bells --help"), as_json=as_json)
-    except (Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted; what was committed stays\n")
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except TyperException as usage:
+        return _fail(_usage(usage), as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        answer = INTERRUPTED
+    except SystemExit:  # typer leaves so only when the reader of our output has gone away
         return 0
     except Exception as bug:  # noqa: BLE001 - the last door: reported in full, with its own exit code
         return _unhandled(bug, as_json=as_json)
+    if answer == INTERRUPTED:
+        sys.stderr.write("bells: interrupted; what was committed stays\n")
     return answer if isinstance(answer, int) else 0
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _fail(failure: BellsError, *, as_json: bool) -> int:
-    if as_json:
-        sys.stdout.write(to_json(failure.to_dict()) + "\n")
+def explain(failure: BellsError) -> None:
+    """Tell people what went wrong, where, why and what to do, on stderr."""
     sys.stderr.write(f"bells: {failure.what}\n")
     for name in ("field", "value", "constraint", "fix"):
         text = failure.to_dict()[name]
         if text is not None:
             sys.stderr.write(f"  {name + ':':<12}{text}\n")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _usage(usage: TyperException) -> ConfigError:
+    """Return a mistake on the command line as one of ours, so that it leaves with 1 and says what to do."""
+    context = getattr(usage, "ctx", None)
+    command = context.command_path if context is not None else "bells"
+    parameter = getattr(usage, "param", None)
+    name = getattr(usage, "option_name", None) or (parameter.opts[0] if parameter is not None else None)
+    return ConfigError(
+        usage.format_message().rstrip("."), field=name, fix=f"`{command} --help` shows what it takes"
+    )
+
+
+def _fail(failure: BellsError, *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(to_json({"ok": False, **failure.to_dict()}) + "\n")
+    explain(failure)
     return failure.exit_code
 
 
 def _unhandled(bug: Exception, *, as_json: bool) -> int:
-    from resources.home import Home
-
-    folder = Home.from_environ(os.environ).logs
-    folder.mkdir(parents=True, exist_ok=True)
-    path = Path(folder, "crash.log")
-    path.write_text("".join(traceback.format_exception(bug)), encoding="utf-8")
+    path = _crash_log(bug)
     failure = BellsError(
-        f"unexpected {type(bug).__name__}: {bug}", field=str(path), fix="this is a fault of ours: report that file"
+        f"unexpected {type(bug).__name__}: {bug}",
+        field=str(path),
+        fix="this is a fault of ours: report that file",
     )
     _fail(failure, as_json=as_json)
     return UNHANDLED
+
+
+def _crash_log(bug: Exception) -> Path:
+    """Append the traceback to ``crash.log`` of the home, or of the temporary folder where that cannot be."""
+    from resources.home import Home
+
+    text = "".join(traceback.format_exception(bug)) + "\n"
+    try:
+        path = Home.from_environ(os.environ).logs / "crash.log"
+        _append(path, text)
+    except (BellsError, OSError):
+        path = Path(tempfile.gettempdir()) / "eightbells-crash.log"
+        _append(path, text)
+    return path
+
+
+def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,21 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.console import Console
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, for example risk.per_asset_cap=0.3."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a setting, for example risk.per_asset_cap=0.3."
+    ),
 ]
+Source = Annotated[
+    str | None, typer.Option("--source", metavar="NAME", help="Market source: sample or files.")
+]
+
+PIPED_WIDTH = 240
+"""Columns where no terminal says how many there are: wide enough that no table folds a value."""
 
 
 def _plain(value: object) -> object:
@@ -36,42 +46,64 @@ def to_json(payload: Mapping[str, Any]) -> str:
     return json.dumps(payload, default=_plain, allow_nan=False)
 
 
+def say(text: str) -> None:
+    """Tell people something beside the answer, on stderr."""
+    sys.stderr.write(f"bells: {text}\n")
+    sys.stderr.flush()
+
+
 def emit(payload: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print the answer: JSON, or one ``key  value`` line for each field."""
+    """Print the answer: JSON, or one ``key  value`` line for each field that is a single value."""
     if as_json:
         sys.stdout.write(to_json(payload) + "\n")
+        sys.stdout.flush()
         return
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(overflow="fold", no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in payload.items():
-        if not isinstance(value, list | dict):
-            table.add_row(f"[dim]{name}[/dim]", shown(value))
-    Console().print(table)
+        if not isinstance(value, list | dict | tuple):
+            table.add_row(f"[dim]{escape(name)}[/dim]", escape(shown(value)))
+    console().print(table)
 
 
 def emit_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows for people as one table."""
-    from rich.console import Console
+    """Print rows for people as one table; no rows print nothing but the title."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in rows[0] if rows else ("nothing",):
-        table.add_column(name, overflow="fold")
+    if not rows:
+        console().print(f"{escape(title)}: none", highlight=False)
+        return
+    table = Table(title=escape(title), title_justify="left", header_style="bold")
+    for name in rows[0]:
+        numeric = all(isinstance(row[name], int | float | None) for row in rows)
+        table.add_column(name, overflow="fold", justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(shown(value) for value in row.values()))
-    Console().print(table)
+        table.add_row(*(escape(shown(value)) for value in row.values()))
+    console().print(table)
+
+
+def console() -> Console:
+    """Return the console for answers: as wide as the terminal, wide where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def shown(value: object) -> str:
     """Return a value as people read it; unknown is a dash."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if value is None or isinstance(value, bool):
+        return {None: "-", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.6g}" if abs(value) < 1e4 else f"{value:,.2f}"  # noqa: PLR2004 - digits for people
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in value)
     return str(value)

@@ -1,0 +1,233 @@
+"""``bells run``: the whole graph in this process, against the Dagster instance that the UI shows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import BellsError, ConfigError
+from service.cli.opening import instant, open_for
+from service.cli.output import Json, Set, Source, emit, emit_rows, say
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from datetime import datetime
+    from typing import TextIO
+
+    from resources.desk import Desk
+    from service.cli.progress import Step
+
+HEADLINE = ("run_id", "strategy", "sharpe", "cagr", "max_drawdown", "trades", "turnover", "final_nav")
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster's own console log is off: its event log has every line, and the UI shows it."""
+MOST_GAPS_SHOWN = 20
+
+
+def run(
+    source: Source = None,
+    from_month: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MONTH", help="First month to materialise; by default all history."),
+    ] = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> int:
+    """Materialise everything: bars, features, a backtest, its report; the run shows in the Dagster UI."""
+    desk = open_for(assignments, source, writes=True)
+    start = _first_month(desk, from_month)
+    started = desk.clock.monotonic()
+    began_at = desk.clock.now()
+    steps, run_id = _materialise(desk, start, began_at)
+    failure = _failure(steps)
+    answer: dict[str, Any] = {
+        "ok": failure is None,
+        "dagster_run_id": run_id,
+        "source": desk.market.feed,
+        "simulated": desk.market.simulated,
+        "from": f"{start:%Y-%m}",
+        "to": f"{began_at:%Y-%m}",
+        "assets": {step.name: _asset(step) for step in steps},
+        "checks": [c for step in steps for c in step.checks if c["verdict"] != "passed"],
+        "gaps": _gaps(desk) if desk.warehouse.path.exists() else [],
+        "backtest": _newest_backtest(desk, began_at) if desk.warehouse.path.exists() else None,
+        "warehouse": str(desk.warehouse.path),
+        "dagster_home": str(desk.home.dagster),
+        "seconds": round(desk.clock.monotonic() - started, 2),
+    }
+    if failure is not None:
+        answer |= {**failure.to_dict(), "error": type(failure).__name__}
+    if as_json:
+        emit(answer, as_json=True)
+    else:
+        _show(answer)
+    _log(desk, answer)
+    if failure is None:
+        return 0
+    from service.cli.main import explain
+
+    explain(failure)
+    return failure.exit_code
+
+
+def _first_month(desk: Desk, text: str | None) -> datetime:
+    first = desk.market.history.start
+    chosen = instant("--from", text)
+    if chosen is None:
+        return first
+    now = desk.clock.now()
+    if not first.replace(day=1, hour=0) <= chosen <= now:
+        raise ConfigError(
+            "the source has no such month",
+            field="--from",
+            value=text,
+            constraint=f"{first:%Y-%m} to {now:%Y-%m}",
+            fix=f"choose a month from {first:%Y-%m} on, or leave --from out",
+        )
+    return max(first, chosen)
+
+
+def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step], str]:
+    """Run the job ``main`` over the months from ``start`` and return its steps in order, and its id."""
+    say("loading the graph")
+    os.environ["DAGSTER_HOME"] = str(desk.home.dagster)
+    from uuid import uuid4
+
+    from dagster import DagsterInstance
+
+    from assets.partitions import month_range
+    from definitions import build_definitions
+    from service.cli.progress import Progress
+
+    job = build_definitions(desk=desk).get_job_def("main")
+    run_id = str(uuid4())
+    with (
+        DagsterInstance.get() as instance,
+        _terminal() as stream,
+        Progress(desk.clock.monotonic, stream) as progress,
+    ):
+        instance.add_event_listener(run_id, progress)
+        with _only_answers_on_stdout():
+            job.execute_in_process(
+                run_config=QUIET,
+                instance=instance,
+                tags={**month_range(start, now), "cause": "bells run"},
+                raise_on_error=False,
+                run_id=run_id,
+            )
+    return list(progress.steps.values()), run_id
+
+
+@contextmanager
+def _terminal() -> Generator[TextIO]:
+    """Yield a stderr of our own: Dagster redirects the process's while a step runs."""
+    try:
+        copy = os.dup(sys.stderr.fileno())
+    except OSError:  # stderr is no file, as under a test runner
+        with nullcontext(sys.stderr) as stream:
+            yield stream
+        return
+    with os.fdopen(copy, "w", buffering=1, encoding=sys.stderr.encoding, errors="replace") as stream:
+        yield stream
+
+
+@contextmanager
+def _only_answers_on_stdout() -> Generator[None]:
+    """Send whatever a step prints to stderr, so that stdout holds one JSON object and nothing else."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _failure(steps: list[Step]) -> BellsError | None:
+    from service.cli.failures import failure_of
+
+    for step in steps:
+        if step.error is not None:
+            return failure_of(step.error, step.name)
+    unfinished = [step.name for step in steps if step.seconds is None]
+    if unfinished or not steps:
+        return BellsError(
+            "the run did not finish",
+            field=", ".join(unfinished) or None,
+            fix="look at the run in the Dagster UI",
+        )
+    return None
+
+
+def _asset(step: Step) -> dict[str, Any]:
+    counts = {
+        name: None if step.metadata.get(name) is None else int(step.metadata[name])
+        for name in ("inserted", "revised", "unchanged", "quarantined")
+    }
+    return {
+        "rows": step.rows,
+        **counts,
+        "seconds": None if step.seconds is None else round(step.seconds, 3),
+        "passed": step.count("passed"),
+        "warned": step.count("warned"),
+        "failed": step.count("failed"),
+    }
+
+
+def _gaps(desk: Desk) -> list[dict[str, Any]]:
+    from assets.ingest import BAR_TABLES
+    from service.cli.series import stored_gaps
+
+    feed = desk.market.feed
+    return [gap for timeframe in BAR_TABLES for gap in stored_gaps(desk, feed, timeframe)]
+
+
+def _newest_backtest(desk: Desk, since: datetime) -> dict[str, Any] | None:
+    from service.cli.backtest import run_record
+
+    stored = desk.warehouse.query("runs", source=desk.market.feed)
+    if not stored.height or stored["known_at"].to_list()[0] < since:
+        return None
+    record = run_record(desk, stored["run_id"].to_list()[0])
+    return {name: record[name] for name in (*HEADLINE, "start", "end", "digest", "simulated", "folder")}
+
+
+def _log(desk: Desk, answer: dict[str, Any]) -> None:
+    log = desk.logs.stream("performance", component="bells.run")
+    log.info("materialised", **{name: answer[name] for name in ("ok", "dagster_run_id", "source", "seconds")})
+
+
+def _show(answer: dict[str, Any]) -> None:
+    simulated = " (SIMULATED)" if answer["simulated"] else ""
+    emit_rows(
+        f"source {answer['source']}{simulated}, {answer['from']} to {answer['to']}",
+        [{"asset": name, **facts} for name, facts in answer["assets"].items()],
+    )
+    if answer["checks"]:
+        facts = ("asset", "check", "verdict", "description")
+        emit_rows("checks that did not pass", [{k: c[k] for k in facts} for c in answer["checks"]])
+    gaps = answer["gaps"]
+    if gaps:
+        missing = sum(gap["missing"] for gap in gaps)
+        shown = [{k: g[k] for k in ("symbol", "timeframe", "first", "last", "missing")} for g in gaps]
+        emit_rows(f"gaps: {missing:,} bars missing in {len(gaps)} runs", shown[:MOST_GAPS_SHOWN])
+        if len(gaps) > MOST_GAPS_SHOWN:
+            say(f"{len(gaps) - MOST_GAPS_SHOWN} more gaps: bells data status")
+    result = answer["backtest"]
+    if result is not None:
+        emit_rows(f"backtest{simulated}", [{name: result[name] for name in HEADLINE}])
+    emit(
+        {
+            "warehouse": answer["warehouse"],
+            "report": None if result is None else f"{result['folder']}/report.html",
+            "Dagster UI": "make ui, then http://localhost:3000",
+            "Dagster run": answer["dagster_run_id"],
+            "seconds": answer["seconds"],
+        },
+        as_json=False,
+    )

@@ -1,0 +1,157 @@
+"""Bringing a source's history into the warehouse from the command line, without Dagster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DataError
+from service.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from assets.ingest import Ingested
+    from resources.desk import Desk
+    from resources.market.port import MarketSource
+    from warehouse.table import Table
+
+UNREADABLE = "unreadable"
+"""The rule that a source's finding names when a file or a symbol could not be had."""
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update did, table by table.
+
+    Parameters
+    ----------
+    start, end
+        Labels it covered, end exclusive.
+    tables
+        One record for each table: rows fetched, inserted, revised, unchanged, quarantined.
+    gaps
+        Missing bars inside the history, by run.
+    failures
+        What could not be had: table, symbol, reason.
+    """
+
+    start: datetime
+    end: datetime
+    tables: tuple[dict[str, Any], ...]
+    gaps: tuple[dict[str, Any], ...]
+    failures: tuple[dict[str, Any], ...]
+
+
+def update_all(
+    desk: Desk,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    symbols: Sequence[str] = (),
+) -> Updated:
+    """Fetch a window of everything the source has, and append what is new.
+
+    A table that the source cannot deliver at all is a failure in the answer; the others are stored.
+
+    Parameters
+    ----------
+    desk
+        Where from and where to.
+    start, end
+        By default the source's whole history up to now.
+    symbols
+        Bars of these only, and no macro series; empty for everything.
+
+    Raises
+    ------
+    DataError
+        When the window is empty.
+    ConfigError, ResourceError
+        When a symbol is unknown, or the warehouse is busy.
+    """
+    from service.cli.selection import OnlySymbols
+
+    market = OnlySymbols(desk.market, symbols) if symbols else desk.market
+    now = desk.clock.now()
+    first = max(start or market.history.start, market.history.start)
+    last = min(end or now, market.history.until(now))
+    if last <= first:
+        raise DataError(
+            f"the source {market.feed} has nothing in this window",
+            field="--start, --end",
+            value=f"{first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            constraint=f"inside {market.history.start:%Y-%m-%d} to {market.history.until(now):%Y-%m-%d}",
+            fix="choose another window",
+        )
+    tables, gaps, failures = [], [], []
+    for table, work in _work(desk, market, (first, last), now, bars_only=bool(symbols)):
+        started = desk.clock.monotonic()
+        try:
+            done = work()
+        except DataError as error:
+            say(f"{table.full_name}: {error}")
+            failures.append({"table": table.full_name, "symbol": None, "reason": str(error)})
+            continue
+        tables.append(_counts(done, desk.clock.monotonic() - started))
+        gaps.extend(_gaps(done))
+        failures.extend(_failures(done))
+        say(f"{done.table}: {done.inserted:,} new, {done.revised:,} revised, {done.unchanged:,} unchanged")
+    return Updated(first, last, tuple(tables), tuple(gaps), tuple(failures))
+
+
+def _work(
+    desk: Desk,
+    market: MarketSource,
+    window: tuple[datetime, datetime],
+    now: datetime,
+    *,
+    bars_only: bool,
+) -> list[tuple[Table, Callable[[], Ingested]]]:
+    from functools import partial
+
+    from assets.ingest import BAR_TABLES, update_bars, update_macro, update_truth
+    from assets.manifests import manifest_for
+    from warehouse.tables import MACRO, TRUTH
+
+    def bound(update: Callable[..., Ingested], table: Table, *arguments: object) -> Callable[[], Ingested]:
+        manifest = manifest_for(table, desk.loaded, now)
+        return partial(
+            update, *arguments, window, market=market, warehouse=desk.warehouse, now=now, manifest=manifest
+        )
+
+    work = [(table, bound(update_bars, table, timeframe)) for timeframe, table in BAR_TABLES.items()]
+    if not bars_only:
+        work.append((MACRO, bound(update_macro, MACRO)))
+        if market.simulated:
+            work.append((TRUTH, bound(update_truth, TRUTH)))
+    return work
+
+
+def _counts(done: Ingested, seconds: float) -> dict[str, Any]:
+    return {
+        "table": done.table,
+        "fetched": done.fetched,
+        "inserted": done.inserted,
+        "revised": done.revised,
+        "unchanged": done.unchanged,
+        "quarantined": done.quarantined,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _gaps(done: Ingested) -> list[dict[str, Any]]:
+    return [
+        {"table": done.table, "symbol": f.symbol, "first": f.ts, "last": f.last, "missing": f.count}
+        for f in done.findings
+        if f.rule == "gap"
+    ]
+
+
+def _failures(done: Ingested) -> list[dict[str, Any]]:
+    return [
+        {"table": done.table, "symbol": f.symbol, "reason": f.reason}
+        for f in done.findings
+        if f.rule == UNREADABLE
+    ]
