@@ -63,6 +63,7 @@ def build_definitions(
             "clock": desk.clock,
             "settings": desk.loaded,
             "home": desk.home,
+            "logs": desk.logs,
         },
     )
 

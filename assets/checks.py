@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from pipeline.arrays import Float1D
     from pipeline.market.findings import Finding
 
 BAR_CHECKS = ("no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time")
 MACRO_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
+RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 
 
@@ -37,6 +39,8 @@ _DESCRIPTIONS = {
     "ohlc_order": "low <= open, close <= high.",
     "no_nan": "No value that must be a number is NaN or infinite.",
     "fresh": "The newest bar is not older than the calendar allows.",
+    "finite_nav": "NAV is a positive number at every decision.",
+    "has_trades": "The run held something; a run without trades warns.",
     "known_in_time": "No row claims to be known before what it is made from.",
 }
 
@@ -115,3 +119,21 @@ def known_before(rows: pl.DataFrame, instant: str) -> int:
     import polars as pl
 
     return rows.filter(pl.col("known_at") < pl.col(instant)).height
+
+
+def finite_nav(nav: Float1D) -> dg.AssetCheckResult:
+    """Count decisions at which NAV is not a positive number."""
+    import numpy as np
+
+    wrong = int((~(np.isfinite(nav) & (nav > 0.0))).sum())
+    return dg.AssetCheckResult(check_name="finite_nav", passed=wrong == 0, metadata={"offending_bars": wrong})
+
+
+def has_trades(fills: int) -> dg.AssetCheckResult:
+    """Warn about a run that never traded: its numbers say nothing about the strategy."""
+    return dg.AssetCheckResult(
+        check_name="has_trades",
+        passed=fills > 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"fills": fills},
+    )

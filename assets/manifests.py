@@ -61,6 +61,7 @@ def manifest_for(
     context: dg.AssetExecutionContext | None = None,
     inputs: tuple[Input, ...] = (),
     seconds: float | None = None,
+    dagster_run_id: str | None = None,
 ) -> Manifest:
     """Return the manifest of a write to ``asset`` (a table or the name of a command)."""
     return Manifest(
@@ -72,5 +73,5 @@ def manifest_for(
         versions=library_versions(),
         started_at=started_at,
         seconds=seconds,
-        dagster_run_id=context.run.run_id if context else None,
+        dagster_run_id=context.run.run_id if context else dagster_run_id,
     )

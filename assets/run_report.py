@@ -1,0 +1,76 @@
+"""What a backtest materialisation shows: headline numbers that plot from run to run, and the pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets import checks
+from assets.describe import markdown_table, numbers, picture
+from warehouse.tables import EQUITY, RUNS
+
+if TYPE_CHECKING:
+    from assets.trials import Trial
+
+HEADLINE = (
+    "sharpe",
+    "sharpe_se",
+    "cagr",
+    "max_drawdown",
+    "win_rate",
+    "bps",
+    "turnover",
+    "cost_drag",
+    "total_return",
+    "volatility",
+    "trades",
+    "final_nav",
+    "seconds",
+)
+IDENTITY = (
+    "run_id",
+    "strategy",
+    "strategy_version",
+    "source",
+    "start",
+    "end",
+    "digest",
+    "data_hash",
+    "config_hash",
+    "code_version",
+)
+
+
+def run_result(trial: Trial) -> dg.MaterializeResult:
+    """Report the run: identity, numbers, flags, equity picture, monthly returns."""
+    row = trial.row
+    return dg.MaterializeResult(
+        asset_key=RUNS.asset_key,
+        metadata={
+            **numbers({name: row[name] for name in HEADLINE}),
+            **{name: str(row[name]) for name in IDENTITY},
+            "simulated": bool(row["simulated"]),
+            "flags": markdown_table([{"flag": flag.name, "what": flag.text} for flag in trial.result.flags]),
+            "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
+            "monthly": picture((trial.folder / "monthly.png").read_bytes(), "monthly returns"),
+            "report": dg.MetadataValue.path(trial.folder / "report.html"),
+        },
+        check_results=[
+            checks.finite_nav(trial.result.simulation.nav),
+            checks.has_trades(int(row["trades"])),
+        ],
+    )
+
+
+def equity_result(trial: Trial) -> dg.MaterializeResult:
+    """Report the equity curve."""
+    return dg.MaterializeResult(
+        asset_key=EQUITY.asset_key,
+        metadata={
+            **numbers({"dagster/row_count": trial.row["bars"], "final_nav": trial.row["final_nav"]}),
+            "run_id": trial.run_id,
+            "simulated": bool(trial.row["simulated"]),
+            "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
+        },
+    )

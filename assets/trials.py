@@ -1,0 +1,239 @@
+"""The one door to the kernel on market data: whoever runs a backtest leaves a row in the trial ledger.
+
+Reads what the warehouse knew, runs the strategy, and writes the run, its series, its trial and its manifest
+in one transaction; then the report and pictures, which can always be made again from those rows.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from assets.artifacts import write_artifacts
+from assets.history import read_history
+from assets.manifests import code_version, manifest_for
+from assets.trial_rows import Identity, frames_of, run_row
+from pipeline.errors import ComponentNotFoundError, TamperedError
+from warehouse.manifest import new_id
+from warehouse.tables import FEATURES_H4
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from assets.history import History
+    from pipeline.arrays import Float2D
+    from pipeline.backtest.result import BacktestResult
+    from pipeline.strategies.port import Strategy
+    from resources.desk import Desk
+
+Kind = Literal["research", "control", "verify", "replay"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A stored run.
+
+    Parameters
+    ----------
+    row
+        What commands print: identity, headline numbers, hashes.
+    result
+        The run itself.
+    folder
+        Its artefacts: report, pictures, metrics, manifest, log.
+    """
+
+    row: Mapping[str, Any]
+    result: BacktestResult
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run."""
+        return self.row["run_id"]
+
+
+def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None = None) -> Trial:
+    """Run the configured strategy on the configured feed and store everything about it.
+
+    Parameters
+    ----------
+    desk
+        Settings, warehouse, market source and clock.
+    kind
+        Why it is run; only ``research`` counts as a trial.
+    dagster_run_id
+        The Dagster run, when there is one.
+
+    Raises
+    ------
+    InsufficientDataError
+        When the warehouse lacks the bars.
+    TamperedError
+        When stored features differ from those that the bars give.
+    ConfigError, ModelError
+        When strategy, parameters or rules cannot be run.
+    """
+    from pipeline.backtest.configured import rules_of, tradables_of
+    from pipeline.backtest.engine import backtest
+    from pipeline.features.compute import features_at_decisions
+    from pipeline.features.registry import parse
+    from pipeline.strategies.context import Context
+    from pipeline.strategies.registry import parameters
+
+    started = desk.clock.now()
+    since = desk.clock.monotonic()
+    settings = desk.loaded.settings
+    system = settings.system
+    start, end = window_of(desk)
+    strategy = configured_strategy(desk)
+    params = parameters(strategy, settings.strategies[strategy.name].parameters)
+    read = read_history(
+        strategy.universe,
+        end,
+        feed=desk.market.feed,
+        warehouse=desk.warehouse,
+        instruments=settings.instruments,
+    )
+    specs = [parse(name) for name in strategy.features(params)]
+    features = features_at_decisions(read.panel, read.daily, specs, expected=read.expected)
+    refuse_other_features(desk, read, features, end)
+    result = backtest(
+        Context(panel=read.panel, features=features),
+        strategy,
+        params,
+        rules=rules_of(system),
+        assets=tradables_of(strategy.universe, settings.instruments),
+        provenance=read.provenance,
+        initial_nav=system.backtest.initial_nav,
+        start=start,
+        end=end,
+    )
+    identity = Identity(
+        run_id=new_id(started),
+        kind=kind,
+        config_hash=desk.loaded.config_hash,
+        data_hash=data_hash(read),
+        code_version=code_version(),
+        config=desk.loaded.as_dict(),
+        who=getpass.getuser(),
+        started_at=started,
+        seconds=desk.clock.monotonic() - since,
+    )
+    manifest = manifest_for(
+        "backtest/runs",
+        desk.loaded,
+        started,
+        inputs=read.inputs,
+        seconds=identity.seconds,
+        dagster_run_id=dagster_run_id,
+    )
+    desk.warehouse.write_many(frames_of(result, identity), manifest=manifest)
+    row = shown_row(run_row(result, identity))
+    log_run(desk, result, row)
+    folder = write_artifacts(desk, result, row, manifest)
+    return Trial(row=row, result=result, folder=folder)
+
+
+def log_run(desk: Desk, result: BacktestResult, row: Mapping[str, Any]) -> None:
+    """Write every fill to the stream ``trades`` and the headline numbers to ``performance``."""
+    from resources.logs import bind_trace
+
+    simulation = result.simulation
+    trades, performance = (desk.logs.stream(name, "backtest") for name in ("trades", "performance"))
+    with bind_trace(row["run_id"]):
+        for fill, filled_at in zip(simulation.fills, simulation.filled_at.astype(str), strict=True):
+            trades.info(
+                "fill",
+                symbol=simulation.symbols[fill.asset],
+                filled_at=str(filled_at),
+                quantity=float(fill.quantity),
+                price=float(fill.price),
+                fee=float(fill.fee),
+                slippage=float(fill.slippage),
+                simulated=row["simulated"],
+            )
+        performance.info("run", **{name: value for name, value in row.items() if name != "run_id"})
+
+
+def configured_strategy(desk: Desk) -> Strategy:
+    """Return the strategy of the run, in the version and with the universe that the settings name.
+
+    Raises
+    ------
+    ComponentNotFoundError
+        When the settings do not describe a strategy of that name, or the code has none.
+    ConfigError
+        When the code has another version.
+    """
+    from pipeline.strategies.registry import strategy
+
+    name, described = desk.loaded.settings.system.backtest.strategy, desk.loaded.settings.strategies
+    if name not in described:
+        raise ComponentNotFoundError(
+            "no such strategy is configured",
+            field="backtest.strategy",
+            value=name,
+            constraint=f"one of {', '.join(sorted(described))}",
+            fix="describe it in configs/base/strategies.yaml or choose one of them",
+        )
+    return strategy(name, described[name].universe, version=described[name].version)
+
+
+def window_of(desk: Desk) -> tuple[datetime, datetime]:
+    """Return the window of the run: as configured, else as the market source suggests, never beyond now."""
+    run, suggested = desk.loaded.settings.system.backtest, desk.market.backtest
+    now = desk.clock.now()
+    end = run.end or suggested.until(now)
+    return run.start or suggested.start, min(end, now)
+
+
+def data_hash(read: History) -> str:
+    """Return one hash over the digests of everything that was read."""
+    text = "\n".join(f"{item.table} {item.rows} {item.digest}" for item in read.inputs)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shown_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of ``backtest.runs`` under the names that commands print."""
+    hidden = {"config_json", "flags_json"}
+    renamed = {"window_start": "start", "window_end": "end"}
+    return {renamed.get(name, name): value for name, value in row.items() if name not in hidden}
+
+
+def refuse_other_features(desk: Desk, read: History, features: Mapping[str, Float2D], end: datetime) -> None:
+    """Compare every standard feature that the run uses with the stored one, bit for bit.
+
+    Features that are not stored (other periods, bars newer than the last materialisation) are not compared.
+
+    Raises
+    ------
+    TamperedError
+        At the first cell that differs: what people look at would not be what was traded.
+    """
+    import polars as pl
+
+    from pipeline.features.compute import entered_at, features_table
+
+    names = [name for name in features if name in FEATURES_H4.names]
+    if not names:
+        return
+    ours = features_table(read.panel, {n: features[n] for n in names}, entered_at(read.panel, read.daily))
+    where = {"feed": desk.market.feed, "symbol": list(read.panel.symbols)}
+    stored = desk.warehouse.as_of(FEATURES_H4, where=where, columns=("symbol", "ts", *names), end=end)
+    both = stored.join(ours.select("symbol", "ts", *names), on=["symbol", "ts"], suffix="_now")
+    for name in names:
+        differs = both.filter(pl.col(name).ne_missing(pl.col(f"{name}_now")))
+        if differs.height:
+            first = differs.sort("symbol", "ts").row(0, named=True)
+            raise TamperedError(
+                "a stored feature is not what the bars give",
+                field=f"features.h4.{name}",
+                value=f"{first['symbol']} {first['ts']}: stored {first[name]}, now {first[f'{name}_now']}",
+                constraint="bit-identical",
+                fix="materialise features.h4 again; if bars were corrected, that is why",
+            )
