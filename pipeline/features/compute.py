@@ -55,8 +55,8 @@ def features_at_decisions(
     """Compute features of every asset of the panel as they were known at each decision.
 
     H4 features are computed on the bars that an asset had by then and carried from the last of them; a bar
-    that becomes known after its cell's end is first seen by a later decision.  Daily features are computed on the
-    closes that were known, in the order of their sessions, and carried the same way.
+    that becomes known after its cell's end is first seen by a later decision.  Daily features are computed
+    on the closes that were known, in the order of their sessions, and carried the same way.
 
     Parameters
     ----------
