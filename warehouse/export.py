@@ -39,7 +39,7 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
     Raises
     ------
     ConfigError
-        When the format is unknown.
+        When the format is unknown, or two symbols differ in nothing but a slash.
     InsufficientDataError
         When the feed has no bar.
     """
@@ -52,6 +52,13 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
         bars = as_of(table, where={"feed": feed}, columns=columns)
         for (symbol,), rows in bars.group_by("symbol", maintain_order=True):
             name = file_name(timeframe, str(symbol))
+            if directory / name in written:
+                raise ConfigError(
+                    "two symbols would share one file",
+                    field="symbol",
+                    value=symbol,
+                    constraint=f"one of {name}",
+                )
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f"{target.name}.{os.getpid()}.partial")

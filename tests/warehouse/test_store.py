@@ -36,9 +36,13 @@ def test_a_failed_session_leaves_nothing(warehouse):
     class WentWrongError(Exception):
         pass
 
-    with pytest.raises(WentWrongError), warehouse.write() as cursor:
-        cursor.execute("CREATE TABLE meta.scratch (a INTEGER)")
-        raise WentWrongError
+    def fail():
+        with warehouse.write() as cursor:
+            cursor.execute("CREATE TABLE meta.scratch (a INTEGER)")
+            raise WentWrongError
+
+    with pytest.raises(WentWrongError):
+        fail()
     with warehouse.read() as cursor:
         assert cursor.execute(
             "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'scratch'"
@@ -46,8 +50,12 @@ def test_a_failed_session_leaves_nothing(warehouse):
 
 
 def test_a_table_that_is_not_there_is_named(warehouse):
-    with pytest.raises(DataError, match=r"lacks what was asked for.*ohlcv_h1"), warehouse.read() as cursor:
-        cursor.execute("SELECT * FROM market.ohlcv_h1")
+    def ask():
+        with warehouse.read() as cursor:
+            cursor.execute("SELECT * FROM market.ohlcv_h1")
+
+    with pytest.raises(DataError, match=r"lacks what was asked for.*ohlcv_h1"):
+        ask()
 
 
 def test_a_file_that_vanished_is_made_anew_by_the_next_write(warehouse, bars):
