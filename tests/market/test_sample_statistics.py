@@ -99,9 +99,7 @@ def test_volatility_by_regime_is_as_planted(world, daily, symbol, scope, law, pe
     planted = SETTINGS["classes"][law]
     scale = SETTINGS["assets"][symbol]["scale"]
     jumps = planted["jumps"]
-    extra = jumps["per_year"] * (
-        scale**2 * (jumps["mean"] ** 2 + jumps["sd"] ** 2) + jumps["own_sd"] ** 2
-    )
+    extra = jumps["per_year"] * (scale**2 * (jumps["mean"] ** 2 + jumps["sd"] ** 2) + jumps["own_sd"] ** 2)
     truth = world.truth(END).filter(pl.col("scope") == scope).select("ts", "label")
     rows = returns_of(daily, symbol).join(truth, on="ts")
     for state in STATES[scope]:
@@ -238,4 +236,3 @@ def test_bear_markets_are_more_often_volatile_than_bull_markets(world):
     wide = truth.pivot(on="scope", index="ts", values="label")
     share = dict(wide.group_by("equity").agg((pl.col("volatility") == "high").mean()).iter_rows())
     assert share["bear"] > share["neutral"] > share["bull"]
-

@@ -1,4 +1,4 @@
-"""The simulated world: it only grows, shows nothing early, keeps to sessions, and its days are its H4 bars."""
+"""The simulated world only grows, shows nothing early, keeps to sessions; its days are its H4 bars."""
 
 import time
 from datetime import UTC, datetime, timedelta

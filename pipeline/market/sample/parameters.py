@@ -19,6 +19,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
 """Scopes of planted regimes and their states; a scope may depend on an earlier one only."""
 
 ANY = "any"
+TWO = 2
 STEPS_PER_SESSION = 13
 CELLS_PER_DAY = 6
 
@@ -42,12 +43,12 @@ class Spell(Strict):
 
 
 class Chain(Strict):
-    """One semi-Markov chain of regimes."""
+    """One semi-Markov chain of regimes; two states take turns, so they need no weights."""
 
     first: Name
     given: Name | None
     states: dict[str, Spell]
-    next: dict[str, Weights]
+    next: dict[str, Weights] | None
 
 
 class Jumps(Strict):
@@ -194,11 +195,7 @@ class WorldParameters(Strict):
             if chain.given is not None and chain.given not in earlier:
                 rule = f"null or one of {', '.join(earlier)}" if earlier else "null"
                 raise broken_rule(rule, "name an earlier scope", at=f"regimes.{scope}.given")
-            rows = (ANY,) if chain.given is None else STATES[chain.given]
-            _require_keys(f"regimes.{scope}.next", chain.next, rows)
-            for row, weights in chain.next.items():
-                _require_keys(f"regimes.{scope}.next.{row}", weights, states)
-                _require_exit(f"regimes.{scope}.next.{row}", weights)
+            _require_weights(scope, chain)
             earlier.append(scope)
         return self
 
@@ -230,6 +227,20 @@ def _require_keys(
         missing, foreign = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
         what = f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(foreign) or 'none'}"
         raise broken_rule(f"exactly {', '.join(wanted)}", "add or rename the keys", what=what, at=at)
+
+
+def _require_weights(scope: str, chain: Chain) -> None:
+    at, states = f"regimes.{scope}.next", STATES[scope]
+    if len(states) == TWO:
+        if chain.next is not None or chain.given is not None:
+            raise broken_rule("given: null and next: null where two states take turns", "write null", at=at)
+        return
+    if chain.next is None:
+        raise broken_rule(f"weights of {', '.join(states)}", "give the weights", what="no weights", at=at)
+    _require_keys(at, chain.next, (ANY,) if chain.given is None else STATES[chain.given])
+    for row, weights in chain.next.items():
+        _require_keys(f"{at}.{row}", weights, states)
+        _require_exit(f"{at}.{row}", weights)
 
 
 def _require_exit(at: str, weights: Weights) -> None:

@@ -59,7 +59,8 @@ def _spells(
         day = ends
         if day < days:
             row = ANY if parent is None else parent[0][parent[1][day]]
-            state = _next(state, chain.next[row], chance)
+            weights = dict.fromkeys(names, 1.0) if chain.next is None else chain.next[row]
+            state = _next(state, weights, chance)
     return codes
 
 
