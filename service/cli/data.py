@@ -111,12 +111,10 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show rows, first, last, gaps and quarantined rows of every series that is stored."""
-    from service.cli.series import coverage, stored_gaps
+    from service.cli.series import coverage
 
     desk = open_for(assignments)
-    records = coverage(desk, feed)
-    judged = sorted({(r["feed"], r["timeframe"]) for r in records if r["gaps"]})
-    gaps = [gap for key in judged for gap in stored_gaps(desk, *key)]
+    records, gaps = coverage(desk, feed)
     aside = desk.warehouse.query("quarantined", feed=feed).to_dicts()
     if as_json:
         emit(

@@ -9,7 +9,7 @@ import typer
 
 from pipeline.errors import BellsError
 from service.cli.opening import open_for
-from service.cli.output import Json, Set, emit, emit_rows
+from service.cli.output import Json, Set, emit, emit_rows, shown
 
 if TYPE_CHECKING:
     from service.cli.doctor_findings import Examination
@@ -81,8 +81,7 @@ def _answer(parts: list[Examination], fixed: list[str], *, as_json: bool) -> int
 def _show(payload: dict[str, Any]) -> None:
     for name, facts in payload.items():
         if isinstance(facts, dict):
-            rows = [{"": key, name: value} for key, value in facts.items() if not isinstance(value, dict)]
-            emit_rows(name, rows)
+            emit({f"{name} {key}": shown(value) for key, value in facts.items()}, as_json=False)
     if payload.get("freshness"):
         emit_rows("freshness", payload["freshness"])
     for name in ("problems", "warnings"):

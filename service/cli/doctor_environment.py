@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -34,8 +33,6 @@ SHOWN = (
     "scipy",
 )
 """Libraries whose version can change a number or a table."""
-
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
 
 
 def examine_environment(home: Home | None) -> Examination:
@@ -75,11 +72,15 @@ def examine_environment(home: Home | None) -> Examination:
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
-    """Return the pinned version of every package of a lock file; empty without the file."""
+    """Return what a lock file pins for this Python and platform, by package; empty without the file."""
     if not lock.is_file():
         return {}
-    pins = (_PIN.match(line) for line in lock.read_text(encoding="utf-8").splitlines())
-    return {pin[1].lower(): pin[2] for pin in pins if pin}
+    from packaging.requirements import Requirement
+
+    lines = (line.rstrip(" \\") for line in lock.read_text(encoding="utf-8").splitlines())
+    pins = [Requirement(line) for line in lines if "==" in line and not line.startswith((" ", "#"))]
+    ours = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    return {pin.name.lower(): str(pin.specifier).removeprefix("==") for pin in ours}
 
 
 def _installed(name: str) -> str | None:

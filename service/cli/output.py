@@ -96,14 +96,20 @@ def console() -> Console:
 
 def shown(value: object) -> str:
     """Return a value as people read it; unknown is a dash."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(item)}" for name, item in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in value) or "-"
+    return _number(value) if isinstance(value, int | float | None) else _text(value)
+
+
+def _number(value: float | None) -> str:
     if value is None or isinstance(value, bool):
         return {None: "-", True: "yes", False: "no"}[value]
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.6g}" if abs(value) < 1e4 else f"{value:,.2f}"  # noqa: PLR2004 - digits for people
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, list | tuple):
-        return ", ".join(shown(item) for item in value)
-    return str(value)
+    return f"{value:,.6g}" if abs(value) < 1e4 else f"{value:,.2f}"  # noqa: PLR2004 - digits for people
+
+
+def _text(value: object) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)

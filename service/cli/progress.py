@@ -22,13 +22,13 @@ class Step:
     Parameters
     ----------
     name
-        Asset, ``schema/table``.
-    seconds
-        How long it took; None while it runs.
-    metadata
-        Plain values of its last materialisation.
+        The asset it makes, ``schema/table``; the step's own name where it makes several.
+    started, seconds
+        When it started, and how long it took; None while it runs.
+    assets
+        Metadata values of each asset that it materialised, over all partitions.
     checks
-        Evaluations in order: ``check, passed, blocking, severity, description`` and the numbers.
+        In order: asset, check, verdict (``passed``, ``warned``, ``failed``), description, numbers.
     error
         What stopped it.
     """
@@ -36,19 +36,18 @@ class Step:
     name: str
     started: float = 0.0
     seconds: float | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     checks: list[dict[str, Any]] = field(default_factory=list)
     error: SerializableErrorInfo | None = None
 
-    @property
-    def rows(self) -> int | None:
-        """Rows stored, where the asset says so."""
-        rows = self.metadata.get("dagster/row_count")
+    def rows(self, asset: str) -> int | None:
+        """Return the rows stored of an asset, where it says so."""
+        rows = self.assets.get(asset, {}).get("dagster/row_count")
         return None if rows is None else int(rows)
 
-    def count(self, verdict: str) -> int:
-        """Return how many checks were ``passed``, ``warned`` or ``failed``."""
-        return sum(check["verdict"] == verdict for check in self.checks)
+    def count(self, verdict: str, asset: str | None = None) -> int:
+        """Return how many checks were ``passed``, ``warned`` or ``failed``, of one asset or of all."""
+        return sum(check["verdict"] == verdict and asset in (None, check["asset"]) for check in self.checks)
 
 
 class Progress:
@@ -97,9 +96,9 @@ class Progress:
 
     def _materialized(self, event: DagsterEvent) -> None:
         materialization = event.step_materialization_data.materialization
-        step = self._step(event)
-        step.name = "/".join(materialization.asset_key.path)
-        step.metadata |= {name: value.value for name, value in materialization.metadata.items()}
+        assets = self._step(event).assets
+        asset = assets.setdefault("/".join(materialization.asset_key.path), {})
+        asset |= {name: value.value for name, value in materialization.metadata.items()}
 
     def _checked(self, event: DagsterEvent) -> None:
         evaluation = event.asset_check_evaluation_data
@@ -138,7 +137,8 @@ class Progress:
 
     def _print(self, mark: str, step: Step) -> None:
         facts = [f"{mark:<8}{step.name:<24}"]
-        facts.append("" if step.rows is None else f"{step.rows:>10,} rows")
+        rows = step.rows(step.name)
+        facts.append(" " * 15 if rows is None else f"{rows:>10,} rows")
         facts.append("" if step.seconds is None else f"{step.seconds:6.1f} s")
         facts += [f"{step.count(v)} checks {v}" for v in ("warned", "failed") if step.count(v)]
         self._console.print("  ".join(facts).rstrip(), markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +51,7 @@ def run(
         "simulated": desk.market.simulated,
         "from": f"{start:%Y-%m}",
         "to": f"{began_at:%Y-%m}",
-        "assets": {step.name: _asset(step) for step in steps},
+        "assets": {name: _asset(step, name) for step in steps for name in step.assets or [step.name]},
         "checks": [c for step in steps for c in step.checks if c["verdict"] != "passed"],
         "gaps": _gaps(desk) if desk.warehouse.path.exists() else [],
         "backtest": _newest_backtest(desk, began_at) if desk.warehouse.path.exists() else None,
@@ -96,13 +97,17 @@ def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step]
     os.environ["DAGSTER_HOME"] = str(desk.home.dagster)
     from uuid import uuid4
 
-    from dagster import DagsterInstance
+    from dagster import DagsterExecutionInterruptedError, DagsterInstance
 
     from assets.partitions import month_range
-    from definitions import build_definitions
     from service.cli.progress import Progress
 
-    job = build_definitions(desk=desk).get_job_def("main")
+    with warnings.catch_warnings():
+        # Dagster warns of parameters that may change in a later release; ours is pinned and tested.
+        warnings.filterwarnings("ignore", module="dagster")
+        from definitions import build_definitions
+
+        job = build_definitions(desk=desk).resolve_job_def("main")
     run_id = str(uuid4())
     with (
         DagsterInstance.get() as instance,
@@ -111,13 +116,16 @@ def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step]
     ):
         instance.add_event_listener(run_id, progress)
         with _only_answers_on_stdout():
-            job.execute_in_process(
-                run_config=QUIET,
-                instance=instance,
-                tags={**month_range(start, now), "cause": "bells run"},
-                raise_on_error=False,
-                run_id=run_id,
-            )
+            try:
+                job.execute_in_process(
+                    run_config=QUIET,
+                    instance=instance,
+                    tags={**month_range(start, now), "cause": "bells run"},
+                    raise_on_error=False,
+                    run_id=run_id,
+                )
+            except DagsterExecutionInterruptedError as stopped:
+                raise KeyboardInterrupt from stopped
     return list(progress.steps.values()), run_id
 
 
@@ -164,18 +172,18 @@ def _failure(steps: list[Step]) -> BellsError | None:
     return None
 
 
-def _asset(step: Step) -> dict[str, Any]:
+def _asset(step: Step, name: str) -> dict[str, Any]:
+    """Return the record of an asset; its seconds are those of its step, which may make several assets."""
+    facts = step.assets.get(name, {})
     counts = {
-        name: None if step.metadata.get(name) is None else int(step.metadata[name])
-        for name in ("inserted", "revised", "unchanged", "quarantined")
+        count: None if facts.get(count) is None else int(facts[count])
+        for count in ("inserted", "revised", "unchanged", "quarantined")
     }
     return {
-        "rows": step.rows,
+        "rows": step.rows(name),
         **counts,
         "seconds": None if step.seconds is None else round(step.seconds, 3),
-        "passed": step.count("passed"),
-        "warned": step.count("warned"),
-        "failed": step.count("failed"),
+        **{verdict: step.count(verdict, name) for verdict in ("passed", "warned", "failed")},
     }
 
 

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 MOMENT = timedelta(microseconds=1)
 
 
-def coverage(desk: Desk, feed: str | None = None) -> list[dict[str, Any]]:
-    """Return one record for every feed, symbol and timeframe that is stored.
+def coverage(desk: Desk, feed: str | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return one record for every feed, symbol and timeframe that is stored, and every gap.
 
-    Each has ``feed, symbol, timeframe, rows, first, last, known_to, simulated, gaps, missing, quarantined``;
-    gaps of a series without a calendar of ours (macro) are unknown.
+    Each record has ``feed, symbol, timeframe, rows, first, last, known_to, simulated``, how many ``gaps``
+    with how many ``missing`` bars lie inside, and the rows ``quarantined``.  Gaps are unknown where no
+    calendar of ours applies (macro series).
 
     Raises
     ------
@@ -31,8 +32,8 @@ def coverage(desk: Desk, feed: str | None = None) -> list[dict[str, Any]]:
     """
     stored = desk.warehouse.query("coverage", feed=feed)
     aside = _quarantined(desk, feed)
-    missing = {(row["feed"], row["timeframe"]): None for row in stored.iter_rows(named=True)}
-    gaps = {key: stored_gaps(desk, *key) for key in missing if key[1] != "macro"}
+    kinds = sorted({(row["feed"], row["timeframe"]) for row in stored.iter_rows(named=True)})
+    gaps = {key: stored_gaps(desk, *key) for key in kinds if key[1] != "macro"}
     records = []
     for row in stored.iter_rows(named=True):
         key = (row["feed"], row["timeframe"])
@@ -53,7 +54,7 @@ def coverage(desk: Desk, feed: str | None = None) -> list[dict[str, Any]]:
                 "quarantined": aside.get((row["feed"], row["timeframe"], row["symbol"]), 0),
             }
         )
-    return records
+    return records, [gap for key in gaps for gap in gaps[key]]
 
 
 def stored_gaps(desk: Desk, feed: str, timeframe: Timeframe) -> list[dict[str, Any]]:
