@@ -55,6 +55,13 @@ class LeafId(NamedTuple):
         return f"{self.months // 12:04d}-{self.months % 12 + 1:02d}"
 
 
+class LeafDigest(NamedTuple):
+    """The 32 bytes of a leaf, and how many rows they cover."""
+
+    digest: bytes
+    rows: int
+
+
 @dataclass(frozen=True)
 class _Cells:
     """One column in canonical form; ``offsets`` and ``inner`` where rows vary in length."""
@@ -77,7 +84,7 @@ class _Cells:
             self.inner.feed(hasher, begin, end)
 
 
-def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, bytes]:
+def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, LeafDigest]:
     """Return the digest of every leaf that ``frame`` has rows in.
 
     Parameters
@@ -90,7 +97,7 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, bytes]:
     Returns
     -------
     dict
-        32 bytes for each leaf, in order of month and block.
+        In order of month and block.
     """
     if frame.is_empty():
         return {}
@@ -105,7 +112,7 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, bytes]:
     bounds = _bounds(table, months, frame)
     heads = frame.select(table.block)[bounds[:-1]].rows() if table.block else [()]
     cells = list(zip((_header(c) for c in columns), _canonical(columns, frame), strict=True))
-    found: dict[LeafId, bytes] = {}
+    found: dict[LeafId, LeafDigest] = {}
     for head, (first, last) in zip(heads, pairwise(bounds), strict=True):
         leaf = hashlib.sha256(_LEAF)
         count = (last - first).to_bytes(8, "little")
@@ -113,7 +120,7 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, bytes]:
             hasher = hashlib.sha256(header + count)
             column.feed(hasher, first, last)
             leaf.update(hasher.digest())
-        found[LeafId(int(months[first]), label(head))] = leaf.digest()
+        found[LeafId(int(months[first]), label(head))] = LeafDigest(leaf.digest(), last - first)
     return dict(sorted(found.items()))
 
 
@@ -140,7 +147,8 @@ def digest_frame(table: Table, frame: "pl.DataFrame") -> str:
     """
     kinds = dtypes()
     wanted = {c.name: kinds[c.type] for c in table.digested}
-    return combine(table, leaves(table, frame.with_columns(frame[n].cast(k) for n, k in wanted.items())))
+    found = leaves(table, frame.with_columns(frame[n].cast(k) for n, k in wanted.items()))
+    return combine(table, {i: leaf.digest for i, leaf in found.items()})
 
 
 def label(values: Iterable[object]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ConfigError
 from warehouse.asof import filters, instant, newest, select_versions, visible
-from warehouse.digest import LeafId, combine, label, leaves, month_number
+from warehouse.digest import LeafId, combine, label, leaves
 from warehouse.table import KNOWN_AT, RECORDED_AT, Table
 from warehouse.tables_meta import DIGESTS
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FEW = 64
+"""Up to so many different values of a block column are looked up by list."""
 
 
 class Head(NamedTuple):
@@ -125,15 +128,15 @@ def grow(
             stale.append(i)
     fresh: dict[LeafId, Leaf] = {}
     if stale:
-        frame = _rows(cursor, table, stale, at, recorded=recorded, where=where)
-        rows += frame.height
-        computed = leaves(table, frame)
-        digests |= computed
-        counts = _counts(table, frame)
-        for i, digest in computed.items():
+        computed = leaves(table, _rows(cursor, table, stale, at, recorded=recorded, where=where))
+        for i in stale:
+            if i not in computed:  # no row of it was known then
+                continue
+            digests[i] = computed[i].digest
+            rows += computed[i].rows
             head = found[i]
             if latest is None or (head.recorded if recorded else head.known) <= latest:
-                fresh[i] = Leaf(head, counts[i], digest)
+                fresh[i] = Leaf(head, computed[i].rows, computed[i].digest)
     result = TableDigest(table.full_name, at, rows, combine(table, digests), len(digests), len(stale))
     return Grown(result, fresh)
 
@@ -264,41 +267,19 @@ def _rows(
     recorded: bool,
     where: Mapping[str, object] | None,
 ) -> "pl.DataFrame":
-    """Return the newest versions of the stale leaves, and of no other."""
-    import polars as pl
-
+    """Return the newest versions of the stale leaves; when these lie scattered, some of other leaves too."""
     columns = list(dict.fromkeys((*(c.name for c in table.digested), *table.key, KNOWN_AT, RECORDED_AT)))
     bounds: dict[str, datetime] = {}
     if table.time is not None:
         first, last = min(i.months for i in stale), max(i.months for i in stale) + 1
         bounds = {"start": _month(first), "end": _month(last)}
-    query = select_versions(table, columns, at, recorded=recorded, where=where, **bounds)
-    frame = newest(table, cursor.execute(query.sql, query.parameters).pl())
-    wanted = pl.DataFrame(
-        [(i.months, i.block) for i in stale], schema={"months_": pl.Int32, "label_": pl.String}, orient="row"
-    )
-    return (
-        _labelled(table, frame)
-        .join(wanted, on=["months_", "label_"], how="semi", maintain_order="left")
-        .drop("months_", "label_")
-    )
-
-
-def _labelled(table: Table, frame: "pl.DataFrame") -> "pl.DataFrame":
-    """Add the leaf of each row as ``months_`` and ``label_``."""
-    import polars as pl
-
-    frame = frame.with_columns(month_number(table, frame).alias("months_"))
-    if not table.block:
-        return frame.with_columns(pl.lit(label(())).alias("label_"))
-    blocks = frame.select(table.block).unique(maintain_order=True)
-    labels = blocks.with_columns(pl.Series("label_", [label(r) for r in blocks.rows()], dtype=pl.String))
-    return frame.join(labels, on=list(table.block), how="left", nulls_equal=True, maintain_order="left")
-
-
-def _counts(table: Table, frame: "pl.DataFrame") -> dict[LeafId, int]:
-    counted = _labelled(table, frame).group_by("months_", "label_").len()
-    return {LeafId(months, text): n for months, text, n in counted.iter_rows()}
+    blocks = [json.loads(text) for text in {i.block for i in stale}]
+    near: dict[str, object] = dict(where or {})
+    for name, values in zip(table.block, zip(*blocks, strict=True), strict=True):
+        if len(set(values)) <= _FEW and None not in values:
+            near[name] = sorted(set(values))
+    query = select_versions(table, columns, at, recorded=recorded, where=near, **bounds)
+    return newest(table, cursor.execute(query.sql, query.parameters).pl())
 
 
 def _micros(moment: datetime) -> int:
