@@ -187,20 +187,13 @@ ROLES: dict[str, Callable[[TimedWarehouse, Tally, Load, int], float]] = {
 }
 
 
-def _warm_up(path: Path, name: str) -> None:
-    """Import what a write and a read import: the figures are of the warehouse, not of the start."""
-    warehouse = TimedWarehouse(path.with_name(f"{name}.duckdb"), Tally(name), 1_000)
-    warehouse.append(OHLCV_H4, bars("WARM", 0, 2))
-    warehouse.as_of(OHLCV_H4)
-
-
 def work(name: str, path: Path, load: Load, ready: Barrier, results: Any) -> None:
     """Repeat one role until the time is over; the body of every process."""
     tally = Tally(name)
     role = ROLES[name.rstrip("0123456789")]
     try:
-        _warm_up(path, name)
         warehouse = TimedWarehouse(path, tally, load.chunk_rows)
+        warehouse.as_of(OHLCV_H4, where={"symbol": "NONE"})  # the figures are not of the first call
         ready.wait(timeout=120)
         over = time.perf_counter() + load.seconds
         step = 0
@@ -232,7 +225,8 @@ def run(load: Load, folder: Path) -> dict[str, Any]:
         *(["bulk"] if load.bulk_rows else []),
         "urgent",
     ]
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.warehouse_load", "pandas", "polars", "pyarrow"])
     ready, results = context.Barrier(len(names)), context.Queue()
     processes = [
         context.Process(target=work, args=(name, path, load, ready, results), name=name) for name in names

@@ -85,15 +85,30 @@ def one_thread(path: Path, deadline: float) -> Generator[None]:
         mutex.release()
 
 
-def _connection(settings: SessionSettings, path: Path) -> duckdb.DuckDBPyConnection:
+def _wanted(settings: SessionSettings, path: Path) -> tuple[str, int, str]:
     spill = settings.temp_directory or path.with_name(path.name + ".tmp")
-    wanted = (settings.memory_limit, settings.threads, str(spill))
+    return settings.memory_limit, settings.threads, str(spill)
+
+
+def prepare(settings: SessionSettings, path: Path, deadline: float) -> None:
+    """Make the instance before any lock is held: the first one of a process takes half a second.
+
+    Most of it is DuckDB importing pandas, where installed, when it sees the first parameter of a statement.
+    """
+    if _state.connection is None or _state.configured != _wanted(settings, path):
+        with one_thread(path, deadline):
+            _connection(settings, path).execute("SELECT ?", [0])
+
+
+def _connection(settings: SessionSettings, path: Path) -> duckdb.DuckDBPyConnection:
+    wanted = _wanted(settings, path)
     if _state.connection is None or _state.configured != wanted:
         drop_instance()
+        memory_limit, threads, spill = wanted
         options: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": settings.memory_limit,
-            "threads": settings.threads,
-            "temp_directory": str(spill),
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": spill,
             "autoinstall_known_extensions": False,
         }
         connection = duckdb.connect(":memory:", config=options)

@@ -18,7 +18,7 @@ import duckdb
 
 from pipeline.errors import ConfigError, DataError, ResourceError, WarehouseBusyError
 from warehouse.foreign import Holder, busy, command_of, holders
-from warehouse.instance import ForeignLockError, SessionSettings, attached, create, one_thread
+from warehouse.instance import ForeignLockError, SessionSettings, attached, create, one_thread, prepare
 from warehouse.interrupts import interrupts_held
 from warehouse.locks import Locks
 
@@ -155,6 +155,9 @@ class Sessions:
         replayed = False
         if write:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            self._require_file()
+        prepare(self.settings, self.path, deadline)
         while True:
             if not write:
                 self._require_file()
