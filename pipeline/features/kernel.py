@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.arrays import Float2D
 from pipeline.features.compiled import compiled
 
-CHUNK = 1_280
+CHUNK = 2_560
 """Numbers, over all lanes, that one step handles before the next step takes them."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D
 from pipeline.features.compiled import compiled
 
-CHUNK = 8_000
+CHUNK = 16_000
 """Numbers, over all lanes, that one step handles before the next step takes them: they stay in cache."""
 
 
@@ -24,6 +24,19 @@ def levels_of(n: int) -> int:
     while n >= 4**levels:
         levels += 1
     return levels
+
+
+@compiled
+def passes_of(n: int) -> int:
+    """Return how many times windows have to be absorbed into the first one to make up ``n`` bars.
+
+    Each digit of ``n`` in base 4 is one pass, but a leading 1 is none: that window is there.
+    """
+    passes = 0
+    while n >= 4:
+        passes += 1 if n % 4 > 0 else 0
+        n //= 4
+    return passes + (1 if n > 1 else 0)
 
 
 @compiled
@@ -47,7 +60,7 @@ def absorb(
     Parameters
     ----------
     mean, into
-        Shape ``(k,)``; ``into`` may be ``mean``.
+        Shape ``(k,)``, not the same memory: a loop that may overwrite what it reads fills no lanes.
     part
         Means of windows of ``bars`` bars: the first one starts at ``start``, each next one ``step`` earlier.
     count, done, bars
@@ -86,21 +99,23 @@ def merge_means(x: Float1D, levels: Float2D, n: int, lanes: int, mean: Float1D) 
     x
         Values, shape ``(rows x lanes,)``, at least ``n`` rows.
     levels
-        Scratch, shape ``(levels_of(n), at least rows x lanes)``.
+        Scratch, shape ``(levels_of(n) + 1, at least rows x lanes)``.
     n, lanes
         Window in bars; values in a bar.
     mean
         Shape ``((rows - n + 1) x lanes,)``, overwritten.
     """
     bars, shorter = 1, x
-    for level in range(1, levels.shape[0]):
+    top = levels.shape[0] - 1
+    for level in range(1, top):
         longer = levels[level, : x.size]
         step = bars * lanes
         bars *= 4
         merge_four(shorter, step, (bars - 1) * lanes, longer)
         shorter = longer
-    digits, done, single, merged = n, 0, bars, x
-    for level in range(levels.shape[0] - 1, -1, -1):
+    digits, done, passes, merged = n, 0, passes_of(n), x
+    single = passes == 0
+    for level in range(top - 1, -1, -1):
         count = digits // bars
         part = levels[level, : x.size] if level > 0 else x
         step = bars * lanes
@@ -109,12 +124,14 @@ def merge_means(x: Float1D, levels: Float2D, n: int, lanes: int, mean: Float1D) 
             merged = part[start : start + mean.size]
             count, done = count - 1, bars
         if count > 0:
-            absorb(merged, part, (n - 1 - done) * lanes, step, count, done, bars, mean)
-            merged = mean
+            into = mean if passes % 2 == 1 else levels[top, : mean.size]
+            absorb(merged, part, (n - 1 - done) * lanes, step, count, done, bars, into)
+            merged = into
             done += count * bars
+            passes -= 1
         digits %= bars
         bars //= 4
-    if done == single:
+    if single:
         mean[:] = merged
 
 
@@ -222,19 +239,21 @@ def merge_moments(
     zeros
         Zeros, as many as ``x`` has values.
     levels, levels2
-        Scratch, shape ``(levels_of(n), at least rows x lanes)``.
+        Scratch, shape ``(levels_of(n) + 1, at least rows x lanes)``.
     square
         Shape of ``mean``, overwritten.
     """
     bars, shorter, shorter2 = 1, x, zeros
-    for level in range(1, levels.shape[0]):
+    top = levels.shape[0] - 1
+    for level in range(1, top):
         longer, longer2 = levels[level, : x.size], levels2[level, : x.size]
         begin = (4 * bars - 1) * lanes
         merge_four_moments(shorter, shorter2, bars, bars * lanes, begin, longer, longer2)
         bars *= 4
         shorter, shorter2 = longer, longer2
-    digits, done, single, merged, merged2 = n, 0, bars, x, zeros
-    for level in range(levels.shape[0] - 1, -1, -1):
+    digits, done, passes, merged, merged2 = n, 0, passes_of(n), x, zeros
+    single = passes == 0
+    for level in range(top - 1, -1, -1):
         count = digits // bars
         part = levels[level, : x.size] if level > 0 else x
         part2 = levels2[level, : x.size] if level > 0 else zeros
@@ -245,12 +264,16 @@ def merge_moments(
             count, done = count - 1, bars
         if count > 0:
             start = (n - 1 - done) * lanes
-            absorb_moments(merged, merged2, part, part2, start, step, count, done, bars, mean, square)
-            merged, merged2 = mean, square
+            last = passes % 2 == 1
+            into = mean if last else levels[top, : mean.size]
+            into2 = square if last else levels2[top, : mean.size]
+            absorb_moments(merged, merged2, part, part2, start, step, count, done, bars, into, into2)
+            merged, merged2 = into, into2
             done += count * bars
+            passes -= 1
         digits %= bars
         bars //= 4
-    if done == single:
+    if single:
         mean[:] = merged
         square[:] = merged2
 
@@ -272,7 +295,7 @@ def moving_mean(x: Float2D, n: int, out: Float2D) -> None:
     flat, answer = x.reshape(-1), out.reshape(-1)
     rows = max(n, CHUNK // lanes)
     answer[: min(n - 1, bars) * lanes] = np.nan
-    levels = np.empty((levels_of(n), (rows + n - 1) * lanes))
+    levels = np.empty((levels_of(n) + 1, (rows + n - 1) * lanes))
     for begin in range(0, bars - n + 1, rows):
         count = min(rows, bars - n + 1 - begin)
         last = (begin + n - 1) * lanes
@@ -302,7 +325,7 @@ def moving_bands(x: Float2D, n: int, width: float, mid: Float2D, upper: Float2D,
     middle[:warm] = np.nan
     above[:warm] = np.nan
     below[:warm] = np.nan
-    shape = (levels_of(n), (rows + n - 1) * lanes)
+    shape = (levels_of(n) + 1, (rows + n - 1) * lanes)
     levels, levels2, zeros = np.empty(shape), np.empty(shape), np.zeros(shape[1])
     share = 1.0 / n
     for begin in range(0, bars - n + 1, rows):
@@ -334,7 +357,7 @@ def moving_deviation(returns: Float2D, n: int, out: Float2D) -> None:
     flat, answer = returns.reshape(-1), out.reshape(-1)
     rows = max(n, CHUNK // (4 * lanes))
     answer[: min(n, bars) * lanes] = np.nan
-    shape = (levels_of(n), (rows + n - 1) * lanes)
+    shape = (levels_of(n) + 1, (rows + n - 1) * lanes)
     levels, levels2, zeros = np.empty(shape), np.empty(shape), np.zeros(shape[1])
     means = np.empty(rows * lanes)
     share = 1.0 / (n - 1)
