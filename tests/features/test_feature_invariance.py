@@ -1,15 +1,27 @@
 """No feature sees the future, wherever the history ends and whatever comes after."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.features.compute import features_at_decisions
+from pipeline.calendar.sessions import expected_daily
+from pipeline.config.document import read_document
+from pipeline.config.instruments import Instrument
+from pipeline.features.compute import ExpectedCloses, features_at_decisions
 from pipeline.features.registry import KINDS, STANDARD, FeatureSpec, spec
+from pipeline.market.panel import build_panel
+from pipeline.market.sample.parameters import WorldParameters
+from pipeline.market.sample.world import World
+from resources.market.settings import read_settings
 from tests.support.invariance import noise_violations, prefix_violations
 from tests.support.small_market import SmallMarket, small_market
+
+ROOT = Path(__file__).parents[2]
 
 
 def of_every_kind() -> list[FeatureSpec]:
@@ -37,7 +49,7 @@ def markets() -> list[SmallMarket]:
 
 @pytest.mark.parametrize("feature", of_every_kind(), ids=lambda feature: feature.name)
 def test_a_feature_is_the_same_when_the_future_is_cut_off(feature, markets):
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(which=st.integers(0, 2), cut=st.integers(0, 539))
     def check(which: int, cut: int) -> None:
         market = markets[which]
@@ -48,7 +60,7 @@ def test_a_feature_is_the_same_when_the_future_is_cut_off(feature, markets):
 
 @pytest.mark.parametrize("feature", of_every_kind(), ids=lambda feature: feature.name)
 def test_a_feature_is_the_same_when_the_future_is_noise(feature, markets):
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(which=st.integers(0, 2), cut=st.integers(0, 538), seed=st.integers(0, 2**32))
     def check(which: int, cut: int, seed: int) -> None:
         market = markets[which]
@@ -95,6 +107,14 @@ def test_a_close_that_is_read_by_its_session_date_is_caught(markets):
     assert noise_violations(by_label, market.panel, market.daily, noon[40:45], 1) != []
 
 
+def test_no_standard_feature_sees_the_future_of_the_sample_world():
+    market = sample_market()
+    cuts = [200, 1_234, 2_001, market.panel.n_bars - 2]
+    compute = computation(market, *STANDARD)
+    assert prefix_violations(compute, market.panel, market.daily, cuts) == []
+    assert noise_violations(compute, market.panel, market.daily, cuts, 2) == []
+
+
 @pytest.mark.realdata
 def test_no_standard_feature_sees_the_future_of_real_markets(real_data):
     market = real_market(real_data)
@@ -104,14 +124,24 @@ def test_no_standard_feature_sees_the_future_of_real_markets(real_data):
     assert noise_violations(compute, market.panel, market.daily, cuts, 3) == []
 
 
+def sample_market() -> SmallMarket:
+    """One year of two assets of the embedded sample world."""
+    parameters = read_settings(ROOT / "configs/sources/sample.yaml", WorldParameters, root=ROOT)
+    table = read_document(ROOT / "configs/base/instruments.yaml").data
+    instruments = {symbol: Instrument(symbol=symbol, **row) for symbol, row in table.items()}
+    world = World(parameters, instruments)
+    start = parameters.start
+    end = start + timedelta(days=364)
+    expected = {
+        symbol: closes_expected(instruments[symbol].calendar, start, end, timedelta(minutes=15))
+        for symbol in ("SPY", "BTC/USD")
+    }
+    panel = build_panel(world.bars_h4(end), tuple(expected), start, end)
+    return SmallMarket(panel, world.bars_daily(end), expected)
+
+
 def real_market(folder) -> SmallMarket:
     """BTC/USD over the outage of February 2018, daily bars as our own UTC-day closes."""
-    from datetime import UTC, datetime, timedelta
-
-    from pipeline.calendar.sessions import expected_daily
-    from pipeline.features.compute import ExpectedCloses
-    from pipeline.market.panel import build_panel
-
     start, end = datetime(2017, 12, 1, tzinfo=UTC), datetime(2018, 12, 1, tzinfo=UTC)
     h4 = (
         pl.read_parquet(folder / "crypto" / "binance_btcusdt_4h.parquet")
@@ -135,7 +165,11 @@ def real_market(folder) -> SmallMarket:
         )
         .sort("ts")
     )
-    days = expected_daily("24/7", start, end)
-    naive = [days[name].dt.replace_time_zone(None).to_numpy() for name in ("ts", "close_at")]
-    expected = {"BTC/USD": ExpectedCloses(*naive)}
+    expected = {"BTC/USD": closes_expected("24/7", start, end, timedelta(0))}
     return SmallMarket(build_panel(h4, ("BTC/USD",), start, end), daily, expected)
+
+
+def closes_expected(calendar: str, start: datetime, end: datetime, lag: timedelta) -> ExpectedCloses:
+    days = expected_daily(calendar, start, end)
+    ts, due = (times.dt.replace_time_zone(None).to_numpy() for times in (days["ts"], days["close_at"] + lag))
+    return ExpectedCloses(ts, due)
