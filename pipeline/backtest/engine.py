@@ -71,23 +71,23 @@ def simulate(
     assets = tuple(assets)
     _check(panel, weights, assets, start)
     decisions = panel.decisions.view(np.int64)
-    market = _history(panel, decisions)
+    market = _history(panel, decisions, rules.volume_lookback)
     record, terms = kernel_rules(rules, assets)
     book, lines = open_book(initial_nav), records(LINE, panel.n_assets)
     bars = panel.n_bars - start
     track = _track(bars, panel.n_assets)
-    log = np.empty(bars * panel.n_assets, FILL).view(np.recarray)
+    log = np.empty(bars * panel.n_assets, FILL)
     quotes = records(QUOTE, panel.n_assets)
     taken = run_history(start, _plain(weights), market, record, terms, book, lines, quotes, log, track)
-    if book.bankrupt:
+    if book["bankrupt"]:
         raise BankruptcyError(
-            f"NAV reached {book.nav:.2f} at the decision of {panel.ts[start + taken - 1]}",
+            f"NAV reached {book['nav']:.2f} at the decision of {panel.ts[start + taken - 1]}",
             "nav",
-            float(book.nav),
+            float(book["nav"]),
             "> 0",
             "lower max_leverage or the weights",
         )
-    return _simulation(panel, weights, assets, start, initial_nav, book, log[: book.fills].copy(), track)
+    return _simulation(panel, weights, assets, start, initial_nav, book, log[: book["fills"]].copy(), track)
 
 
 def backtest(
@@ -194,7 +194,7 @@ def _plain(array: AnyArray) -> AnyArray:
     return array if plain else array.copy(order="C")
 
 
-def _history(panel: Panel, decisions: AnyArray) -> History:
+def _history(panel: Panel, decisions: AnyArray, lookback: int) -> History:
     open_at, known_at = (_plain(times).view(np.int64) for times in (panel.open_at, panel.known_at))
     open_, high, low, close, volume = (
         _plain(values) for values in (panel.open, panel.high, panel.low, panel.close, panel.volume)
@@ -210,7 +210,7 @@ def _history(panel: Panel, decisions: AnyArray) -> History:
             f"{low[row, column]} <= open <= {high[row, column]}",
             "validate the bars: this one belongs in quarantine",
         )
-    return History(decisions, open_at, known_at, open_, volume, mark, fill_row)
+    return History(decisions, open_at, known_at, open_, volume, mark, fill_row, np.empty(lookback))
 
 
 def _track(bars: int, assets: int) -> Track:
@@ -237,7 +237,7 @@ def _simulation(
     has_bar = ~np.all(np.isnan(panel.close[start:, used]), axis=1)
     daily = m.daily_rows(ts.view(np.int64), has_bar, always_open=always_open)
     simulation_fills = fills.copy()
-    simulation_fills.row -= start
+    simulation_fills["row"] -= start
     return Simulation(
         symbols=panel.symbols,
         ts=ts,
@@ -249,14 +249,14 @@ def _simulation(
         quantity=track.quantity,
         target=track.target,
         fills=simulation_fills,
-        filled_at=instants(panel.open_at, fills.bar, fills.asset),
+        filled_at=instants(panel.open_at, fills["bar"], fills["asset"]),
         trips=trips,
-        entered_at=instants(panel.open_at, trips.entry_bar, trips.asset),
-        exited_at=instants(panel.open_at, trips.exit_bar, trips.asset),
-        counters={name: int(book[name]) for name in COUNTERS} | {"halted": int(book.halted)},
+        entered_at=instants(panel.open_at, trips["entry_bar"], trips["asset"]),
+        exited_at=instants(panel.open_at, trips["exit_bar"], trips["asset"]),
+        counters={name: int(book[name]) for name in COUNTERS} | {"halted": int(book["halted"])},
         daily=daily,
         metrics=_metrics(
-            ts.view(np.int64), initial_nav, track, fills, trips, daily, float(book.largest_held)
+            ts.view(np.int64), initial_nav, track, fills, trips, daily, float(book["largest_held"])
         ),
     )
 
@@ -276,7 +276,7 @@ def _metrics(
     ratio, ratio_nw = m.sharpe(returns, years), m.newey_west_sharpe(returns, years)
     ratio_h4 = m.sharpe(m.simple_returns(nav, initial), years)
     growth, deepest = m.cagr(initial, final, years), float(m.drawdown(nav, initial).max())
-    profits = trips.pnl[trips.exit_row >= 0]
+    profits = trips["pnl"][trips["exit_row"] >= 0]
     wins, mean_nav = m.win_rate(profits), float(nav.mean())
     return m.Metrics(
         total_return=final / initial - 1.0,
@@ -294,8 +294,8 @@ def _metrics(
         win_rate=wins,
         profit_factor=m.profit_factor(profits),
         bps=m.balanced_score(ratio.value, growth, wins, deepest),
-        turnover=m.per_year(float(np.abs(fills.quantity * fills.price).sum()), mean_nav, years),
-        cost_drag=m.per_year(float(fills.fee.sum() + fills.slippage.sum()), mean_nav, years),
+        turnover=m.per_year(float(np.abs(fills["quantity"] * fills["price"]).sum()), mean_nav, years),
+        cost_drag=m.per_year(float(fills["fee"].sum() + fills["slippage"].sum()), mean_nav, years),
         trades=fills.size,
         round_trips=profits.size,
         open_round_trips=trips.size - profits.size,

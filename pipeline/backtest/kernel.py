@@ -8,18 +8,21 @@ Python (``.py_func``).  No metrics and no frames here; the records are those of 
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
 from pipeline.backtest.kernel_market import CELL_US, NO_TRADE_ROW, volume_limit
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, OPEN, REST, Record, Records
+from pipeline.portfolio.jit import inlined, kernel
 from pipeline.portfolio.sizing import crosses_band, order_quantity, whole_lots
 from pipeline.risk.limits import clamp, mark_strained, move_drawdown
 
 
 class History(NamedTuple):
-    """The market of a backtest, shape ``(bars, assets)``; ``decisions`` ``(bars,)``; times in us."""
+    """The market of a backtest, shape ``(bars, assets)``; ``decisions`` ``(bars,)``; times in us.
+
+    ``recent`` is working memory, as long as the look-back of the volume cap.
+    """
 
     decisions: Int1D
     open_at: Int2D
@@ -28,6 +31,7 @@ class History(NamedTuple):
     volume: Float2D
     mark: Float2D
     fill_row: Int2D
+    recent: Float1D
 
 
 class Track(NamedTuple):
@@ -41,7 +45,7 @@ class Track(NamedTuple):
     target: Float2D
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def fill_orders(
     book: Record, lines: Records, quotes: Records, rules: Record, terms: Records, log: Records, row: int
 ) -> None:
@@ -89,7 +93,7 @@ def fill_orders(
                 _book_fill(book, lines, quotes, rules, terms, log, row, a)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _book_fill(
     book: Record,
     lines: Records,
@@ -121,7 +125,7 @@ def _book_fill(
     book.fills += 1
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def mark_account(book: Record, lines: Records, quotes: Records) -> None:
     """Mark to the last known closes: NAV, held weights, gross exposure, the largest weight ever held."""
     nav = book.cash
@@ -140,7 +144,7 @@ def mark_account(book: Record, lines: Records, quotes: Records) -> None:
         book.bankrupt = 1
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def place_orders(book: Record, lines: Records, quotes: Records, rules: Record, terms: Records) -> None:
     """Replace whatever is open by the orders that clamped targets and trading threshold ask for."""
     book.open_orders = 0
@@ -149,7 +153,7 @@ def place_orders(book: Record, lines: Records, quotes: Records, rules: Record, t
         line = lines[a]
         if (
             line.working == NOTHING
-            and line.strained == 0
+            and (book.any_strained == 0 or line.strained == 0)
             and not crosses_band(line.target, line.held, line.acted, rules.band_nav, rules.band_target)
         ):
             continue
@@ -178,7 +182,7 @@ def place_orders(book: Record, lines: Records, quotes: Records, rules: Record, t
                     book.orders += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def step(
     book: Record, lines: Records, quotes: Records, rules: Record, terms: Records, log: Records, row: int
 ) -> None:
@@ -203,11 +207,11 @@ def step(
     if not book.bankrupt:
         move_drawdown(book, rules)
         clamp(book, lines, quotes, rules, terms)
-        mark_strained(lines, rules, terms)
+        mark_strained(book, lines, rules, terms)
         place_orders(book, lines, quotes, rules, terms)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def run_history(
     first: int,
     weights: Float2D,
@@ -258,7 +262,7 @@ def run_history(
     return bars - first
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
     row = market.fill_row[i, a]
     if row == NO_TRADE_ROW:
@@ -269,5 +273,5 @@ def _quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int)
         quotes[a].bar = row
         decided = market.decisions[i] - CELL_US
         quotes[a].max_quantity = volume_limit(
-            market.volume, market.known_at, row, a, decided, rules.volume_share, rules.volume_lookback
+            market.volume, market.known_at, row, a, decided, rules.volume_share, market.recent
         )

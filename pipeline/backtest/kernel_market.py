@@ -5,10 +5,8 @@ Everything is found by what was known at the decision; nothing here knows an acc
 
 import math
 
-import numba
-import numpy as np
-
-from pipeline.arrays import Float2D, Int1D, Int2D
+from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
+from pipeline.portfolio.jit import kernel
 
 CELL_US = 4 * 3_600_000_000
 DAY_ROWS = 6
@@ -16,7 +14,7 @@ NO_BAR_ROW, NO_TRADE_ROW = -1, -2
 """``fill_row`` of a cell without a bar to fill in, and of one whose bar did not trade."""
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def lay_out(
     decisions: Int1D,
     open_at: Int2D,
@@ -80,9 +78,9 @@ def lay_out(
     return bad
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def volume_limit(
-    volume: Float2D, known_at: Int2D, row: int, asset: int, decision: int, share: float, lookback: int
+    volume: Float2D, known_at: Int2D, row: int, asset: int, decision: int, share: float, recent: Float1D
 ) -> float:
     """Return a share of the median volume of the last bars of the same cell known at a decision.
 
@@ -90,6 +88,8 @@ def volume_limit(
     ----------
     row
         The bar of the fill; its own volume is never read, nor any known after the decision.
+    recent
+        Working memory; its size is the number of bars in the median.
 
     Returns
     -------
@@ -98,14 +98,17 @@ def volume_limit(
     """
     if share == math.inf:
         return math.inf
-    taken = np.empty(lookback)
     count = 0
     i = row - DAY_ROWS
-    while i >= 0 and count < lookback:
+    while i >= 0 and count < recent.size:
         if not math.isnan(volume[i, asset]) and known_at[i, asset] <= decision:
-            taken[count] = volume[i, asset]
+            place = count
+            while place > 0 and recent[place - 1] > volume[i, asset]:
+                recent[place] = recent[place - 1]
+                place -= 1
+            recent[place] = volume[i, asset]
             count += 1
         i -= DAY_ROWS
-    if count < lookback:
+    if count < recent.size:
         return math.inf
-    return share * float(np.median(taken))
+    return share * 0.5 * (recent[(count - 1) // 2] + recent[count // 2])

@@ -7,6 +7,7 @@ days, so bars of a closed market change nothing.  Nothing here knows how the NAV
 import math
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Int1D
@@ -99,18 +100,14 @@ def sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
     n = returns.size
     if n < _FEWEST or years <= 0.0:
         return Ratio(None, None)
-    mean = returns.mean()
-    off = returns - mean
-    square = off * off
-    moment2 = square.mean()
+    mean, moment2, moment3, moment4 = moments(returns)
     if not moment2 > (1e-15 * max(1.0, abs(mean))) ** 2:
         return Ratio(None, None)
     annual = math.sqrt(n / years)
     ratio = (mean - cash) / math.sqrt(moment2 * n / (n - 1))
-    skew = float(np.dot(square, off)) / n / moment2**1.5
-    kurt = float(np.dot(square, square)) / n / moment2**2
+    skew, kurt = moment3 / moment2**1.5, moment4 / moment2**2
     variance = max(0.0, 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio) / n
-    return Ratio(float(ratio * annual), float(math.sqrt(variance) * annual))
+    return Ratio(ratio * annual, math.sqrt(variance) * annual)
 
 
 def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
@@ -123,25 +120,48 @@ def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Rati
     plain = sharpe(returns, years, cash)
     if plain.value is None:
         return Ratio(None, None)
-    off = returns - returns.mean()
-    sd = math.sqrt(float(np.dot(off, off)) / (n - 1))
-    long_run = _long_run_variance(off) * n / (n - 1)
+    mean, moment2, _, _ = moments(returns)
+    off = returns - mean
+    sd = math.sqrt(moment2 * n / (n - 1))
+    long_run = long_run_variance(off) * n / (n - 1)
     if not long_run > 0.0:
         return Ratio(None, None)
     shrink = sd / math.sqrt(long_run)
     ratio = plain.value / math.sqrt(n / years)
     scaled = off / sd
     influence = scaled - ratio / 2.0 * (scaled * scaled - 1.0)
-    error = math.sqrt(max(0.0, _long_run_variance(influence - influence.mean())) / years)
+    error = math.sqrt(max(0.0, long_run_variance(influence - influence.mean())) / years)
     return Ratio(plain.value * shrink, error * shrink)
 
 
-def _long_run_variance(centred: Float1D) -> float:
+@numba.njit(cache=True, nogil=True)
+def moments(values: Float1D) -> tuple[float, float, float, float]:
+    """Return the mean and the second, third and fourth central moments (divided by n), n > 0."""
+    mean = 0.0
+    for value in values:
+        mean += value
+    mean /= values.size
+    second, third, fourth = 0.0, 0.0, 0.0
+    for value in values:
+        off = value - mean
+        square = off * off
+        second += square
+        third += square * off
+        fourth += square * square
+    return mean, second / values.size, third / values.size, fourth / values.size
+
+
+@numba.njit(cache=True, nogil=True)
+def long_run_variance(centred: Float1D) -> float:
+    """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0."""
     n = centred.size
     lags = min(int(4.0 * (n / 100.0) ** (2.0 / 9.0)), n - 1)
-    total = float(np.dot(centred, centred))
-    for lag in range(1, lags + 1):
-        total += 2.0 * (1.0 - lag / (lags + 1.0)) * float(np.dot(centred[lag:], centred[:-lag]))
+    total = 0.0
+    for lag in range(lags + 1):
+        product = 0.0
+        for t in range(lag, n):
+            product += centred[t] * centred[t - lag]
+        total += product if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0)) * product
     return total / n
 
 
@@ -151,7 +171,7 @@ def sortino(returns: Float1D, years: float, cash: float = 0.0) -> float | None:
     below = np.minimum(excess, 0.0)
     if returns.size < _FEWEST or years <= 0.0:
         return None
-    squares = float(np.dot(below, below))
+    squares = float(np.square(below).sum())
     if squares == 0.0:
         return None
     return float(excess.mean() / math.sqrt(squares / returns.size) * math.sqrt(returns.size / years))

@@ -101,7 +101,7 @@ class Simulation:
         digest = hashlib.sha256(repr(self.symbols).encode())
         parts = {
             "ts": self.ts.astype(np.int64), "nav": self.nav, "cash": self.cash, "mask": self.mask,
-            "quantity": self.quantity, "target": self.target, "fills": np.asarray(self.fills),
+            "quantity": self.quantity, "target": self.target, "fills": self.fills,
             "daily": self.daily,
         }  # fmt: skip
         for name, array in parts.items():

@@ -31,12 +31,12 @@ def round_trips(fills: Records, assets: int) -> Records:
 
     Returns
     -------
-    numpy.recarray
+    numpy.ndarray
         TRIP records.  A fill that turns a position around ends one trip and begins the next, its fee shared
         by quantity.
     """
-    trips = np.empty(fills.size + assets, TRIP).view(np.recarray)
-    return trips[: _trace(fills, np.zeros(assets, TRIP).view(np.recarray), np.zeros(assets), trips)]
+    trips = np.empty(fills.size + assets, TRIP)
+    return trips[: _trace(fills, np.zeros(assets, TRIP), np.zeros(assets), trips)]
 
 
 @numba.njit(cache=True, nogil=True)

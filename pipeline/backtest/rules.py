@@ -141,18 +141,30 @@ def kernel_rules(rules: Rules, assets: Sequence[Tradable]) -> tuple[Record, Reco
     ConfigError
         When the asset class of an asset has no costs.
     """
-    record = records(RULE, 1)[0]
-    record.asset_cap, record.max_gross = rules.per_asset_cap, rules.max_leverage
-    record.trigger, record.release = rules.drawdown_trigger, rules.drawdown_release
-    record.halt, record.derisk = rules.drawdown_halt, rules.derisking_factor
-    record.band_nav, record.band_target = rules.rebalance_band_nav, rules.rebalance_band_target
-    record.min_trade_nav, record.min_trade_usd = rules.min_trade_nav, rules.min_trade_usd
-    record.volume_share, record.volume_lookback = rules.volume_share, rules.volume_lookback
-    record.borrowing, record.carry = rules.borrowing, rules.carry_unfilled
-    record.resume_after = rules.resume_after_bars or 0
-    terms = records(TERM, len(assets))
     classes = [asset.asset_class for asset in assets]
-    for term, asset in zip(terms, assets, strict=True):
+    class_caps = [rules.class_caps.get(name, math.inf) for name in classes]
+    record = records(RULE, 1)[0]
+    values = {
+        "asset_cap": rules.per_asset_cap,
+        "max_gross": rules.max_leverage,
+        "least_cap": min(rules.per_asset_cap, rules.max_leverage, *class_caps),
+        "trigger": rules.drawdown_trigger,
+        "release": rules.drawdown_release,
+        "halt": rules.drawdown_halt,
+        "derisk": rules.derisking_factor,
+        "resume_after": rules.resume_after_bars or 0,
+        "band_nav": rules.rebalance_band_nav,
+        "band_target": rules.rebalance_band_target,
+        "min_trade_nav": rules.min_trade_nav,
+        "min_trade_usd": rules.min_trade_usd,
+        "volume_share": rules.volume_share,
+        "carry": rules.carry_unfilled,
+        "borrowing": rules.borrowing,
+    }
+    for name, value in values.items():
+        record[name] = value
+    terms = records(TERM, len(assets))
+    for i, asset in enumerate(assets):
         if asset.asset_class not in rules.costs:
             raise ConfigError(
                 f"{asset.symbol} cannot be traded: its asset class has no costs",
@@ -162,10 +174,14 @@ def kernel_rules(rules: Rules, assets: Sequence[Tradable]) -> tuple[Record, Reco
                 "name its costs, or leave the asset out of the universe",
             )
         costs = rules.costs[asset.asset_class]
-        term.slippage, term.fee = costs.slippage_bps * BASIS_POINT, costs.fee_bps * BASIS_POINT
-        term.lot, term.min_notional = asset.lot, asset.min_notional
-        term.class_cap = rules.class_caps.get(asset.asset_class, math.inf)
-        term.leader = classes.index(asset.asset_class)
+        terms[i] = (
+            costs.slippage_bps * BASIS_POINT,
+            costs.fee_bps * BASIS_POINT,
+            asset.lot,
+            asset.min_notional,
+            class_caps[i],
+            classes.index(asset.asset_class),
+        )
     return record, terms
 
 

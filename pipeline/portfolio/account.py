@@ -37,18 +37,25 @@ BOOK = np.dtype(
     [(name, "f8") for name in ("cash", "units", "peak", "nav", "gross", "largest_held")]
     + [
         (name, "i8")
-        for name in ("killed", "halted", "derisked", "halt_age", "bankrupt", "mask", "open_orders", *COUNTERS)
+        for name in (
+            "killed", "halted", "derisked", "halt_age", "bankrupt", "mask", "clamped_under", "any_strained",
+            "open_orders", *COUNTERS,
+        )
     ]
-)
+)  # fmt: skip
 """Cash; units outstanding; peak NAV per unit; NAV; gross exposure and the largest weight ever held (fractions
-of NAV); states; bars since the halt; mask of the rules that bound; orders open; counters."""
+of NAV); states; bars since the halt; mask of the rules that bound; the states under which the targets were
+clamped (-1: not yet); whether some line is strained; orders open; counters."""
 LINE = np.dtype(
-    [(name, "f8") for name in ("quantity", "acted", "order", "held", "target", *RULE_NAMES, "exposure")]
+    [
+        (name, "f8")
+        for name in ("quantity", "acted", "order", "held", "weight", "target", *RULE_NAMES, "exposure")
+    ]
     + [(name, "i8") for name in ("working", "strained")]
 )
-"""Units held; target last acted on; open order (signed units); held weight; clamped target; factor of each
-rule on the target; sum of ``|w|`` of the class (at its first asset); state of the order; held beyond a
-limit."""
+"""Units held; target last acted on; open order (signed units); held weight; target as the strategy gave it
+and clamped; factor of each rule on the target; sum of ``|w|`` of the class (at its first asset); state of the
+order; held beyond a limit."""
 QUOTE = np.dtype(
     [(name, "f8") for name in ("weight", "mark", "fill_open", "max_quantity")]
     + [("fill_at", "i8"), ("bar", "i8")]
@@ -60,12 +67,12 @@ RULE = np.dtype(
         (name, "f8")
         for name in (
             "asset_cap", "max_gross", "trigger", "release", "halt", "derisk", "band_nav", "band_target",
-            "min_trade_nav", "min_trade_usd", "volume_share", "borrowing",
+            "min_trade_nav", "min_trade_usd", "volume_share", "borrowing", "least_cap",
         )
     ]
-    + [(name, "i8") for name in ("resume_after", "volume_lookback", "carry")]
+    + [(name, "i8") for name in ("resume_after", "carry")]
 )  # fmt: skip
-"""The account's rules; ``resume_after`` 0 stays halted."""
+"""The account's rules; ``least_cap`` is the smallest of all caps; ``resume_after`` 0 stays halted."""
 TERM = np.dtype(
     [(name, "f8") for name in ("slippage", "fee", "lot", "min_notional", "class_cap")] + [("leader", "i8")]
 )
@@ -79,8 +86,13 @@ column, and whether a volume cap was known."""
 
 
 def records(layout: np.dtype, n: int) -> Records:
-    """Return ``n`` records of zeros."""
-    return np.zeros(n, layout).view(np.recarray)
+    """Return ``n`` records of zeros; in plain Python read them through `named`."""
+    return np.zeros(n, layout)
+
+
+def named(array: Records) -> Records:
+    """Return the same records with their fields as attributes, as numba sees them."""
+    return array.view(np.recarray)
 
 
 def open_book(initial_nav: float) -> Record:
@@ -96,6 +108,7 @@ def open_book(initial_nav: float) -> Record:
             "the account needs money", "initial_nav", initial_nav, "> 0 and finite", "give a NAV"
         )
     book = records(BOOK, 1)
-    book.cash = book.nav = book.peak = initial_nav
-    book.units = 1.0
+    for name in ("cash", "nav", "peak"):
+        book[name] = initial_nav
+    book["units"], book["clamped_under"] = 1.0, -1
     return book[0]

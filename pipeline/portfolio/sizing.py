@@ -5,12 +5,12 @@ Prices and NAV are those of the decision only; what the market then gives is the
 
 import math
 
-import numba
+from pipeline.portfolio.jit import inlined
 
 _LOT_SLACK = 1e-9
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def crosses_band(target: float, held: float, acted: float, band_nav: float, band_target: float) -> bool:
     """Return whether a target calls for an order.
 
@@ -30,7 +30,7 @@ def crosses_band(target: float, held: float, acted: float, band_nav: float, band
     return abs(target - acted) > band or abs(held - target) > band
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def whole_lots(quantity: float, lot: float) -> float:
     """Round towards zero to a multiple of ``lot``; any fraction passes where ``lot`` is 0."""
     if lot <= 0.0 or not math.isfinite(quantity):
@@ -39,7 +39,7 @@ def whole_lots(quantity: float, lot: float) -> float:
     return math.copysign(lots * lot, quantity) if lots > 0 else 0.0
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def order_quantity(target: float, nav: float, price: float, held: float, lot: float) -> float:
     """Return the signed quantity that leads from ``held`` units to the target weight.
 

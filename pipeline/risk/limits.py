@@ -5,9 +5,8 @@ a position is its own weight times the product of the factors.  Records are thos
 `pipeline.portfolio.account`; whether to trade is `pipeline.portfolio.sizing`.
 """
 
-import numba
-
 from pipeline.portfolio.account import Record, Records
+from pipeline.portfolio.jit import inlined
 
 KILL, HALT, DERISK, ASSET_CAP, CLASS_CAP, LEVERAGE = 1, 2, 4, 8, 16, 32
 """Bits of ``book.mask``."""
@@ -15,13 +14,21 @@ KILL, HALT, DERISK, ASSET_CAP, CLASS_CAP, LEVERAGE = 1, 2, 4, 8, 16, 32
 _SLACK = 1.0 + 1e-12
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def clamp(book: Record, lines: Records, quotes: Records, rules: Record, terms: Records) -> None:
     """Apply kill, halt, de-risk, asset cap, class cap and leverage to the target weights.
 
-    Reads ``quotes.weight``, ``lines.held`` and the book's states; writes ``lines.target``, each rule's factor
-    (1 where it does not bind or the weight is 0) and ``book.mask``.  De-risking is not applied beside a halt.
+    Reads ``quotes.weight``, ``lines.held`` and the book's states; writes ``lines.weight``, ``lines.target``,
+    each rule's factor (1 where it does not bind or the weight is 0) and ``book.mask``.  De-risking is not
+    applied beside a halt.  Equal weights under equal states keep what was written.
     """
+    states = book.halted + 2 * book.derisked
+    same = book.clamped_under == states and not book.killed
+    for a in range(lines.size):
+        same = same and lines[a].weight == quotes[a].weight
+    if same:
+        return
+    book.clamped_under = -1 if book.killed else states
     book.mask = 0
     _clamp_each(book, lines, quotes, rules)
     for a in range(lines.size):
@@ -44,12 +51,12 @@ def clamp(book: Record, lines: Records, quotes: Records, rules: Record, terms: R
                 lines[a].target *= lines[a].leverage
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _clamp_each(book: Record, lines: Records, quotes: Records, rules: Record) -> None:
     for a in range(lines.size):
         line = lines[a]
         line.kill = line.halt = line.derisk = line.asset_cap = line.class_cap = line.leverage = 1.0
-        weight = quotes[a].weight
+        weight = line.weight = quotes[a].weight
         if weight != 0.0 and book.killed:
             same_side = weight * line.held > 0.0
             line.kill = min(abs(weight), abs(line.held)) / abs(weight) if same_side else 0.0
@@ -69,19 +76,20 @@ def _clamp_each(book: Record, lines: Records, quotes: Records, rules: Record) ->
         line.target = weight
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
-def mark_strained(lines: Records, rules: Record, terms: Records) -> None:
+@inlined
+def mark_strained(book: Record, lines: Records, rules: Record, terms: Records) -> None:
     """Mark the lines held beyond what a limit allows; there the rebalancing band gives way.
 
     Two ways: some rule cuts the line's target and more than the rest is held, or what is held breaks a cap by
-    itself.  Reads ``held``, ``target`` and the factors; writes ``lines.strained``.
+    itself.  Reads ``held``, ``target`` and the factors; writes ``lines.strained`` and ``book.any_strained``.
     """
+    book.any_strained = 0
+    if book.mask == 0 and book.gross <= rules.least_cap:
+        return
     for a in range(lines.size):
         lines[a].exposure = 0.0
-    gross = 0.0
     for a in range(lines.size):
         lines[terms[a].leader].exposure += abs(lines[a].held)
-        gross += abs(lines[a].held)
     for a in range(lines.size):
         line = lines[a]
         held = abs(line.held)
@@ -90,12 +98,13 @@ def mark_strained(lines: Records, rules: Record, terms: Records) -> None:
         above = (
             held > rules.asset_cap * _SLACK
             or lines[terms[a].leader].exposure > terms[a].class_cap * _SLACK
-            or gross > rules.max_gross * _SLACK
+            or book.gross > rules.max_gross * _SLACK
         )
         line.strained = 1 if (cut and beyond) or (above and held > 0.0) else 0
+        book.any_strained |= line.strained
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def move_drawdown(book: Record, rules: Record) -> None:
     """Move peak, de-risking and halt by the NAV per unit of this bar's close.
 
