@@ -91,16 +91,17 @@ def no_nan(frame: pl.DataFrame, columns: Sequence[str]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(check_name="no_nan", passed=wrong == 0, metadata={"offending_rows": wrong})
 
 
-def fresh(overdue: Mapping[str, float], *, live: bool) -> dg.AssetCheckResult:
+def fresh(overdue: Mapping[str, float], *, up_to_date: bool) -> dg.AssetCheckResult:
     """Judge series by how many hours beyond the grace their next expected bar is late.
 
-    A stale series blocks where the source is ``live``; a folder of history has an end, which warns.
+    A stale series blocks where the update was to bring it ``up_to_date``; a folder of history that has an
+    end, or a past month fetched alone, warns.
     """
     late = {symbol: hours for symbol, hours in overdue.items() if hours > 0}
     return dg.AssetCheckResult(
         check_name="fresh",
         passed=not late,
-        severity=dg.AssetCheckSeverity.ERROR if live else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if up_to_date else dg.AssetCheckSeverity.WARN,
         description="; ".join(f"{symbol} ends {hours:.0f} h early" for symbol, hours in sorted(late.items()))
         or "every series is up to date",
         metadata={"late_series": len(late)},

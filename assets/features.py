@@ -7,6 +7,7 @@ from assets.describe import table_metadata
 from assets.feature_rows import feature_rows, features_result
 from assets.manifests import manifest_for
 from assets.market import Months
+from assets.retries import POLICY, retried_when_passing
 from pipeline.config.load import Loaded
 from resources.clock import Clock
 from resources.market.port import MarketSource
@@ -24,6 +25,7 @@ def feature_assets(months: Months) -> list[dg.AssetsDefinition]:
         metadata=table_metadata(FEATURES_H4),
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=POLICY,
         code_version="1",
         deps=[
             dg.AssetDep(table.asset_key, partition_mapping=dg.TimeWindowPartitionMapping())
@@ -31,6 +33,7 @@ def feature_assets(months: Months) -> list[dg.AssetsDefinition]:
         ],
         check_specs=specs(FEATURES_H4.asset_key, FEATURE_CHECKS),
     )
+    @retried_when_passing
     def h4(
         context: dg.AssetExecutionContext,
         market: dg.ResourceParam[MarketSource],

@@ -10,6 +10,7 @@ from assets.describe import table_metadata
 from assets.ingest import update_bars, update_macro, update_truth
 from assets.manifests import manifest_for
 from assets.reports import bars_result, macro_result, truth_result
+from assets.retries import POLICY, retried_when_passing
 from pipeline.config.load import Loaded
 from resources.clock import Clock
 from resources.market.port import MarketSource
@@ -18,25 +19,25 @@ from warehouse.table import Table
 from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
 
 Months: TypeAlias = dg.TimeWindowPartitionsDefinition
-RETRY = dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def _history(
     table: Table, checks: tuple[str, ...], months: Months
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
     """Return the decorator that every history asset of this module shares."""
-    return dg.asset(
+    asset = dg.asset(
         key=table.asset_key,
         group_name="market",
         kinds={"polars", "duckdb"},
         metadata=table_metadata(table),
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=RETRY,
+        retry_policy=POLICY,
         code_version="1",
         pool="market_source",
         check_specs=specs(table.asset_key, checks),
     )
+    return lambda body: asset(retried_when_passing(body))
 
 
 def market_assets(months: Months) -> list[dg.AssetsDefinition]:

@@ -65,7 +65,7 @@ def bars_result(
             checks.duplicates(warehouse.duplicates(table)),
             checks.ohlc_order(stored),
             checks.no_nan(stored, prices),
-            checks.fresh(overdue, live=market.history.end is None),
+            checks.fresh(overdue, up_to_date=market.history.end is None and end > now),
             checks.known_in_time(_too_early(timeframe, stored, settings)),
         ],
     )

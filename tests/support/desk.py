@@ -26,6 +26,9 @@ START = datetime(2019, 1, 1, tzinfo=UTC)
 NOW = datetime(2019, 3, 20, 12, 10, tzinfo=UTC)
 """A Wednesday noon, ten minutes after a cell has closed, in the third month of the world."""
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run configuration that keeps Dagster's own lines off the console."""
+
 
 def desk_at(home: Path, at: datetime = NOW, overrides: Mapping[str, object] | None = None) -> Desk:
     """Open a desk on the sample source whose clock stands still at ``at``."""
@@ -58,13 +61,14 @@ def materialize(
     first: datetime = START,
     last: datetime | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Materialise history from the month of ``first`` to that of ``last`` (by default the clock's) in one run."""
+    """Materialise the months of ``first`` to ``last`` (by default the clock's) in one run."""
     return dg.materialize(
         history_assets(desk),
         selection=only,
         resources=resources_of(desk),
         instance=instance,
         tags=month_range(first, last or desk.clock.now()),
+        run_config=QUIET,
         raise_on_error=False,
     )
 
