@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from pipeline.config.instruments import Instrument
+    from pipeline.config.instruments import AssetClass, Instrument
     from pipeline.market.findings import Finding
 
 PRICES = ("open", "high", "low", "close")
@@ -199,16 +199,19 @@ def _days(
     back = timedelta(microseconds=1) if entry.stamp == "close" else timedelta(0)
     dated = rows.with_columns(ts=(pl.col("stamp") - back).dt.truncate("1d"))
     whole = _labelled(dated.filter(pl.col("ts").is_not_null()), entry, table)
+    alike: dict[tuple[str, AssetClass], list[str]] = {}
+    for symbol, instrument in table.items():
+        alike.setdefault((instrument.calendar, instrument.asset_class), []).append(symbol)
     parts = [
-        _placed(whole.filter(pl.col("symbol") == symbol), instrument, entry)
-        for symbol, instrument in sorted(table.items())
+        _placed(whole.filter(pl.col("symbol").is_in(symbols)), table[symbols[0]], entry)
+        for symbols in alike.values()
     ]
     undated = dated.filter(pl.col("ts").is_null())
     return {"daily": conform_bars(pl.concat(parts))}, {"daily": _undated(undated, rows.columns)}
 
 
 def _placed(days: pl.DataFrame, instrument: Instrument, entry: BarFile) -> pl.DataFrame:
-    """Give daily rows of one symbol their session; one on another day keeps its date, to be judged later."""
+    """Give daily rows their session; a row on another day keeps its date, to be judged later."""
     import polars as pl
 
     from pipeline.calendar.sessions import expected_daily

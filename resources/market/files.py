@@ -174,8 +174,7 @@ class FilesSource:
         _require_one(entries, read, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
         not_yet_known = (pl.col("close_at") <= now) & (pl.col("known_at") > now)
-        without_label = pl.col("ts").is_null() & pl.lit(start <= self.history.start)
-        set_aside = pl.concat(aside).filter(inside | without_label)
+        set_aside = pl.concat(aside).filter(inside | self._unlabelled(start))
         return checked_bars(
             pl.concat(parts).filter(inside & ~not_yet_known),
             timeframe=timeframe,
@@ -209,8 +208,7 @@ class FilesSource:
         _require_one(self._mapping.series, len(parts) - 1, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
         rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("series", "ts")
-        without_label = pl.col("ts").is_null() & pl.lit(start <= self.history.start)
-        bad = pl.concat(aside).filter(inside | without_label)
+        bad = pl.concat(aside).filter(inside | self._unlabelled(start))
         return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - the port
@@ -222,6 +220,13 @@ class FilesSource:
         times = {"ts": UTC_TIME, "known_at": UTC_TIME}
         columns = {"scope": pl.String, "label": pl.String, "simulated": pl.Boolean, **times}
         return pl.DataFrame(schema=columns).select("scope", "ts", "label", "simulated", "known_at")
+
+    def _unlabelled(self, start: datetime) -> pl.Expr:
+        """Return which rows set aside lie in no window for want of a label: the first window shows them."""
+        import polars as pl
+
+        named = self._mapping.history
+        return pl.col("ts").is_null() & pl.lit(named is None or start <= named.start)
 
     def _instrument(self, symbol: str, like: str | None) -> Instrument:
         return self._table[symbol if symbol in self._table or like is None else like]

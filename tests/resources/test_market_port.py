@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -77,10 +78,7 @@ def test_no_gap_is_claimed_while_a_closed_bar_waits_for_its_lag(sample):
 @pytest.mark.parametrize("timeframe", ["h4", "daily"])
 def test_months_put_together_are_the_whole(sample, timeframe):
     edges = [datetime(2020, month, 1, tzinfo=UTC) for month in range(1, 13)]
-    months = [
-        sample.bars(timeframe, first, last, now=NOW).frame
-        for first, last in zip(edges, edges[1:], strict=False)
-    ]
+    months = [sample.bars(timeframe, first, last, now=NOW).frame for first, last in pairwise(edges)]
     whole = sample.bars(timeframe, edges[0], edges[-1], now=NOW).frame
     assert pl.concat(months).sort("symbol", "ts").equals(whole)
 
