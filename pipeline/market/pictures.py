@@ -5,17 +5,16 @@ Frames in, PNG bytes out; below 100 kB each, since the event log keeps them.  ma
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pipeline.pictures import BAD, GOOD, INK, LINE, canvas, date_axis, plain_axis, png
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INK, LINE, WEAK, GOOD, BAD = "#1f2933", "#1f6f8b", "#9aa5b1", "#2f855a", "#c05621"
-_DPI = 100
 _MOST_POINTS = 800
 _WIDE_ENOUGH = 0.09
 """Share of the picture that a stretch must take to carry its name."""
@@ -41,7 +40,7 @@ def price_lines(bars: pl.DataFrame, title: str) -> bytes:
         axis.set_title(symbol, loc="left", fontsize=8, color=INK)
     for axis in axes[len(symbols) :]:
         axis.set_axis_off()
-    return _png(figure, title, simulated=bool(bars["simulated"].any()))
+    return png(figure, title, simulated=bool(bars["simulated"].any()))
 
 
 def series_lines(rows: pl.DataFrame, title: str) -> bytes:
@@ -54,7 +53,7 @@ def series_lines(rows: pl.DataFrame, title: str) -> bytes:
         axis.set_title(name, loc="left", fontsize=8, color=INK)
     for axis in axes[len(names) :]:
         axis.set_axis_off()
-    return _png(figure, title, simulated=bool(rows["simulated"].any()))
+    return png(figure, title, simulated=bool(rows["simulated"].any()))
 
 
 def feature_lines(rows: pl.DataFrame, names: Sequence[str], title: str, *, simulated: bool) -> bytes:
@@ -66,11 +65,11 @@ def feature_lines(rows: pl.DataFrame, names: Sequence[str], title: str, *, simul
         axis.set_title(name, loc="left", fontsize=8, color=INK)
     for axis in axes[len(names) :]:
         axis.set_axis_off()
-    return _png(figure, title, simulated=simulated)
+    return png(figure, title, simulated=simulated)
 
 
 def regime_strips(truth: pl.DataFrame, title: str) -> bytes:
-    """Draw one strip of coloured stretches for each scope (columns ``scope, ts, label``) and name long ones."""
+    """Draw one strip of coloured stretches for each scope (columns ``scope, ts, label``), named if long."""
     import matplotlib.dates as mdates
 
     scopes = sorted(truth["scope"].unique().to_list())
@@ -91,7 +90,7 @@ def regime_strips(truth: pl.DataFrame, title: str) -> bytes:
         axis.set_xlim(starts[0], last)
         axis.set_yticks([])
         axis.set_title(scope, loc="left", fontsize=8, color=INK)
-    return _png(figure, title, simulated=True)
+    return png(figure, title, simulated=True)
 
 
 def _ratio_scale(axis: Any, prices: pl.Series) -> None:
@@ -124,37 +123,10 @@ def _thinned(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _grid(count: int, *, columns: int, height: float = 1.5) -> tuple[Any, list[Any]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.figure import Figure
-
     lines = -(-count // columns)
-    figure = Figure(figsize=(7.2, 0.5 + height * lines), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(7.2, 0.5 + height * lines)
     axes = [axis for row in figure.subplots(lines, columns, squeeze=False) for axis in row]
     for axis in axes:
-        axis.tick_params(labelsize=7, colors=WEAK, length=2)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color("#cbd2d9")
-        dates = AutoDateLocator(minticks=3, maxticks=7)
-        axis.xaxis.set_major_locator(dates)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=True))
-        axis.xaxis.get_offset_text().set(fontsize=7, color=WEAK)
+        plain_axis(axis)
+        date_axis(axis)
     return figure, axes
-
-
-def _png(figure: Any, title: str, *, simulated: bool) -> bytes:
-    figure.suptitle(f"{title} - SIMULATED" if simulated else title, x=0.01, ha="left", fontsize=10, color=INK)
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return _palette(out)
-
-
-def _palette(png: io.BytesIO) -> bytes:
-    """Return the picture with 64 colours: a third of the bytes, and nothing that one would miss."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    with Image.open(png) as image:
-        image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
-    return out.getvalue()
