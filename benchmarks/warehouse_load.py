@@ -226,7 +226,7 @@ def run(load: Load, folder: Path) -> dict[str, Any]:
         "urgent",
     ]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.warehouse_load", "pandas", "polars", "pyarrow"])
+    context.set_forkserver_preload(["pandas", "polars", "pyarrow", "warehouse.store"])
     ready, results = context.Barrier(len(names)), context.Queue()
     processes = [
         context.Process(target=work, args=(name, path, load, ready, results), name=name) for name in names

@@ -25,7 +25,10 @@ PATIENCE_S = 0.5
 """An ordinary session that is first and was passed by urgent ones for this long joins their queue."""
 
 POLL_S = (0.0005, 0.003)
-"""Shortest and longest sleep between two looks at a lock."""
+"""Shortest and longest sleep between two looks of whoever is first in a queue."""
+
+QUEUE_POLL_S = (0.001, 0.008)
+"""The same for those behind, who have time: looking costs the processor that the first one needs."""
 
 _MUTEX = 0
 _FLOCK = "hhqqi4x"
@@ -204,7 +207,9 @@ class TurnstileQueue:
             yield taken
 
 
-def poll(attempt: Callable[[], bool], deadline: float, path: Path) -> None:
+def poll(
+    attempt: Callable[[], bool], deadline: float, path: Path, pace: tuple[float, float] = POLL_S
+) -> None:
     """Repeat ``attempt`` with growing, jittered sleeps until it succeeds.
 
     Raises
@@ -212,7 +217,7 @@ def poll(attempt: Callable[[], bool], deadline: float, path: Path) -> None:
     WarehouseBusyError
         When ``time.monotonic()`` passes ``deadline``; names who holds ``path``.
     """
-    delay, longest = POLL_S
+    delay, longest = pace
     while not attempt():
         left = deadline - time.monotonic()
         if left <= 0:
@@ -260,22 +265,22 @@ class Locks:
         """
         with _side_file(self.lock_path) as lock:
             how = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+            with contextlib.ExitStack() as queues:
+                mine = queues.enter_context((self.urgent if urgent else self.gate).stand(deadline))
+                poll(mine.first, deadline, self.lock_path, QUEUE_POLL_S)
+                may_go = (lambda: True) if urgent else self._step_aside(queues, deadline)
+                poll(lambda: may_go() and _try_flock(lock, how), deadline, self.lock_path)
             try:
-                with contextlib.ExitStack() as queues:
-                    mine = queues.enter_context((self.urgent if urgent else self.gate).stand(deadline))
-                    may_go = mine.first if urgent else self._step_aside(mine, queues, deadline)
-                    poll(lambda: may_go() and _try_flock(lock, how), deadline, self.lock_path)
                 if exclusive:
                     os.pwrite(lock.fileno(), f"{os.getpid():<20d}".encode(), 0)
                 yield
             finally:
-                if not lock.closed:
-                    if exclusive:
-                        os.ftruncate(lock.fileno(), 0)
-                    _unlock(lock)
+                if exclusive and not lock.closed:
+                    os.ftruncate(lock.fileno(), 0)
+                _unlock(lock)
 
-    def _step_aside(self, mine: Place, queues: contextlib.ExitStack, deadline: float) -> Callable[[], bool]:
-        """Say when an ordinary session may try: first in its queue, and no urgent one waits (or waited)."""
+    def _step_aside(self, queues: contextlib.ExitStack, deadline: float) -> Callable[[], bool]:
+        """Say when the first ordinary session may try: no urgent one waits, or it has let enough pass."""
         urgent_waits = queues.enter_context(self.urgent.occupied())
         passed_since: float | None = None
         among_urgent: Place | None = None
@@ -284,8 +289,6 @@ class Locks:
             nonlocal passed_since, among_urgent
             if among_urgent is not None:
                 return among_urgent.first()
-            if not mine.first():
-                return False
             if not urgent_waits():
                 return True
             now = time.monotonic()

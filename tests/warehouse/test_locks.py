@@ -1,5 +1,6 @@
 """Side-file locks: exclusion, order of arrival, the urgent lane, deadlines, and what death leaves behind."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, WarehouseBusyError
+from warehouse import foreign
 from warehouse import locks as locks_module
 from warehouse.locks import Locks, TicketQueue
 
@@ -194,6 +196,23 @@ def test_the_error_names_the_process_that_holds_the_lock(locks, mode):
     assert f"PID {child.pid}" in str(busy.value)
     assert str(child.pid) in busy.value.fix
     assert busy.value.exit_code == 4
+
+
+def test_a_writer_leaves_its_pid_while_it_is_in_and_one_that_gives_up_does_not_wipe_it(locks):
+    with hold(locks, "write"):
+        assert refused(locks, "write")
+        assert locks.lock_path.read_text().strip() == str(os.getpid())
+    assert locks.lock_path.read_text() == ""
+
+
+def test_where_the_kernel_names_nobody_the_pid_in_the_lock_file_does(locks, monkeypatch):
+    monkeypatch.setattr(foreign, "holders", lambda path: ())
+    with (
+        hold(locks, "write"),
+        pytest.raises(WarehouseBusyError, match=f"PID {os.getpid()}"),
+        hold(locks, wait=0),
+    ):
+        pass
 
 
 def test_a_killed_process_leaves_no_lock_and_no_place_in_the_queue(locks):
