@@ -1,6 +1,7 @@
 """The code location: one function composes it from the variable parts, and nothing else knows every layer."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -46,7 +47,9 @@ def build_definitions(
     desk = desk or open_desk(os.environ if environ is None else environ, overrides=overrides, clock=clock)
     desk.home.prepare()
     months = months_from(desk.market.history.start)
-    assets = [*market_assets(months), *feature_assets(months), *backtest_assets()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # backfill_policy: the pinned release has it
+        assets = [*market_assets(months), *feature_assets(months), *backtest_assets()]
     main = dg.define_asset_job(
         "main",
         selection=dg.AssetSelection.all(),

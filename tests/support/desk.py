@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from assets.features import feature_assets
 from assets.market import market_assets
@@ -34,6 +36,20 @@ def desk_at(home: Path, at: datetime = NOW, overrides: Mapping[str, object] | No
     """Open a desk on the sample source whose clock stands still at ``at``."""
     environ = {"EIGHTBELLS_HOME": str(home)}
     return open_desk(environ, overrides=overrides, clock=SimulatedClock(at))
+
+
+def builder() -> Callable[..., dg.Definitions]:
+    """Return ``definitions.build_definitions``; its import opens a desk, here in a passing folder."""
+    with TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EIGHTBELLS_HOME", home)
+        patched.setenv("DAGSTER_HOME", f"{home}/dagster")
+        from definitions import build_definitions
+    return build_definitions
+
+
+def compose(desk: Desk) -> dg.Definitions:
+    """Return the whole code location around a desk."""
+    return builder()(desk=desk)
 
 
 def resources_of(desk: Desk) -> dict[str, Any]:
