@@ -49,7 +49,7 @@ def workload(seed: int) -> dict[str, np.ndarray]:
 def _mean(close: np.ndarray, span: int) -> np.ndarray:
     sums = np.cumsum(np.vstack([np.zeros((1, close.shape[1])), close]), axis=0)
     means = np.full(close.shape, math.nan)
-    means[span - 1 :] = (sums[span:] - sums[:-span]) / span
+    means[span - 1 :] = np.subtract(sums[span:], sums[:-span]) / span
     return means
 
 

@@ -1,4 +1,4 @@
-"""vectorbt on the same signals: shifted one bar, filled at the open, an account per asset, full statistics."""
+"""vectorbt on the same signals: shifted one bar, filled at the open, one account an asset, full stats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import vectorbt as vbt  # ty: ignore[unresolved-import]
+import vectorbt as vbt  # ty: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from pipeline.backtest.rules import Rules, Tradable, kernel_rules
 from pipeline.calendar.grid import CELL64, to_time64
 from pipeline.errors import BankruptcyError, ConfigError, DataError, InsufficientDataError, ModelError
 from pipeline.market.panel import Panel
-from pipeline.portfolio.account import COUNTERS, FILL, LINE, QUOTE, Record, Records, open_book, records
+from pipeline.portfolio.account import COUNTERS, FILL, LINE, QUOTE, Record, Records, named, open_book, records
 
 if TYPE_CHECKING:
     from pipeline.strategies.context import Context
@@ -231,13 +231,12 @@ def _simulation(
     track: Track,
 ) -> Simulation:
     ts = panel.ts[start:]
+    fills["row"] -= start
     trips = round_trips(fills, panel.n_assets)
     used = np.flatnonzero(weights[start:].max(axis=0)) if weights[start:].any() else np.arange(panel.n_assets)
     always_open = any(assets[column].always_open for column in used)
     has_bar = ~np.all(np.isnan(panel.close[start:, used]), axis=1)
     daily = m.daily_rows(ts.view(np.int64), has_bar, always_open=always_open)
-    simulation_fills = fills.copy()
-    simulation_fills["row"] -= start
     return Simulation(
         symbols=panel.symbols,
         ts=ts,
@@ -248,9 +247,9 @@ def _simulation(
         mask=track.mask,
         quantity=track.quantity,
         target=track.target,
-        fills=simulation_fills,
+        fills=named(fills),
         filled_at=instants(panel.open_at, fills["bar"], fills["asset"]),
-        trips=trips,
+        trips=named(trips),
         entered_at=instants(panel.open_at, trips["entry_bar"], trips["asset"]),
         exited_at=instants(panel.open_at, trips["exit_bar"], trips["asset"]),
         counters={name: int(book[name]) for name in COUNTERS} | {"halted": int(book["halted"])},
