@@ -10,6 +10,11 @@ from typing import Any
 
 INK, LINE, WEAK, GOOD, BAD = "#1f2933", "#1f6f8b", "#9aa5b1", "#2f855a", "#c05621"
 FRAME = "#cbd2d9"
+SERIES = (
+    "#1f6f8b", "#e0a458", "#7b6d8d", "#5b9279", "#c05621", "#4c6ef5",
+    "#a37c40", "#2b8a9e", "#b65d8a", "#6b7a8f", "#8aa62f", "#d9776c",
+)  # fmt: skip
+"""Colours of several series in one chart, told apart also in grey."""
 _DPI = 100
 _COLOURS = 64
 

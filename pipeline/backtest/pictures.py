@@ -20,7 +20,7 @@ _WIDTH = 7.2
 _LONGEST_NAME = 40
 _LEAST_SCALE = 0.02
 """Return at which a month has its full colour, at least: a quiet run must not look like a storm."""
-_YEAR_SCALE = 3.0
+YEAR_SCALE = 3.0
 """A year takes so many times the return of a month for the same colour (about the square root of 12)."""
 
 
@@ -59,7 +59,7 @@ def monthly_picture(result: BacktestResult) -> bytes:
     columns = np.concatenate([np.arange(12.0), [12.3]])
     values = np.column_stack([calendar.monthly, calendar.annual])
     scale = np.concatenate([np.full(12, full_colour(calendar.monthly)), [0.0]])
-    scale[12] = scale[0] * _YEAR_SCALE
+    scale[12] = scale[0] * YEAR_SCALE
     for row in range(years):
         for column, value, full in zip(columns, values[row], scale, strict=True):
             _cell(axis, float(column), row, float(value), float(full))

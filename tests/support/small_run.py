@@ -1,4 +1,4 @@
-"""A backtest of a strategy that switches every few days, on a small market: something to draw and to report."""
+"""A backtest of a strategy that switches every few days: something to draw and to report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

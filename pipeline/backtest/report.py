@@ -1,0 +1,77 @@
+"""The report of a run: one HTML file that opens offline and leads with what a reader must know.
+
+Its order and words are here, its tables in `report_tables`, its charts in `report_charts`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pipeline.backtest import report_charts as charts
+from pipeline.backtest import report_tables as tables
+from pipeline.backtest.pictures import title_of
+from pipeline.backtest.report_page import note, page, section, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.backtest.result import BacktestResult
+
+
+def report_html(result: BacktestResult, row: Mapping[str, Any]) -> str:
+    """Return the report as one self-contained HTML document (4.8 MB, nearly all of it plotly).
+
+    Parameters
+    ----------
+    result
+        The run.
+    row
+        Its identity and headline numbers as stored; a number that is None shows as a dash.
+
+    Returns
+    -------
+    str
+        The same text for the same arguments; it loads nothing from anywhere.
+    """
+    simulated = result.provenance.simulated
+    part = partial(section, simulated=simulated)
+    traded = result.simulation.fills.size > 0
+    title = f"{title_of(result)} - SIMULATED" if simulated else title_of(result)
+    closed = result.metrics.round_trips > 0
+    body = (
+        _banner(result),
+        "<main>",
+        _top(result, row),
+        tables.cards(result, row),
+        part("What a reader must know", tables.flags(result)),
+        part("Headline numbers", tables.headline(result, row)),
+        part("Equity and drawdown", charts.equity(result)),
+        part("Monthly returns", tables.months(result)),
+        part("Under water", tables.drawdowns(result)),
+        part("Weights", charts.weights(result) + note(_WEIGHTS)) if traded else "",
+        part("Positions, units held", charts.positions(result)) if traded else "",
+        part("Round trips", charts.trip_returns(result) if closed else "", tables.round_trips(result)),
+        part("Costs", charts.paid(result) if traded else "", tables.costs(result)),
+        part("Trades", tables.trades(result)),
+        part("Settings and hashes", tables.settings(result, row)),
+        "</main>",
+    )
+    return page(title, "\n".join(body), charts.plotly_script())
+
+
+_WEIGHTS = "Areas: target weights after all limits. Line: what was held, which drifts with prices."
+
+
+def _banner(result: BacktestResult) -> str:
+    if not result.provenance.simulated:
+        return ""
+    source = text(result.provenance.source)
+    return f'<div class="simulated">SIMULATED: the prices of feed {source} are made up</div>'
+
+
+def _top(result: BacktestResult, row: Mapping[str, Any]) -> str:
+    named = f"Run {row['run_id']}, " if row.get("run_id") else ""
+    window = f"{tables.instant(result.start)} to {tables.instant(result.end)} UTC"
+    lead = f"{named}{', '.join(result.universe)} from {result.provenance.source}, {window}"
+    return f'<h1>{text(result.strategy)} {text(result.version)}</h1><p class="lead">{text(lead)}</p>'

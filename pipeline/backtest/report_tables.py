@@ -1,0 +1,275 @@
+"""The tables of a report: headline, flags, months, drawdowns, trades, round trips, costs, settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.backtest.periods import calendar_of, underwater
+from pipeline.backtest.pictures import MONTHS, YEAR_SCALE, full_colour, shade
+from pipeline.backtest.report_page import Kind, note, pairs, shown, table, text
+from pipeline.calendar.grid import CELL64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.backtest.result import BacktestResult
+
+MOST_TRADES = 500
+_DEEPEST = 5
+_LOUD = frozenset({"no_trades", "simulated", "halts", "halted_at_end"})
+_DAY = np.timedelta64(1, "D")
+_HEADLINE: tuple[tuple[str, tuple[tuple[str, str, Kind], ...]], ...] = (
+    (
+        "Return",
+        (
+            ("total_return", "Total return", "percent"),
+            ("cagr", "CAGR", "percent"),
+            ("initial_nav", "NAV at the start", "money"),
+            ("final_nav", "NAV at the end", "money"),
+            ("years", "Years", "ratio"),
+            ("bps", "Balanced performance score", "ratio"),
+        ),
+    ),
+    (
+        "Risk",
+        (
+            ("max_drawdown", "Largest drawdown", "percent"),
+            ("volatility", "Volatility, a year", "percent"),
+            ("sharpe", "Sharpe, daily NAV", "ratio"),
+            ("sharpe_nw", "Sharpe, Newey-West", "ratio"),
+            ("sharpe_h4", "Sharpe, H4 returns", "ratio"),
+            ("sortino", "Sortino", "ratio"),
+            ("calmar", "Calmar", "ratio"),
+        ),
+    ),
+    (
+        "Trading",
+        (
+            ("trades", "Fills", "count"),
+            ("round_trips", "Round trips closed", "count"),
+            ("open_round_trips", "Round trips open", "count"),
+            ("win_rate", "Win rate", "percent"),
+            ("profit_factor", "Profit factor", "ratio"),
+            ("turnover", "Turnover, times NAV a year", "ratio"),
+            ("cost_drag", "Cost drag, a year", "percent"),
+            ("mean_exposure", "Mean exposure", "percent"),
+            ("largest_weight", "Largest weight held", "percent"),
+        ),
+    ),
+)
+
+
+def headline(result: BacktestResult, row: Mapping[str, Any]) -> str:
+    """Return every headline number in three columns; standard errors stand beside their ratio."""
+    values = numbers(result, row)
+    columns = []
+    for caption, names in _HEADLINE:
+        lines = [(label, with_error(values, name, kind)) for name, label, kind in names]
+        columns.append(f"<div>{pairs(lines, caption)}</div>")
+    return f'<div class="columns">{"".join(columns)}</div>'
+
+
+def cards(result: BacktestResult, row: Mapping[str, Any]) -> str:
+    """Return the four numbers that come first."""
+    values = numbers(result, row)
+    chosen = (
+        ("cagr", "percent", "CAGR", f"{shown(values['total_return'], 'percent')} in all"),
+        ("sharpe", "ratio", "Sharpe, daily NAV", f"standard error {shown(values['sharpe_se'], 'ratio')}"),
+        (
+            "max_drawdown",
+            "percent",
+            "Largest drawdown",
+            f"volatility {shown(values['volatility'], 'percent')}",
+        ),
+        ("win_rate", "percent", "Win rate", f"{shown(values['round_trips'], 'count')} round trips"),
+    )
+    return (
+        '<div class="cards">'
+        + "".join(
+            f'<div class="card"><span>{text(label)}</span><b>{text(shown(values[name], kind))}</b>'
+            f"<small>{text(below)}</small></div>"
+            for name, kind, label, below in chosen
+        )
+        + "</div>"
+    )
+
+
+def numbers(result: BacktestResult, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics and NAV by name; what the stored row says wins over what is computed here."""
+    done = result.simulation
+    own = {"initial_nav": done.initial_nav, "final_nav": done.final_nav}
+    own |= dataclasses.asdict(result.metrics)
+    return own | {name: row[name] for name in own if name in row}
+
+
+def with_error(values: Mapping[str, Any], name: str, kind: Kind) -> str:
+    """Return a number, followed by its standard error where one is known."""
+    error = values.get(f"{name}_se")
+    number = shown(values[name], kind)
+    return number if error is None else f"{number} ± {shown(error, kind)}"
+
+
+def flags(result: BacktestResult) -> str:
+    """Return what a reader must know, the loudest first."""
+    lines = (
+        f'<li class="{"loud" if flag.name in _LOUD else "quiet"}">{text(flag.text)}'
+        f"<code>{text(flag.name)}</code></li>"
+        for flag in result.flags
+    )
+    return f'<ul class="flags">{"".join(lines)}</ul>'
+
+
+def months(result: BacktestResult) -> str:
+    """Return the calendar of monthly returns as coloured cells, in percent."""
+    calendar = calendar_of(*result.simulation.monthly_returns)
+    full = full_colour(calendar.monthly)
+    head = "".join(f"<th>{name}</th>" for name in ("", *MONTHS, "Year"))
+    lines = []
+    for year, monthly, annual in zip(calendar.years, calendar.monthly, calendar.annual, strict=True):
+        cells = [_shaded(float(value), full) for value in monthly]
+        cells.append(_shaded(float(annual), full * YEAR_SCALE, ' class="year"'))
+        lines.append(f"<tr><th scope=row>{year}</th>{''.join(cells)}</tr>")
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return f'<div class="scroll"><table class="months">{body}</table></div>' + note(
+        "Percent; a month ends with the decision at 00:00 UTC of the next one's first day."
+    )
+
+
+def _shaded(value: float, full: float, kind: str = "") -> str:
+    if np.isnan(value):
+        return f'<td{kind} style="background:#f5f7fa"></td>'
+    colour, light = shade(value, full)
+    red, green, blue = (round(255 * part) for part in colour)
+    ink = ";color:#fff" if light else ""
+    return f'<td{kind} style="background:rgb({red},{green},{blue}){ink}">{shown(value, "percent")[:-3]}</td>'
+
+
+def drawdowns(result: BacktestResult) -> str:
+    """Return the deepest stretches below a peak of NAV."""
+    done = result.simulation
+    stretches = underwater(done.drawdown)
+    rows = []
+    for stretch in stretches[:_DEEPEST]:
+        over = len(done.ts) - 1 if stretch.recovery is None else stretch.recovery
+        began = done.ts[0] if stretch.peak < 0 else done.ts[stretch.peak] + CELL64
+        days = (done.ts[over] + CELL64 - began) / _DAY
+        back = "not yet" if stretch.recovery is None else day(done.ts[stretch.recovery] + CELL64)
+        rows.append(
+            (day(began), day(done.ts[stretch.trough] + CELL64), back, shown(stretch.depth, "percent"),
+             shown(days, "count"))
+        )  # fmt: skip
+    if not rows:
+        return note("NAV never fell below a peak.")
+    share = float(np.mean(done.drawdown > 0.0))
+    return table(("Peak", "Trough", "Recovered", "Depth", "Days under water"), rows, words=3) + note(
+        f"The {len(rows)} deepest of {len(stretches)}; {shown(share, 'percent')} of the time was under water."
+    )
+
+
+def trades(result: BacktestResult) -> str:
+    """Return the first fills in the order they happened, and how many more there are."""
+    done, fills = result.simulation, result.simulation.fills
+    if not fills.size:
+        return note("NO TRADES: nothing was ever bought or sold.")
+    first = fills[:MOST_TRADES]
+    rows = [
+        (
+            instant(done.ts[fill["row"]] + CELL64),
+            instant(at),
+            done.symbols[fill["asset"]],
+            "buy" if fill["quantity"] > 0.0 else "sell",
+            shown(abs(float(fill["quantity"])), "plain"),
+            shown(float(fill["price"]), "plain"),
+            shown(abs(float(fill["quantity"] * fill["price"])), "money"),
+            shown(float(fill["fee"]), "money"),
+            shown(float(fill["slippage"]), "money"),
+        )
+        for fill, at in zip(first, done.filled_at[:MOST_TRADES], strict=True)
+    ]
+    head = ("Marked", "Filled", "Asset", "Side", "Quantity", "Price", "Notional", "Fee", "Slippage")
+    rest = fills.size - first.size
+    more = f"{rest:,} more fills are in backtest.fills." if rest else f"All {fills.size:,} fills."
+    return table(head, rows, words=4) + note(more)
+
+
+def round_trips(result: BacktestResult) -> str:
+    """Return closed round trips by asset."""
+    done, trips = result.simulation, result.simulation.trips
+    closed = ~np.isnat(done.exited_at)
+    rows = []
+    for column, symbol in enumerate(done.symbols):
+        mine = closed & (trips["asset"] == column)
+        if not mine.any():
+            continue
+        profit, gain = trips["pnl"][mine], trips["return_"][mine]
+        days = (done.exited_at[mine] - done.entered_at[mine]) / _DAY
+        rows.append(
+            (symbol, f"{profit.size:,}", shown(float(np.mean(profit > 0.0)), "percent"),
+             shown(float(profit.sum()), "money"), shown(float(np.median(gain)), "percent"),
+             shown(float(gain.max()), "percent"), shown(float(gain.min()), "percent"),
+             shown(float(np.median(days)), "ratio"))
+        )  # fmt: skip
+    head = ("Asset", "Closed", "Won", "Profit", "Median return", "Best", "Worst", "Median days")
+    return table(head, rows) if rows else note("No round trip was closed.")
+
+
+def costs(result: BacktestResult) -> str:
+    """Return what trading cost by asset, in money and in basis points of what was traded."""
+    done, fills = result.simulation, result.simulation.fills
+    if not fills.size:
+        return note("Nothing was traded, so nothing was paid.")
+    notional = np.abs(fills["quantity"] * fills["price"])
+    wanted = [(symbol, fills["asset"] == column) for column, symbol in enumerate(done.symbols)]
+    rows = []
+    for name, mine in [*wanted, ("All", np.ones(fills.size, np.bool_))]:
+        if not mine.any():
+            continue
+        traded, fee, slippage = (
+            float(part[mine].sum()) for part in (notional, fills["fee"], fills["slippage"])
+        )
+        rows.append(
+            (name, f"{int(mine.sum()):,}", shown(traded, "money"), shown(fee, "money"),
+             shown(slippage, "money"), shown(fee + slippage, "money"), shown(1e4 * (fee + slippage) / traded, "ratio"))
+        )  # fmt: skip
+    head = ("Asset", "Fills", "Traded", "Fees", "Slippage", "Costs", "Costs, bp of traded")
+    return table(head, rows)
+
+
+def settings(result: BacktestResult, row: Mapping[str, Any]) -> str:
+    """Return parameters, rules, prices and identity: everything needed to run it again."""
+    known = set(numbers(result, row)) | {"sharpe_se", "sharpe_h4_se", "sharpe_nw_se"}
+    identity = [(name, value) for name, value in row.items() if name not in known]
+    if "digest" not in row:
+        identity.append(("digest", result.digest))
+    rules = [(name, _flat(value)) for name, value in dataclasses.asdict(result.rules).items()]
+    source = result.provenance
+    prices = [
+        (symbol, f"{source.adjustment.get(symbol, 'unknown')}, {source.vintage.get(symbol, 'unknown')}")
+        for symbol in result.simulation.symbols
+    ]
+    parameters = [(name, _flat(value)) for name, value in result.parameters.items()]
+    blocks = (
+        pairs(parameters, f"Parameters of {result.strategy} {result.version}"),
+        pairs(prices, f"Prices from {source.source}: adjustment, vintage"),
+        pairs(rules, "Account rules"),
+        pairs(identity, "Identity"),
+    )
+    return f'<div class="columns">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
+
+
+def day(at: np.datetime64) -> str:
+    """Return the UTC date of an instant."""
+    return str(at.astype("datetime64[D]"))
+
+
+def instant(at: np.datetime64) -> str:
+    """Return an instant to the minute, UTC."""
+    return str(at.astype("datetime64[m]")).replace("T", " ")
+
+
+def _flat(value: object) -> object:
+    return json.dumps(value) if isinstance(value, dict | list | tuple) else value
