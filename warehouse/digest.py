@@ -41,6 +41,7 @@ _LEAF = b"eightbells leaf 1\n"
 _MONTH = b"eightbells month 1\n"
 _TABLE = b"eightbells table 1\n"
 _EPOCH_MONTH = 1970 * 12
+_MONTHS = "months_"
 
 
 class LeafId(NamedTuple):
@@ -102,15 +103,15 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, LeafDigest]:
     if frame.is_empty():
         return {}
     columns = table.digested
-    months = month_number(table, frame)
     tie = [KNOWN_AT] if KNOWN_AT in frame.columns else []
-    if table.time is not None:
-        frame = frame.with_columns(months.alias("_months")).sort(*table.block, "_months", *table.key, *tie)
-        months = frame["_months"]
-    else:
-        frame = frame.sort(*table.block, *table.key, *tie)
-    bounds = _bounds(table, months, frame)
-    heads = frame.select(table.block)[bounds[:-1]].rows() if table.block else [()]
+    frame = (
+        frame.lazy()
+        .with_columns(_month_number(table).alias(_MONTHS))
+        .sort(*table.block, _MONTHS, *table.key, *tie)
+        .collect()
+    )
+    bounds = _bounds(table, frame)
+    heads = frame.select(_MONTHS, *table.block)[bounds[:-1]].rows()
     cells = list(zip((_header(c) for c in columns), _canonical(columns, frame), strict=True))
     found: dict[LeafId, LeafDigest] = {}
     for head, (first, last) in zip(heads, pairwise(bounds), strict=True):
@@ -120,16 +121,16 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, LeafDigest]:
             hasher = hashlib.sha256(header + count)
             column.feed(hasher, first, last)
             leaf.update(hasher.digest())
-        found[LeafId(int(months[first]), label(head))] = LeafDigest(leaf.digest(), last - first)
+        found[LeafId(head[0], label(head[1:]))] = LeafDigest(leaf.digest(), last - first)
     return dict(sorted(found.items()))
 
 
 def combine(table: Table, found: Mapping[LeafId, bytes]) -> str:
     """Return the root over leaves, as hex."""
-    months: dict[str, list[tuple[str, bytes]]] = {}
+    months: dict[int, list[tuple[str, bytes]]] = {}
     for leaf, digest in found.items():
-        months.setdefault(leaf.month, []).append((leaf.block, digest))
-    nodes = [(month, _node(_MONTH, children)) for month, children in months.items()]
+        months.setdefault(leaf.months, []).append((leaf.block, digest))
+    nodes = [(LeafId(m, "").month, _node(_MONTH, children)) for m, children in months.items()]
     return _node(_TABLE + table.full_name.encode() + b"\n", nodes).hex()
 
 
@@ -156,14 +157,14 @@ def label(values: Iterable[object]) -> str:
     return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
 
 
-def month_number(table: Table, frame: "pl.DataFrame") -> "pl.Series":
-    """Return ``12 * year + month - 1`` of every row; that of 1970-01 where the table has no time axis."""
+def _month_number(table: Table) -> "pl.Expr":
+    """Return ``12 * year + month - 1``; that of 1970-01 where the table has no time axis."""
     import polars as pl
 
     if table.time is None:
-        return pl.Series([_EPOCH_MONTH], dtype=pl.Int32).new_from_index(0, frame.height)
-    ts = frame[table.time]
-    return ts.dt.year().cast(pl.Int32) * 12 + ts.dt.month().cast(pl.Int32) - 1
+        return pl.lit(_EPOCH_MONTH, pl.Int32)
+    ts = pl.col(table.time).dt
+    return ts.year().cast(pl.Int32) * 12 + ts.month().cast(pl.Int32) - 1
 
 
 def _node(prefix: bytes, children: Iterable[tuple[str, bytes]]) -> bytes:
@@ -177,13 +178,13 @@ def _header(column: Column) -> bytes:
     return _COLUMN + f"{column.name} {column.type}\n".encode()
 
 
-def _bounds(table: Table, months: "pl.Series", frame: "pl.DataFrame") -> list[int]:
+def _bounds(table: Table, frame: "pl.DataFrame") -> list[int]:
     """Return where runs of equal month and block begin, and the end."""
     import polars as pl
 
-    heads = frame.select(months.alias("_months"), *(pl.col(name) for name in table.block))
-    changed = heads.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1))))[:, 0].to_numpy()
-    return sorted({0, *np.flatnonzero(changed).tolist(), frame.height})
+    heads = (pl.col(name) for name in (_MONTHS, *table.block))
+    changed = frame.select(pl.any_horizontal(head.ne_missing(head.shift(1)) for head in heads))
+    return sorted({0, *np.flatnonzero(changed[:, 0].to_numpy()).tolist(), frame.height})
 
 
 _WHOLE = {"BOOLEAN": "u1", "INTEGER": "<i4", "DATE": "<i4", "BIGINT": "<i8", "TIMESTAMPTZ": "<i8"}
