@@ -69,7 +69,6 @@ def manifest_for(
         inputs=inputs,
         config_hash=settings.config_hash,
         code_version=code_version(),
-        seed=settings.settings.system.seed,
         versions=library_versions(),
         started_at=started_at,
         seconds=seconds,

@@ -12,6 +12,7 @@ from warehouse.tables import EQUITY, RUNS
 
 if TYPE_CHECKING:
     from assets.trials import Trial
+    from pipeline.config.strategies import StrategySettings
 
 HEADLINE = (
     "sharpe",
@@ -42,7 +43,7 @@ IDENTITY = (
 )
 
 
-def run_result(trial: Trial) -> dg.MaterializeResult:
+def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResult:
     """Report the run: identity, numbers, flags, equity picture, monthly returns."""
     row = trial.row
     return dg.MaterializeResult(
@@ -50,6 +51,7 @@ def run_result(trial: Trial) -> dg.MaterializeResult:
         metadata={
             **numbers({name: row[name] for name in HEADLINE}),
             **{name: str(row[name]) for name in IDENTITY},
+            "what": f"{described.description} ({described.status})",
             "simulated": bool(row["simulated"]),
             "flags": markdown_table([{"flag": flag.name, "what": flag.text} for flag in trial.result.flags]),
             "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),

@@ -15,7 +15,7 @@ from assets.artifacts import write_artifacts
 from assets.history import read_history
 from assets.manifests import code_version, manifest_for
 from assets.trial_rows import Identity, frames_of, run_row
-from pipeline.errors import ComponentNotFoundError, TamperedError
+from pipeline.errors import TamperedError
 from warehouse.manifest import new_id
 from warehouse.tables import FEATURES_H4
 
@@ -166,22 +166,15 @@ def configured_strategy(desk: Desk) -> Strategy:
     Raises
     ------
     ComponentNotFoundError
-        When the settings do not describe a strategy of that name, or the code has none.
+        When the code has no such strategy.
     ConfigError
         When the code has another version.
     """
     from pipeline.strategies.registry import strategy
 
-    name, described = desk.loaded.settings.system.backtest.strategy, desk.loaded.settings.strategies
-    if name not in described:
-        raise ComponentNotFoundError(
-            "no such strategy is configured",
-            field="backtest.strategy",
-            value=name,
-            constraint=f"one of {', '.join(sorted(described))}",
-            fix="describe it in configs/base/strategies.yaml or choose one of them",
-        )
-    return strategy(name, described[name].universe, version=described[name].version)
+    name = desk.loaded.settings.system.backtest.strategy
+    described = desk.loaded.settings.strategies[name]
+    return strategy(name, described.universe, version=described.version)
 
 
 def window_of(desk: Desk) -> tuple[datetime, datetime]:

@@ -47,26 +47,30 @@ def tradables_of(symbols: Sequence[str], instruments: Mapping[str, Instrument]) 
     Raises
     ------
     ConfigError
-        When a symbol is not in the instrument table, or is only looked at (an index).
+        When the symbols are priced in more than one currency: the account keeps its cash in one.
     """
-    chosen = []
-    for symbol in symbols:
-        instrument = instruments.get(symbol)
-        if instrument is None or not instrument.tradable:
-            raise ConfigError(
-                "the universe names what cannot be traded",
-                field="universe",
-                value=symbol,
-                constraint=f"one of {', '.join(s for s, i in instruments.items() if i.tradable)}",
-                fix="correct the universe in configs/base/strategies.yaml or add the instrument",
-            )
-        chosen.append(
-            Tradable(
-                symbol=symbol,
-                asset_class=instrument.asset_class.value,
-                always_open=instrument.calendar == ALWAYS_OPEN,
-                lot=instrument.lot,
-                min_notional=instrument.min_notional,
-            )
+    chosen = [instruments[symbol] for symbol in symbols]
+    currencies = sorted({_currency(instrument) for instrument in chosen})
+    if len(currencies) > 1:
+        raise ConfigError(
+            "the universe is priced in several currencies",
+            field="universe",
+            value=", ".join(currencies),
+            constraint="one currency",
+            fix="run one strategy for each currency",
         )
-    return tuple(chosen)
+    return tuple(_tradable(instrument) for instrument in chosen)
+
+
+def _currency(instrument: Instrument) -> str:
+    return instrument.currency
+
+
+def _tradable(instrument: Instrument) -> Tradable:
+    return Tradable(
+        symbol=instrument.symbol,
+        asset_class=instrument.asset_class.value,
+        always_open=instrument.calendar == ALWAYS_OPEN,
+        lot=instrument.lot,
+        min_notional=instrument.min_notional,
+    )

@@ -12,8 +12,6 @@ from pipeline.config.system import System
 SECTIONS = ("system", "instruments", "strategies")
 """The files of ``configs/base``, one section each."""
 
-_ROUNDING = 1e-9
-
 
 class Settings(Strict):
     """What ``configs/base`` and the layers above it say."""
@@ -38,14 +36,6 @@ class Settings(Strict):
                         what=f"{symbol} in the universe of {name} is not a tradable instrument",
                         at=at,
                     )
-        total = sum(strategy.budget for strategy in self.strategies.values())
-        if total > 1.0 + _ROUNDING:
-            raise broken_rule(
-                f"the budgets of all strategies sum to at most 1, here {total:g}",
-                "lower one of the budgets",
-                what="the strategies share out more than the book",
-                at="strategies",
-            )
         if self.system.backtest.strategy not in self.strategies:
             raise broken_rule(
                 "one of " + ", ".join(self.strategies),

@@ -167,7 +167,6 @@ class System(Strict):
         None,
         description="Folder of the files source; null: ../shared/data beside the project where it exists",
     )
-    seed: int = Field(8, ge=0, lt=2**63, description="Seed of every random stream")
     backtest: Backtest = Backtest()
     risk: Risk = Risk()
     trading: Trading = Trading()

@@ -150,10 +150,14 @@ def _rows(entry: BarFile, path: Path, name: str) -> pl.DataFrame:
     )
 
 
-def _labelled(rows: pl.DataFrame, entry: BarFile, table: Mapping[str, Instrument]) -> pl.DataFrame:
+def _venue(entry: BarFile, instrument: Instrument) -> str:
+    return entry.venue or instrument.venue
+
+
+def _labelled(rows: pl.DataFrame, entry: BarFile, instruments: Mapping[str, Instrument]) -> pl.DataFrame:
     import polars as pl
 
-    venues = {symbol: entry.venue or instrument.venue for symbol, instrument in table.items()}
+    venues = {symbol: _venue(entry, instrument) for symbol, instrument in instruments.items()}
     return rows.with_columns(
         pl.col("symbol").replace_strict(venues, default=None, return_dtype=pl.String).alias("venue"),
         adjustment=pl.lit(entry.adjustment),

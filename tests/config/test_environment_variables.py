@@ -41,9 +41,9 @@ def test_a_field_that_the_file_does_not_mention_can_still_be_set(tree):
 
 
 def test_an_empty_variable_counts_as_unset(tree):
-    loaded = tree.load(environ={"EIGHTBELLS_SOURCE": "", "EIGHTBELLS_SYSTEM__SEED": "  "})
+    loaded = tree.load(environ={"EIGHTBELLS_SOURCE": "", "EIGHTBELLS_SYSTEM__WAREHOUSE__THREADS": "  "})
     assert loaded.settings.system.source == "sample"
-    assert loaded.settings.system.seed == 8
+    assert loaded.settings.system.warehouse.threads == 2
 
 
 def test_a_folder_that_looks_like_a_number_stays_a_text(tree):
@@ -58,7 +58,7 @@ def test_a_folder_that_looks_like_a_number_stays_a_text(tree):
         ("EIGHTBELLS_SYSTEM__RISK__PER_ASET_CAP", "EIGHTBELLS_SYSTEM__RISK__PER_ASSET_CAP"),
         ("EIGHTBELLS_SYSTEM__RSK__PER_ASSET_CAP", "EIGHTBELLS_SYSTEM__RISK"),
         ("EIGHTBELLS_SYSTM__SEED", "EIGHTBELLS_SYSTEM"),
-        ("EIGHTBELLS_STRATEGIES__EQUITYTREND__BUDGT", "EIGHTBELLS_STRATEGIES__EQUITYTREND__BUDGET"),
+        ("EIGHTBELLS_STRATEGIES__EQUITYTREND__STATS", "EIGHTBELLS_STRATEGIES__EQUITYTREND__STATUS"),
     ],
 )
 def test_a_variable_that_means_nothing_is_refused_and_the_nearest_named(tree, variable, meant):
