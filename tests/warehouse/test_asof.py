@@ -16,7 +16,7 @@ from warehouse.tables import MACRO, OHLCV_H4, RUNS
 
 DAY = timedelta(days=1)
 ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)
-SHARED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 instants = st.integers(0, 6).map(lambda days: ORIGIN + days * DAY)
 rows = st.lists(
@@ -90,7 +90,7 @@ def test_as_of_agrees_with_the_rules_read_row_by_row(warehouse, versions, at, do
     assert by_sql.sort(MACRO.key).equals(read)
 
 
-@settings(SHARED, max_examples=12)
+@settings(SHARED, max_examples=8)
 @given(
     writes=st.lists(
         st.tuples(st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True), st.integers(0, 2)),

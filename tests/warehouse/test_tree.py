@@ -155,7 +155,7 @@ def test_an_empty_table_has_a_digest(warehouse):
     assert len(found.digest) == 64
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     writes=st.lists(
         st.tuples(
