@@ -19,7 +19,8 @@ LEAST_FREE = 1 << 30
 
 def examine_disk(desk: Desk) -> Examination:
     """See whether the disk has room for another copy of the warehouse and a gigabyte."""
-    usage = shutil.disk_usage(desk.home.path)
+    there = next(path for path in (desk.home.path, *desk.home.path.parents) if path.exists())
+    usage = shutil.disk_usage(there)
     file = desk.warehouse.path
     needed = LEAST_FREE + (file.stat().st_size if file.exists() else 0)
     problems = []

@@ -87,7 +87,7 @@ class Progress:
 
     def _step(self, event: DagsterEvent) -> Step:
         key = event.step_key or ""
-        return self.steps.setdefault(key, Step(key.replace("__", "/"), started=self._monotonic()))
+        return self.steps.setdefault(key, Step(key.replace("__", "/")))
 
     def _started(self, event: DagsterEvent) -> None:
         step = self._step(event)
@@ -132,9 +132,6 @@ class Progress:
         step.error = event.step_failure_data.error
         self._print("FAILED", step)
 
-    def _skipped(self, event: DagsterEvent) -> None:
-        self._print("not run", self._step(event))
-
     def _print(self, mark: str, step: Step) -> None:
         facts = [f"{mark:<8}{step.name:<24}"]
         rows = step.rows(step.name)
@@ -149,7 +146,6 @@ _HANDLERS: dict[str, Callable[[Progress, DagsterEvent], None]] = {
     "STEP_UP_FOR_RETRY": Progress._again,  # noqa: SLF001
     "STEP_SUCCESS": Progress._done,  # noqa: SLF001
     "STEP_FAILURE": Progress._failed,  # noqa: SLF001
-    "STEP_SKIPPED": Progress._skipped,  # noqa: SLF001
     "ASSET_MATERIALIZATION": Progress._materialized,  # noqa: SLF001
     "ASSET_CHECK_EVALUATION": Progress._checked,  # noqa: SLF001
 }

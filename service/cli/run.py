@@ -42,7 +42,8 @@ def run(
     start = _first_month(desk, from_month)
     started = desk.clock.monotonic()
     began_at = desk.clock.now()
-    steps, run_id = _materialise(desk, start, began_at)
+    steps, run_id, wanted = _materialise(desk, start, began_at)
+    made = {name for step in steps for name in step.assets}
     failure = _failure(steps)
     answer: dict[str, Any] = {
         "ok": failure is None,
@@ -52,6 +53,7 @@ def run(
         "from": f"{start:%Y-%m}",
         "to": f"{began_at:%Y-%m}",
         "assets": {name: _asset(step, name) for step in steps for name in step.assets or [step.name]},
+        "not_made": sorted(wanted - made),
         "checks": [c for step in steps for c in step.checks if c["verdict"] != "passed"],
         "gaps": _gaps(desk) if desk.warehouse.path.exists() else [],
         "backtest": _newest_backtest(desk, began_at) if desk.warehouse.path.exists() else None,
@@ -91,8 +93,8 @@ def _first_month(desk: Desk, text: str | None) -> datetime:
     return max(first, chosen)
 
 
-def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step], str]:
-    """Run the job ``main`` over the months from ``start`` and return its steps in order, and its id."""
+def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step], str, set[str]]:
+    """Run the job ``main`` over the months from ``start``; return its steps, id, and the assets wanted."""
     say("loading the graph")
     os.environ["DAGSTER_HOME"] = str(desk.home.dagster)
     from uuid import uuid4
@@ -126,7 +128,8 @@ def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step]
                 )
             except DagsterExecutionInterruptedError as stopped:
                 raise KeyboardInterrupt from stopped
-    return list(progress.steps.values()), run_id
+    wanted = {"/".join(key.path) for key in job.asset_layer.selected_asset_keys}
+    return list(progress.steps.values()), run_id, wanted
 
 
 @contextmanager
@@ -216,6 +219,8 @@ def _show(answer: dict[str, Any]) -> None:
         f"source {answer['source']}{simulated}, {answer['from']} to {answer['to']}",
         [{"asset": name, **facts} for name, facts in answer["assets"].items()],
     )
+    if answer["not_made"]:
+        say(f"not made: {', '.join(answer['not_made'])}")
     if answer["checks"]:
         facts = ("asset", "check", "verdict", "description")
         emit_rows("checks that did not pass", [{k: c[k] for k in facts} for c in answer["checks"]])

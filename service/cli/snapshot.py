@@ -25,6 +25,8 @@ def snapshot(
     from warehouse.retention import Retention
 
     desk = open_for(assignments)
+    with desk.warehouse.read():  # without a warehouse nothing is made, not even the folder of the copy
+        pass
     copy = desk.warehouse.snapshot(to.absolute() if to else None)
     keep = desk.loaded.settings.system.warehouse.retention.snapshots
     gone = desk.warehouse.prune(Retention(snapshots=keep)).snapshots
