@@ -50,7 +50,7 @@ def tradables_of(symbols: Sequence[str], instruments: Mapping[str, Instrument]) 
         When the symbols are priced in more than one currency: the account keeps its cash in one.
     """
     chosen = [instruments[symbol] for symbol in symbols]
-    currencies = sorted({_currency(instrument) for instrument in chosen})
+    currencies = sorted({_currency(each) for each in chosen})
     if len(currencies) > 1:
         raise ConfigError(
             "the universe is priced in several currencies",
@@ -59,7 +59,7 @@ def tradables_of(symbols: Sequence[str], instruments: Mapping[str, Instrument]) 
             constraint="one currency",
             fix="run one strategy for each currency",
         )
-    return tuple(_tradable(instrument) for instrument in chosen)
+    return tuple(_tradable(each) for each in chosen)
 
 
 def _currency(instrument: Instrument) -> str:

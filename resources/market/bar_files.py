@@ -150,8 +150,8 @@ def _rows(entry: BarFile, path: Path, name: str) -> pl.DataFrame:
     )
 
 
-def _venue(entry: BarFile, instrument: Instrument) -> str:
-    return entry.venue or instrument.venue
+def _venue(entry: BarFile, quoted: Instrument) -> str:
+    return entry.venue or quoted.venue
 
 
 def _labelled(rows: pl.DataFrame, entry: BarFile, instruments: Mapping[str, Instrument]) -> pl.DataFrame:
