@@ -17,6 +17,9 @@ from pipeline.portfolio.jit import inlined, kernel
 from pipeline.portfolio.sizing import crosses_band, order_quantity, whole_lots
 from pipeline.risk.limits import clamp, mark_strained, move_drawdown
 
+ROUNDING = 1e-12
+"""An order of less than this fraction of NAV is the rounding of a sum, not a trade; less cash is none."""
+
 
 class History(NamedTuple):
     """The market of a backtest, shape ``(bars, assets)``; ``decisions`` ``(bars,)``; times in us.
@@ -81,7 +84,9 @@ def fill_orders(
                 need += line.order * quotes[a].fill_open * (1.0 + terms[a].slippage) * (1.0 + terms[a].fee)
             else:
                 _book_fill(book, lines, quotes, rules, terms, log, row, a)
-        at_hand = max(0.0, book.cash + rules.borrowing * book.nav)
+        at_hand = book.cash + rules.borrowing * book.nav
+        if at_hand <= ROUNDING * book.nav:
+            at_hand = 0.0
         scale = 1.0
         if need > at_hand:
             scale = at_hand / need
@@ -166,6 +171,8 @@ def place_orders(book: Record, lines: Records, quotes: Records, rules: Record, t
             continue
         quantity = order_quantity(line.target, book.nav, price, line.quantity, terms[a].lot)
         notional = abs(quantity) * price
+        if line.target != 0.0 and notional <= ROUNDING * book.nav:
+            quantity = notional = 0.0
         if quantity != 0.0 and line.target != 0.0 and notional < floor:
             book.below_floor += 1
         elif quantity != 0.0 and notional < terms[a].min_notional:
