@@ -41,6 +41,23 @@ def run(command: list[str], folder: Path, **variables: str) -> tuple[int, float,
     return done.returncode, time.perf_counter() - start, done.stdout + done.stderr
 
 
+def status(clone: Path, variables: dict[str, str]) -> dict[str, Any]:
+    """Return what ``bells data status`` says of the real folder: its exit code and the missing BTC bars."""
+    done = subprocess.run(
+        [".venv/bin/bells", "data", "status", "--json"],
+        cwd=clone,
+        env={**os.environ, **variables, "EIGHTBELLS_HOME": str(clone / "var")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rows = json.loads(done.stdout)["series"] if done.returncode == 0 else []
+    btc = [
+        row for row in rows if (row["symbol"], row["timeframe"], row["feed"]) == ("BTC/USD", "h4", "files")
+    ]
+    return {"status_exit": done.returncode, "btc_h4_missing": btc[0]["missing"] if btc else None}
+
+
 def main() -> int:
     """Clone, run, read, report."""
     parser = argparse.ArgumentParser()
@@ -58,11 +75,10 @@ def main() -> int:
         if chosen.data.is_dir():
             variables = {"EIGHTBELLS_SOURCE": "files", "EIGHTBELLS_DATA": str(chosen.data)}
             code, seconds, output = run(["make", "run"], clone, **variables)
-            answer |= {"files_exit": code, "files_s": seconds, "files_gaps_shown": "BTC/USD" in output}
+            answer |= {"files_exit": code, "files_s": seconds}
             if code:
                 answer["output"] = output[-1500:]
-            code, _, output = run([".venv/bin/bells", "data", "status", "--json"], clone, **variables)
-            answer["status_exit"] = code
+            answer |= status(clone, variables)
         code, _, output = run([".venv/bin/python", "-c", READ, "var/warehouse.duckdb"], clone)
         answer["rows"] = json.loads(output.strip().splitlines()[-1]) if code == 0 else {}
         answer["tables_empty"] = (
