@@ -70,7 +70,7 @@ class TimedWarehouse(Warehouse):
 
     def __init__(self, path: Path, tally: Tally, chunk_rows: int) -> None:
         super().__init__(path, now=lambda: datetime.now(UTC), chunk_rows=chunk_rows)
-        self._tally = tally
+        self.tally = tally
 
     @contextmanager
     def write(
@@ -84,8 +84,8 @@ class TimedWarehouse(Warehouse):
                 yield cursor
         finally:
             if begun is not None:
-                self._tally.holds.append(time.perf_counter() - begun)
-                self._tally.sessions += 1
+                self.tally.holds.append(time.perf_counter() - begun)
+                self.tally.sessions += 1
 
 
 def bars(symbol: str, first: int, rows: int) -> pl.DataFrame:
@@ -193,7 +193,9 @@ def work(name: str, path: Path, load: Load, ready: Barrier, results: Any) -> Non
     role = ROLES[name.rstrip("0123456789")]
     try:
         warehouse = TimedWarehouse(path, tally, load.chunk_rows)
-        warehouse.as_of(OHLCV_H4, where={"symbol": "NONE"})  # the figures are not of the first call
+        warehouse.append(OHLCV_H4, bars(f"WARM {name}", 0, 2))  # the figures are not of the first call
+        warehouse.as_of(OHLCV_H4, where={"symbol": "NONE"})
+        tally = warehouse.tally = Tally(name)
         ready.wait(timeout=120)
         over = time.perf_counter() + load.seconds
         step = 0
@@ -255,7 +257,8 @@ def run(load: Load, folder: Path) -> dict[str, Any]:
     said = sum(tally.rows for tally in tallies.values())
     with warehouse.read() as cursor:
         counted = cursor.execute(
-            "SELECT (SELECT count(*) FROM market.ohlcv_h4 WHERE symbol <> 'BASE')"
+            "SELECT (SELECT count(*) FROM market.ohlcv_h4 WHERE symbol <> 'BASE'"
+            " AND symbol NOT LIKE 'WARM%')"
             " + (SELECT count(*) FROM market.macro)"
         ).fetchone()
     stored = int(counted[0]) if counted else 0

@@ -6,6 +6,7 @@ forked child gets a new one.  Nothing here knows locks.
 
 import contextlib
 import ctypes
+import importlib
 import os
 import threading
 import time
@@ -90,13 +91,16 @@ def _wanted(settings: SessionSettings, path: Path) -> tuple[str, int, str]:
     return settings.memory_limit, settings.threads, str(spill)
 
 
-def prepare(settings: SessionSettings, path: Path, deadline: float) -> None:
-    """Make the instance before any lock is held: the first one of a process takes half a second.
+def prepare(settings: SessionSettings, path: Path, deadline: float, *, write: bool) -> None:
+    """Do before any lock is held what the first session of a process would do inside it, half a second long.
 
-    Most of it is DuckDB importing pandas, where installed, when it sees the first parameter of a statement.
+    DuckDB starts; it imports pandas, where installed, when it sees the first parameter of a statement, and
+    pyarrow's data sets when it sees the first registered frame.
     """
+    if write:
+        importlib.import_module("pyarrow.dataset")
     if _state.connection is None or _state.configured != _wanted(settings, path):
-        with one_thread(path, deadline):
+        with one_thread(path, deadline), interrupts_held():
             _connection(settings, path).execute("SELECT ?", [0])
 
 
@@ -149,6 +153,7 @@ def attached(path: Path, settings: SessionSettings, *, write: bool) -> Generator
             mode = "READ_WRITE" if write else "READ_ONLY"
             cursor.execute(f"ATTACH {_quoted(path)} AS {CATALOGUE} ({mode})")
             cursor.execute(f"USE {CATALOGUE}")
+            cursor.execute("SET enable_progress_bar = false")  # it would be drawn on stdout, amid JSON
         except duckdb.Error as error:
             raise _explained(error, path) from error
         yield cursor

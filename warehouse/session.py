@@ -157,7 +157,7 @@ class Sessions:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         else:
             self._require_file()
-        prepare(self.settings, self.path, deadline)
+        prepare(self.settings, self.path, deadline, write=write)
         while True:
             if not write:
                 self._require_file()
