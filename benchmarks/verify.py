@@ -100,7 +100,7 @@ def judge(claim: dict[str, Any], answer: Any, failure: str | None) -> tuple[Any,
         return None, False, failure
     try:
         measured = dig(answer, claim["measure"])
-    except (KeyError, IndexError, TypeError, StopIteration) as missing:
+    except (KeyError, IndexError, TypeError, ValueError, StopIteration) as missing:
         return None, False, f"the answer lacks {claim['measure']}: {missing!r}"
     if measured is None:
         return None, False, "the measure is null"

@@ -66,5 +66,5 @@ def test_the_answer_is_the_last_line_or_the_whole():
 def test_a_claims_file_with_unknown_fields_is_refused(tmp_path):
     file = tmp_path / "claims.yaml"
     file.write_text("- {id: x, issue: 2}\n")
-    with pytest.raises(SystemExit, match="needs exactly the fields"):
+    with pytest.raises(SystemExit, match="must have exactly the fields"):
         load_claims(file)
