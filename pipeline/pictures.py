@@ -9,7 +9,8 @@ import io
 from typing import Any
 
 INK, LINE, WEAK, GOOD, BAD = "#1f2933", "#1f6f8b", "#9aa5b1", "#2f855a", "#c05621"
-FRAME = "#cbd2d9"
+FRAME, SOFT = "#cbd2d9", "#52606d"
+"""Axes; words of less weight than ink that must still be read with ease."""
 SERIES = (
     "#1f6f8b", "#e0a458", "#7b6d8d", "#5b9279", "#c05621", "#4c6ef5",
     "#a37c40", "#2b8a9e", "#b65d8a", "#6b7a8f", "#8aa62f", "#d9776c",
@@ -17,6 +18,16 @@ SERIES = (
 """Colours of several series in one chart, told apart also in grey."""
 _DPI = 100
 _COLOURS = 64
+
+
+def hundredths(fraction: float, digits: int) -> str:
+    """Return a fraction in percent, rounded to ``digits`` and without the sign; no number is ``-0``."""
+    return unsigned_zero(f"{100.0 * fraction:,.{digits}f}")
+
+
+def unsigned_zero(number: str) -> str:
+    """Return a formatted number without the minus of a rounded zero."""
+    return number if number.strip("-0.,") else number.removeprefix("-")
 
 
 def canvas(width: float, height: float) -> Any:
@@ -64,8 +75,8 @@ def png(figure: Any, title: str, *, simulated: bool, watermark: bool = False) ->
     figure.suptitle(shown, x=0.01, ha="left", fontsize=10, color=INK, parse_math=False)
     if simulated and watermark:
         figure.text(
-            0.5, 0.47, "SIMULATED", fontsize=46, color=INK, alpha=0.07, ha="center", va="center",
-            rotation=12, weight="bold", zorder=10,
+            0.5, 0.47, "SIMULATED", fontsize=min(46.0, 18.0 * figure.get_figheight()), color=INK, alpha=0.07,
+            ha="center", va="center", rotation=12, weight="bold", zorder=10,
         )  # fmt: skip
     out = io.BytesIO()
     figure.savefig(out, format="png")

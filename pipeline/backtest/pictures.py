@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.backtest.periods import calendar_of
-from pipeline.pictures import BAD, FRAME, GOOD, INK, LINE, WEAK, canvas, date_axis, plain_axis, png
+from pipeline.pictures import (
+    BAD,
+    FRAME,
+    GOOD,
+    INK,
+    LINE,
+    SOFT,
+    WEAK,
+    canvas,
+    date_axis,
+    hundredths,
+    plain_axis,
+    png,
+)
 
 if TYPE_CHECKING:
     from pipeline.backtest.result import BacktestResult
@@ -42,7 +55,10 @@ def equity_picture(result: BacktestResult) -> bytes:
         axis.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)
         axis.margins(x=0.005)
     date_axis(bottom)
+    loud = done.fills.size == 0
+    top.set_title(headline_of(result), loc="left", fontsize=8, color=BAD if loud else SOFT, pad=4)
     top.tick_params(axis="x", length=0)
+    bottom.set_ylim(-deepest_shown(result), 0.0)
     top.yaxis.set_major_formatter(lambda money, _: short_money(money))
     bottom.yaxis.set_major_formatter(lambda share, _: f"{100 * share + 0.0:g} %")
     top.set_ylabel("NAV", fontsize=8, color=WEAK)
@@ -73,12 +89,28 @@ def monthly_picture(result: BacktestResult) -> bytes:
     return png(figure, title, simulated=result.provenance.simulated, watermark=True)
 
 
+def deepest_shown(result: BacktestResult) -> float:
+    """Return how deep a drawdown axis goes: a little below the largest drawdown, at least 1 %."""
+    return max(0.01, 1.08 * result.metrics.max_drawdown)
+
+
 def title_of(result: BacktestResult) -> str:
     """Return strategy, feed and window in one line."""
     name = f"{result.strategy} {result.version}"
     short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
     start, end = (str(at.astype("datetime64[D]")) for at in (result.start, result.end))
     return f"{short} on {result.provenance.source}, {start} to {end}"
+
+
+def headline_of(result: BacktestResult) -> str:
+    """Return the numbers that a thumbnail carries; what is unknown is said so."""
+    numbers = result.metrics
+    growth = "unknown" if numbers.cagr is None else f"{hundredths(numbers.cagr, 1)} %"
+    ratio = "unknown" if numbers.sharpe is None else f"{numbers.sharpe:.2f}"
+    if numbers.sharpe is not None and numbers.sharpe_se is not None:
+        ratio += f" ± {numbers.sharpe_se:.2f}"
+    shown = f"CAGR {growth}, Sharpe {ratio}, largest drawdown {hundredths(numbers.max_drawdown, 1)} %"
+    return shown if numbers.trades else f"NO TRADES: {shown}"
 
 
 def short_money(money: float) -> str:
@@ -112,6 +144,5 @@ def _cell(axis: Any, x: float, y: int, value: float, full: float) -> None:
         return
     colour, light = shade(value, full)
     axis.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, linewidth=0))
-    text = f"{100 * value + 0.0:.1f}"
-    axis.text(x, y, "0.0" if text == "-0.0" else text, ha="center", va="center", fontsize=7,
+    axis.text(x, y, hundredths(value, 1), ha="center", va="center", fontsize=7,
               color="white" if light else INK)  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.backtest.pictures import deepest_shown
 from pipeline.backtest.report_page import text
 from pipeline.calendar.grid import CELL64
 from pipeline.pictures import BAD, FRAME, GOOD, INK, LINE, SERIES, WEAK
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_ASSETS = 12
 _BINS = 40
-_CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+_CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetScale2d"]]}
 
 
 def equity(result: BacktestResult) -> str:
@@ -48,7 +49,9 @@ def equity(result: BacktestResult) -> str:
     }  # fmt: skip
     figure.update_layout(updatemenus=[switch], showlegend=False)
     figure.update_yaxes(title_text="NAV", tickformat="~s", row=1, col=1)
-    figure.update_yaxes(title_text="Drawdown", tickformat=".0%", row=2, col=1)
+    figure.update_yaxes(
+        title_text="Drawdown", tickformat=".2~%", range=[-deepest_shown(result), 0.0], row=2, col=1
+    )
     return _fragment(figure, "equity", 520)
 
 
@@ -66,7 +69,7 @@ def weights(result: BacktestResult) -> str:
             line={"width": 0, "shape": "hv", "color": SERIES[place % len(SERIES)]}, hovertemplate="%{y:.1%}",
         )  # fmt: skip
     figure.add_scatter(
-        **_every_bar(done, done.gross), name="Held, all assets", line={"color": INK, "width": 1},
+        **_every_bar(done, done.gross), name="Held, all assets", line={"color": INK, "width": 0.8},
         hovertemplate="%{y:.1%}",
     )  # fmt: skip
     figure.update_yaxes(title_text="Share of NAV", tickformat=".0%", rangemode="tozero")
@@ -189,10 +192,11 @@ def _fragment(figure: Any, name: str, height: int) -> str:
         plot_bgcolor="white", hovermode=figure.layout.hovermode or "x unified",
         font={"family": "system-ui, sans-serif", "size": 12, "color": INK},
         margin={"l": 62, "r": 12, "t": 38, "b": 34},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
+                "traceorder": "normal"},
     )  # fmt: skip
-    figure.update_xaxes(showgrid=False, linecolor=FRAME, ticks="outside", tickcolor=FRAME)
-    figure.update_yaxes(gridcolor="#e4e7eb", zerolinecolor=FRAME)
+    figure.update_xaxes(showgrid=False, automargin=True, linecolor=FRAME, ticks="outside", tickcolor=FRAME)
+    figure.update_yaxes(automargin=True, gridcolor="#e4e7eb", zerolinecolor=FRAME)
     drawn = figure.to_html(
         full_html=False, include_plotlyjs=False, div_id=f"chart-{name}", config=_CONFIG, default_height=height
     )

@@ -10,7 +10,7 @@ import html
 import math
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.pictures import BAD, FRAME, GOOD, INK, LINE
+from pipeline.pictures import BAD, FRAME, GOOD, INK, LINE, SOFT, hundredths, unsigned_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ UNKNOWN = "\N{EN DASH}"
 _SMALL_MONEY = 1000.0
 
 _STYLE = f"""
-:root {{ --ink: {INK}; --weak: #52606d; --frame: {FRAME}; --line: {LINE}; --good: {GOOD}; --bad: {BAD}; }}
+:root {{ --ink: {INK}; --weak: {SOFT}; --frame: {FRAME}; --line: {LINE}; --good: {GOOD}; --bad: {BAD}; }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; color: var(--ink); background: #f5f7fa; line-height: 1.45;
   font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; font-size: 15px; }}
@@ -39,6 +39,7 @@ section {{ background: #fff; border: 1px solid #e4e7eb; border-radius: 8px; padd
 .card {{ background: #fff; border: 1px solid #e4e7eb; border-radius: 8px; padding: 12px 14px; }}
 .card b {{ display: block; font-size: 25px; line-height: 1.2; font-variant-numeric: tabular-nums; }}
 .card span, .card small {{ color: var(--weak); font-size: 13px; }}
+.flow {{ columns: 3 270px; column-gap: 36px; }} .flow > div {{ break-inside: avoid; }}
 .columns {{ display: grid; gap: 0 36px; grid-template-columns: repeat(auto-fit, minmax(270px, 1fr)); }}
 .scroll {{ overflow: auto; max-height: 560px; }}
 table {{ border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }}
@@ -47,11 +48,12 @@ th, td {{ text-align: left; padding: 5px 8px; border-bottom: 1px solid #e4e7eb; 
 thead th {{ position: sticky; top: 0; background: #fff; color: var(--weak); font-weight: 600;
   box-shadow: inset 0 -1px var(--frame); border-bottom: 0; }}
 .number {{ text-align: right; }}
-.pairs td, .pairs th {{ white-space: normal; overflow-wrap: anywhere; vertical-align: top; padding-left: 0; }}
-.pairs th {{ font-weight: 400; color: var(--weak); }}
+.pairs td, .pairs th {{ white-space: normal; vertical-align: top; padding-left: 0; }}
+.pairs th {{ font-weight: 400; color: var(--weak); }} .pairs td {{ overflow-wrap: anywhere; }}
 .months td {{ text-align: center; min-width: 46px; border: 2px solid #fff; padding: 6px 2px; }}
 .months th {{ text-align: center; border: 0; box-shadow: none; padding: 4px; }}
 .months .year {{ font-weight: 600; }}
+.months th:first-child, .months .year {{ position: sticky; left: 0; right: 0; background: #fff; }}
 .flags {{ margin: 0; padding: 0; list-style: none; }}
 .flags li {{ padding: 6px 10px; margin: 0 0 6px; border-left: 4px solid var(--frame); background: #f5f7fa; }}
 .flags .loud {{ border-color: #b7410e; background: #fdf0ea; font-weight: 600; }}
@@ -131,13 +133,9 @@ def shown(value: float | None, kind: Kind) -> str:
     if value is None or math.isnan(value):
         return UNKNOWN
     if kind == "percent":
-        return _unsigned_zero(f"{100.0 * value:,.2f}") + " %"
+        return hundredths(value, 2) + " %"
     if kind == "ratio":
-        return _unsigned_zero(f"{value:,.2f}")
+        return unsigned_zero(f"{value:,.2f}")
     if kind == "money":
-        return _unsigned_zero(f"{value:,.2f}" if abs(value) < _SMALL_MONEY else f"{value:,.0f}")
+        return unsigned_zero(f"{value:,.2f}" if abs(value) < _SMALL_MONEY else f"{value:,.0f}")
     return f"{value:,.0f}" if kind == "count" else f"{value:,.6g}"
-
-
-def _unsigned_zero(number: str) -> str:
-    return number.removeprefix("-") if not number.strip("-0.,") else number

@@ -12,6 +12,7 @@ from pipeline.backtest.periods import calendar_of, underwater
 from pipeline.backtest.pictures import MONTHS, YEAR_SCALE, full_colour, shade
 from pipeline.backtest.report_page import Kind, note, pairs, shown, table, text
 from pipeline.calendar.grid import CELL64
+from pipeline.pictures import hundredths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,12 +128,12 @@ def months(result: BacktestResult) -> str:
     """Return the calendar of monthly returns as coloured cells, in percent."""
     calendar = calendar_of(*result.simulation.monthly_returns)
     full = full_colour(calendar.monthly)
-    head = "".join(f"<th>{name}</th>" for name in ("", *MONTHS, "Year"))
+    head = "".join(f"<th>{name}</th>" for name in ("", *MONTHS)) + '<th class="year">Year</th>'
     lines = []
     for year, monthly, annual in zip(calendar.years, calendar.monthly, calendar.annual, strict=True):
         cells = [_shaded(float(value), full) for value in monthly]
         cells.append(_shaded(float(annual), full * YEAR_SCALE, ' class="year"'))
-        lines.append(f"<tr><th scope=row>{year}</th>{''.join(cells)}</tr>")
+        lines.append(f'<tr><th scope="row">{year}</th>{"".join(cells)}</tr>')
     body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'<div class="scroll"><table class="months">{body}</table></div>' + note(
         "Percent; a month ends with the decision at 00:00 UTC of the next one's first day."
@@ -145,7 +146,7 @@ def _shaded(value: float, full: float, kind: str = "") -> str:
     colour, light = shade(value, full)
     red, green, blue = (round(255 * part) for part in colour)
     ink = ";color:#fff" if light else ""
-    return f'<td{kind} style="background:rgb({red},{green},{blue}){ink}">{shown(value, "percent")[:-3]}</td>'
+    return f'<td{kind} style="background:rgb({red},{green},{blue}){ink}">{hundredths(value, 1)}</td>'
 
 
 def drawdowns(result: BacktestResult) -> str:
@@ -178,11 +179,11 @@ def trades(result: BacktestResult) -> str:
     first = fills[:MOST_TRADES]
     rows = [
         (
-            instant(done.ts[fill["row"]] + CELL64),
             instant(at),
             done.symbols[fill["asset"]],
             "buy" if fill["quantity"] > 0.0 else "sell",
             shown(abs(float(fill["quantity"])), "plain"),
+            shown(float(fill["price_open"]), "plain"),
             shown(float(fill["price"]), "plain"),
             shown(abs(float(fill["quantity"] * fill["price"])), "money"),
             shown(float(fill["fee"]), "money"),
@@ -190,10 +191,10 @@ def trades(result: BacktestResult) -> str:
         )
         for fill, at in zip(first, done.filled_at[:MOST_TRADES], strict=True)
     ]
-    head = ("Marked", "Filled", "Asset", "Side", "Quantity", "Price", "Notional", "Fee", "Slippage")
+    head = ("Filled, UTC", "Asset", "Side", "Quantity", "Open", "Price", "Notional", "Fee", "Slippage")
     rest = fills.size - first.size
     more = f"{rest:,} more fills are in backtest.fills." if rest else f"All {fills.size:,} fills."
-    return table(head, rows, words=4) + note(more)
+    return table(head, rows, words=3) + note(more)
 
 
 def round_trips(result: BacktestResult) -> str:
@@ -233,7 +234,8 @@ def costs(result: BacktestResult) -> str:
         )
         rows.append(
             (name, f"{int(mine.sum()):,}", shown(traded, "money"), shown(fee, "money"),
-             shown(slippage, "money"), shown(fee + slippage, "money"), shown(1e4 * (fee + slippage) / traded, "ratio"))
+             shown(slippage, "money"), shown(fee + slippage, "money"),
+             shown(1e4 * (fee + slippage) / traded, "ratio"))
         )  # fmt: skip
     head = ("Asset", "Fills", "Traded", "Fees", "Slippage", "Costs", "Costs, bp of traded")
     return table(head, rows)
@@ -258,7 +260,7 @@ def settings(result: BacktestResult, row: Mapping[str, Any]) -> str:
         pairs(rules, "Account rules"),
         pairs(identity, "Identity"),
     )
-    return f'<div class="columns">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
+    return f'<div class="flow">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
 
 
 def day(at: np.datetime64) -> str:
