@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from pipeline.errors import BellsError, ConfigError
 from service.cli import backtest, data, doctor, run, snapshot
-from service.cli.output import to_json
+from service.cli.output import explain, to_json
 
 INTERRUPTED = 130
 UNHANDLED = 255
@@ -75,15 +75,6 @@ def invoke(arguments: list[str]) -> int:
     if answer == INTERRUPTED:
         sys.stderr.write("bells: interrupted; what was committed stays\n")
     return answer if isinstance(answer, int) else 0
-
-
-def explain(failure: BellsError) -> None:
-    """Tell people what went wrong, where, why and what to do, on stderr."""
-    sys.stderr.write(f"bells: {failure.what}\n")
-    for name in ("field", "value", "constraint", "fix"):
-        text = failure.to_dict()[name]
-        if text is not None:
-            sys.stderr.write(f"  {name + ':':<12}{text}\n")
 
 
 def _interrupt(_number: int, _frame: object) -> None:

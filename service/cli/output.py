@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from pipeline.errors import BellsError
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr.")]
 Set = Annotated[
     list[str] | None,
@@ -50,6 +52,15 @@ def say(text: str) -> None:
     """Tell people something beside the answer, on stderr."""
     sys.stderr.write(f"bells: {text}\n")
     sys.stderr.flush()
+
+
+def explain(failure: BellsError) -> None:
+    """Tell people what went wrong, where, why and what to do, on stderr."""
+    sys.stderr.write(f"bells: {failure.what}\n")
+    for name in ("field", "value", "constraint", "fix"):
+        text = failure.to_dict()[name]
+        if text is not None:
+            sys.stderr.write(f"  {name + ':':<12}{text}\n")
 
 
 def emit(payload: Mapping[str, Any], *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from pipeline.errors import BellsError, ConfigError
 from service.cli.opening import instant, open_for
-from service.cli.output import Json, Set, Source, emit, emit_rows, say
+from service.cli.output import Json, Set, Source, emit, emit_rows, explain, say
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -70,8 +70,6 @@ def run(
     _log(desk, answer)
     if failure is None:
         return 0
-    from service.cli.main import explain
-
     explain(failure)
     return failure.exit_code
 
