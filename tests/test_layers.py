@@ -33,8 +33,8 @@ MOST_LINES = 400
 MODULES = sorted(path for layer in MAY_IMPORT for path in (ROOT / layer).rglob("*.py"))
 
 
-def imports_of(path: Path, *, at_load_only: bool = False) -> set[str]:
-    """Dotted names that a module imports; ``at_load_only`` leaves out functions and TYPE_CHECKING."""
+def imports_of(path: Path, *, but_for_types: bool = False) -> set[str]:
+    """Dotted names that a module imports, inside functions too; ``but_for_types`` leaves out TYPE_CHECKING."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
@@ -43,10 +43,8 @@ def imports_of(path: Path, *, at_load_only: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-        lazy = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (
-            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        )
-        if not (at_load_only and lazy):
+        types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if not (but_for_types and types):
             for child in ast.iter_child_nodes(node):
                 visit(child)
 
@@ -77,7 +75,7 @@ def test_layers_import_downwards_only(path):
 def test_no_module_is_part_of_a_circle():
     names = {dotted(path): path for path in MODULES}
     graph = {
-        name: {used for used in imports_of(path, at_load_only=True) if used in names and used != name}
+        name: {used for used in imports_of(path, but_for_types=True) if used in names and used != name}
         for name, path in names.items()
     }
     done: set[str] = set()
