@@ -1,6 +1,7 @@
 """The report of a run: one HTML file that opens offline and leads with what a reader must know.
 
-Its order and words are here, its tables in `report_tables`, its charts in `report_charts`.
+Its order and words are here, its numbers in `report_headline` and `report_tables`, its charts in
+`report_charts`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.backtest import report_charts as charts
+from pipeline.backtest import report_headline as first
 from pipeline.backtest import report_tables as tables
 from pipeline.backtest.pictures import title_of
 from pipeline.backtest.report_page import note, page, section, text
@@ -43,9 +45,9 @@ def report_html(result: BacktestResult, row: Mapping[str, Any]) -> str:
         _banner(result),
         "<main>",
         _top(result, row),
-        tables.cards(result, row),
-        part("What a reader must know", tables.flags(result)),
-        part("Headline numbers", tables.headline(result, row)),
+        first.cards(result, row),
+        part("What a reader must know", first.flags(result)),
+        part("Headline numbers", first.headline(result, row)),
         part("Equity and drawdown", charts.equity(result)),
         part("Monthly returns", tables.months(result)),
         part("Under water", tables.drawdowns(result)),
@@ -54,7 +56,7 @@ def report_html(result: BacktestResult, row: Mapping[str, Any]) -> str:
         part("Round trips", charts.trip_returns(result) if closed else "", tables.round_trips(result)),
         part("Costs", charts.paid(result) if traded else "", tables.costs(result)),
         part("Trades", tables.trades(result)),
-        part("Settings and hashes", tables.settings(result, row)),
+        part("Settings and hashes", first.settings(result, row)),
         "</main>",
     )
     return page(title, "\n".join(body), charts.plotly_script())

@@ -1,7 +1,8 @@
 """The parts a report is built from: the page around it, sections, tables, and values as people read them.
 
 Everything that comes from a run passes `text`, which escapes it; nothing is loaded from anywhere, and the
-page forbids it to itself.  What a report says is in `report`, its numbers in `report_tables`.
+page forbids it to itself.  What a report says is in `report`, its numbers in `report_headline`
+and `report_tables`.
 """
 
 from __future__ import annotations

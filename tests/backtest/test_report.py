@@ -12,8 +12,9 @@ from plotly.offline import get_plotlyjs
 
 from pipeline.backtest.report import report_html
 from pipeline.backtest.report_charts import bins
+from pipeline.backtest.report_headline import headline
 from pipeline.backtest.report_page import shown, text
-from pipeline.backtest.report_tables import MOST_TRADES, headline
+from pipeline.backtest.report_tables import MOST_TRADES
 from tests.support.small_run import small_run
 
 DASH = "\N{EN DASH}"
