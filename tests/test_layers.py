@@ -34,7 +34,7 @@ MODULES = sorted(path for layer in MAY_IMPORT for path in (ROOT / layer).rglob("
 
 
 def imports_of(path: Path, *, but_for_types: bool = False) -> set[str]:
-    """Dotted names that a module imports, inside functions too; ``but_for_types`` leaves out TYPE_CHECKING."""
+    """Dotted names that a module imports, in functions too; ``but_for_types`` leaves out TYPE_CHECKING."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
