@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
 from pipeline.backtest.kernel_market import CELL_US, NO_TRADE_ROW, volume_limit
+from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, OPEN, REST, Record, Records
-from pipeline.portfolio.jit import inlined, kernel
 from pipeline.portfolio.sizing import crosses_band, order_quantity, whole_lots
 from pipeline.risk.limits import clamp, mark_strained, move_drawdown
 

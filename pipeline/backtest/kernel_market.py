@@ -6,7 +6,7 @@ Everything is found by what was known at the decision; nothing here knows an acc
 import math
 
 from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
-from pipeline.portfolio.jit import kernel
+from pipeline.jit import kernel
 
 CELL_US = 4 * 3_600_000_000
 DAY_ROWS = 6

@@ -7,10 +7,10 @@ days, so bars of a closed market change nothing.  Nothing here knows how the NAV
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Int1D
+from pipeline.jit import kernel
 
 YEAR_DAYS = 365.25
 SHORTEST_CAGR_YEARS = 0.25
@@ -134,7 +134,7 @@ def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Rati
     return Ratio(plain.value * shrink, error * shrink)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def moments(values: Float1D) -> tuple[float, float, float, float]:
     """Return the mean and the second, third and fourth central moments (divided by n), n > 0."""
     mean = 0.0
@@ -151,7 +151,7 @@ def moments(values: Float1D) -> tuple[float, float, float, float]:
     return mean, second / values.size, third / values.size, fourth / values.size
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def long_run_variance(centred: Float1D) -> float:
     """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0."""
     n = centred.size

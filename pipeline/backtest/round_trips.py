@@ -3,9 +3,9 @@
 What is still held at the end is an open trip, listed with the others and never counted as won or lost.
 """
 
-import numba
 import numpy as np
 
+from pipeline.jit import kernel
 from pipeline.portfolio.account import Record, Records
 
 TRIP = np.dtype(
@@ -39,7 +39,7 @@ def round_trips(fills: Records, assets: int) -> Records:
     return trips[: _trace(fills, np.zeros(assets, TRIP), np.zeros(assets), trips)]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _trace(fills: Records, running: Records, position: np.ndarray, trips: Records) -> int:
     count = 0
     for k in range(fills.size):
@@ -75,7 +75,7 @@ def _trace(fills: Records, running: Records, position: np.ndarray, trips: Record
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _settle(trip: Record, trips: Records, k: int) -> None:
     trips[k] = trip
     trips[k].return_ = trip.pnl / abs(trip.cost)

@@ -5,7 +5,7 @@ Prices and NAV are those of the decision only; what the market then gives is the
 
 import math
 
-from pipeline.portfolio.jit import inlined
+from pipeline.jit import inlined
 
 _LOT_SLACK = 1e-9
 

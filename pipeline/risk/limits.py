@@ -5,8 +5,8 @@ a position is its own weight times the product of the factors.  Records are thos
 `pipeline.portfolio.account`; whether to trade is `pipeline.portfolio.sizing`.
 """
 
+from pipeline.jit import inlined
 from pipeline.portfolio.account import Record, Records
-from pipeline.portfolio.jit import inlined
 
 KILL, HALT, DERISK, ASSET_CAP, CLASS_CAP, LEVERAGE = 1, 2, 4, 8, 16, 32
 """Bits of ``book.mask``."""
