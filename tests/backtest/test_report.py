@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import json
 import re
 from html.parser import HTMLParser
@@ -47,12 +48,15 @@ class Reader(HTMLParser):
                 self.rows[-1][-1] += data
 
 
+@functools.cache
 def own(page: str) -> str:
     """The page without plotly itself."""
-    assert page.count(get_plotlyjs()) == 1
-    return page.replace(get_plotlyjs(), "")
+    plotly = get_plotlyjs()
+    assert page.count(plotly) == 1
+    return page.replace(plotly, "")
 
 
+@functools.cache
 def read(page: str) -> Reader:
     reader = Reader()
     reader.feed(own(page))
