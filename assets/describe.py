@@ -29,7 +29,7 @@ def table_metadata(table: Table) -> dict[str, Any]:
             name=column.name,
             type=column.type,
             description=f"{column.description} [{column.unit}]" if column.unit else column.description,
-            constraints=dg.TableColumnConstraints(nullable=column.name not in table.key),
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
         )
         for column in table.all_columns
     ]

@@ -49,14 +49,14 @@ def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResul
     return dg.MaterializeResult(
         asset_key=RUNS.asset_key,
         metadata={
+            "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
+            "monthly": picture((trial.folder / "monthly.png").read_bytes(), "monthly returns"),
+            "report": dg.MetadataValue.path(trial.folder / "report.html"),
             **numbers({name: row[name] for name in HEADLINE}),
             **{name: str(row[name]) for name in IDENTITY},
             "what": f"{described.description} ({described.status})",
             "simulated": bool(row["simulated"]),
             "flags": markdown_table([{"flag": flag.name, "what": flag.text} for flag in trial.result.flags]),
-            "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
-            "monthly": picture((trial.folder / "monthly.png").read_bytes(), "monthly returns"),
-            "report": dg.MetadataValue.path(trial.folder / "report.html"),
         },
         check_results=[
             checks.finite_nav(trial.result.simulation.nav),
