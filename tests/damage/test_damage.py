@@ -1,0 +1,37 @@
+"""Damaged configs, mappings, files, warehouses and command lines: a clear end, and nothing is lost."""
+
+import pytest
+
+from tests.damage.case import as_process, faults, in_process
+from tests.damage.every import CASES
+from tests.damage.room import build
+
+PROVEN_BY_PROCESS = 29
+"""Every so manieth case is also run in a process of its own."""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("sound"), lambda room, command: in_process(room, command).code)
+
+
+def test_there_are_enough_of_them_and_no_two_are_the_same():
+    assert len(CASES) >= 100
+    assert len({case.kind for case in CASES}) >= 40
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+def as_owed(case):
+    """What is known to end differently fails here as soon as it does not any more."""
+    marks = [pytest.mark.xfail(reason=case.owed, strict=True)] if case.owed else []
+    return pytest.param(case, id=case.id, marks=marks)
+
+
+@pytest.mark.parametrize("case", [as_owed(case) for case in CASES])
+def test_damage_ends_with_a_clear_message_and_the_right_code(template, case):
+    assert faults(case, template) == {}
+
+
+@pytest.mark.parametrize("case", [as_owed(case) for case in CASES[::PROVEN_BY_PROCESS]])
+def test_a_person_sees_no_traceback(template, case):
+    assert faults(case, template, as_process) == {}
