@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 BLOCKED = "DagsterAssetCheckFailedError"
 """Dagster's name for a blocking check that said no."""
 
+INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+"""Dagster's names for Ctrl-C and SIGTERM."""
+
 _DETAILS = re.compile(r"(?:^|; )(field|value|constraint|fix): ")
 
 
@@ -46,6 +49,11 @@ def failure_of(error: SerializableErrorInfo | None, step: str) -> BellsError:
     return BellsError(
         f"{step} failed: {said}", field=step, fix="this is a fault of ours: see the run in the Dagster UI"
     )
+
+
+def interrupted(error: SerializableErrorInfo | None) -> bool:
+    """Return whether a person stopped the step: an interrupt is somewhere in the chain."""
+    return any(link.cls_name in INTERRUPTS for link in _chain(error))
 
 
 def tree() -> dict[str, type[BellsError]]:

@@ -5,8 +5,11 @@ Fed by the instance with every event of the run, in the thread that runs it.
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from service.cli.failures import interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +62,20 @@ class Progress:
         Seconds that never go back.
     stream
         Where the lines go; a spinner shows only on a terminal.
+
+    Attributes
+    ----------
+    steps
+        By step key, in the order in which they started.
+    interrupted
+        Whether a person stopped the run.
     """
 
     def __init__(self, monotonic: Callable[[], float], stream: TextIO) -> None:
         from rich.console import Console
 
         self.steps: dict[str, Step] = {}
+        self.interrupted = False
         self._monotonic = monotonic
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._spinner = self._console.status("starting")
@@ -119,6 +130,11 @@ class Progress:
 
     def _again(self, event: DagsterEvent) -> None:
         step = self._step(event)
+        if interrupted(event.step_retry_data.error):
+            # Dagster's retry policy takes an interrupt for one more failure; the next step must not start.
+            self.interrupted = True
+            signal.raise_signal(signal.SIGINT)
+            return
         self._console.print(f"  {step.name} failed and is tried again", markup=False)
 
     def _done(self, event: DagsterEvent) -> None:
@@ -130,7 +146,8 @@ class Progress:
         step = self._step(event)
         step.seconds = self._monotonic() - step.started
         step.error = event.step_failure_data.error
-        self._print("FAILED", step)
+        self.interrupted |= interrupted(step.error)
+        self._print("stopped" if self.interrupted else "FAILED", step)
 
     def _print(self, mark: str, step: Step) -> None:
         facts = [f"{mark:<8}{step.name:<24}"]

@@ -126,6 +126,8 @@ def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step]
                 )
             except DagsterExecutionInterruptedError as stopped:
                 raise KeyboardInterrupt from stopped
+    if progress.interrupted:
+        raise KeyboardInterrupt
     wanted = {"/".join(key.path) for key in job.asset_layer.selected_asset_keys}
     return list(progress.steps.values()), run_id, wanted
 

@@ -184,7 +184,7 @@ def _too_early(
             reason = f"known_at {first['known_at']:%Y-%m-%d %H:%M} is too early by the wall clock"
             findings.append(
                 Finding(
-                    "known_too_early",
+                    "known_before_wall_clock",
                     Severity.ERROR,
                     str(symbol),
                     first["ts"],

@@ -38,7 +38,7 @@ def folder(tmp_path_factory) -> Path:
     return write_folder(tmp_path_factory.mktemp("bars"))
 
 
-def _point_to(patch: pytest.MonkeyPatch, home: Path, mapping: Path) -> None:
+def point_to(patch: pytest.MonkeyPatch, home: Path, mapping: Path) -> None:
     for name in [name for name in os.environ if name.startswith("EIGHTBELLS_")]:
         patch.delenv(name)
     patch.setenv("EIGHTBELLS_HOME", str(home))
@@ -51,7 +51,7 @@ def _point_to(patch: pytest.MonkeyPatch, home: Path, mapping: Path) -> None:
 def home(tmp_path, monkeypatch, folder) -> Path:
     """An empty home that the environment names, with the folder of bars as source."""
     path = tmp_path / "home"
-    _point_to(monkeypatch, path, folder)
+    point_to(monkeypatch, path, folder)
     return path
 
 
@@ -73,7 +73,7 @@ def updated(tmp_path_factory, folder) -> Path:
     """A home whose warehouse holds the folder's bars; tests copy it."""
     path = tmp_path_factory.mktemp("updated") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        _point_to(patch, path, folder)
+        point_to(patch, path, folder)
         assert invoke(["data", "update", "--json"]) == 0
     return path
 

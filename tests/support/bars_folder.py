@@ -1,4 +1,4 @@
-"""A folder of bars with its mapping: two equities that trend up and a coin with a hole, eighteen months long."""
+"""A folder of bars with its mapping: two equities that trend up and a coin with a hole, for 18 months."""
 
 from datetime import UTC, datetime
 from pathlib import Path

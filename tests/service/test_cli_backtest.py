@@ -1,0 +1,129 @@
+"""``bells backtest``: one digest for one configuration, stored runs shown, compared and listed."""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from service.cli.backtest import METRICS
+from service.cli.main import invoke
+from service.cli.opening import open_for
+from warehouse.tables import EQUITY, TRIALS
+
+KEYS = {
+    "run_id",
+    "digest",
+    "source",
+    "simulated",
+    "start",
+    "end",
+    "bars",
+    "trades",
+    "sharpe",
+    "cagr",
+    "max_drawdown",
+    "win_rate",
+    "bps",
+    "turnover",
+    "final_nav",
+    "data_hash",
+    "config_hash",
+}
+TWO_MONTHS = ("--start", "2023-03-01", "--end", "2023-05-01")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, updated, folder) -> Path:
+    """A home with three runs: the same one twice, then one with another cap."""
+    from tests.service.conftest import point_to
+
+    path = tmp_path_factory.mktemp("ran") / "home"
+    shutil.copytree(updated, path)
+    with pytest.MonkeyPatch.context() as patch:
+        point_to(patch, path, folder)
+        for change in ((), (), ("--set", "risk.per_asset_cap=0.25")):
+            assert invoke(["backtest", "run", *TWO_MONTHS, *change, "--json"]) == 0
+    return path
+
+
+@pytest.fixture
+def runs(bells, home, ran) -> list[dict]:
+    """The stored runs, oldest first."""
+    shutil.copytree(ran, home)
+    return bells("backtest", "list", "--json").json["runs"][::-1]
+
+
+def test_the_same_configuration_gives_the_same_digest_and_another_cap_another(runs):
+    first, again, other = runs
+    assert first["digest"] == again["digest"] != other["digest"]
+    assert first["run_id"] != again["run_id"]
+    assert first["config_hash"] == again["config_hash"] != other["config_hash"]
+    assert first["data_hash"] == other["data_hash"]
+    assert first["trades"] > 0
+
+
+def test_every_run_is_a_trial_of_one_family_and_leaves_its_curve(runs):
+    warehouse = open_for(None).warehouse
+    trials = warehouse.as_of(TRIALS)
+    assert sorted(trials["run_id"]) == sorted(run["run_id"] for run in runs)
+    assert trials["kind"].unique().to_list() == ["research"]
+    assert trials["family"].n_unique() == 1
+    curves = warehouse.as_of(EQUITY).group_by("run_id").agg(pl.len(), pl.col("nav").last())
+    assert {run["run_id"]: (run["bars"], run["final_nav"]) for run in runs} == {
+        run_id: (rows, nav) for run_id, rows, nav in curves.iter_rows()
+    }
+
+
+def test_show_says_everything_of_a_run_and_where_its_report_is(bells, runs):
+    shown = bells("backtest", "show", runs[0]["run_id"], "--json").json
+    assert shown.keys() >= KEYS | {"flags", "config", "monthly", "folder"}
+    assert {name: shown[name] for name in METRICS} == {name: runs[0][name] for name in METRICS}
+    assert (shown["start"], shown["end"]) == ("2023-03-01T00:00:00+00:00", "2023-05-01T00:00:00+00:00")
+    assert (Path(shown["folder"]) / "report.html").is_file()
+    product = 1.0
+    for month in shown["monthly"]:
+        product *= 1.0 + month["return"]
+    assert product - 1.0 == pytest.approx(shown["total_return"], abs=1e-9)
+    assert bells("backtest", "show").out.count(runs[-1]["run_id"]) >= 1
+
+
+def test_a_run_may_be_named_by_its_beginning_when_that_is_enough(bells, runs):
+    newest = runs[-1]["run_id"]
+    shown = [bells("backtest", "show", name, "--json").json["run_id"] for name in (newest[:-3], "latest")]
+    assert shown == [newest, newest]
+    assert bells("backtest", "show", newest[:4], "--json").code == 1
+    missing = bells("backtest", "show", "nothing", "--json")
+    assert (missing.code, missing.json["error"]) == (1, "ComponentNotFoundError")
+
+
+def test_compare_gives_differences_and_the_settings_behind_them(bells, runs):
+    answer = bells("backtest", "compare", runs[0]["run_id"], "latest", "--json").json
+    assert answer["settings"] == {"system.risk.per_asset_cap": {"a": 0.4, "b": 0.25}}
+    assert (answer["same_data"], answer["same_config"], answer["same_digest"]) == (True, False, False)
+    nav = answer["metrics"]["final_nav"]
+    assert nav["difference"] == runs[-1]["final_nav"] - runs[0]["final_nav"] != 0.0
+    twins = bells("backtest", "compare", runs[0]["run_id"], runs[1]["run_id"], "--json").json
+    assert twins["same_digest"]
+    assert twins["settings"] == {}
+    assert bells("backtest", "compare", runs[0]["run_id"], "latest").code == 0
+
+
+def test_show_without_any_run_is_a_problem_of_data(bells, stored):
+    answer = bells("backtest", "show", "--json")
+    assert answer.code == 2
+    assert bells("backtest", "list", "--json").json["runs"] == []
+
+
+def test_a_run_on_an_empty_warehouse_updates_first_and_says_so(bells):
+    answer = bells("backtest", "run", *TWO_MONTHS, "--json")
+    assert answer.code == 0
+    assert answer.json.keys() >= KEYS
+    assert answer.json["source"] == "files"
+    assert "updating first" in answer.err
+
+
+def test_a_window_without_bars_is_a_problem_of_data(bells, stored):
+    answer = bells("backtest", "run", "--start", "2030-01-01", "--end", "2030-02-01", "--json")
+    assert answer.code == 2
+    assert answer.json["fix"]
