@@ -183,7 +183,7 @@ def test_a_damaged_experiment_is_named(tree, text, words):
         {"source": "[1"},
         {"source": "&a 1"},
     ],
-    ids=str,
+    ids=lambda overrides: next(iter(overrides)),
 )
 def test_a_wrong_option_is_a_configuration_error(tree, overrides):
     with pytest.raises(ConfigError) as caught:
