@@ -31,9 +31,9 @@ FLAGS = [
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_BYTES = 400_000
-ZOOM_OUT = 2
+ZOOM_OUT = 3
 """Clicks on the lens until the whole graph is in view."""
-CANVAS, SHIFT = (1300, 850), (130, 20)
+CANVAS, SHIFT = (1300, 800), (60, 48)
 """An empty place of the graph, and by how much it is dragged so that the graph is in the middle."""
 
 
