@@ -95,8 +95,9 @@ def prepare(settings: SessionSettings, path: Path, deadline: float, *, write: bo
     """Do before any lock is held what the first session of a process would do inside it, half a second long.
 
     DuckDB starts; it imports pandas, where installed, when it sees the first parameter of a statement, and
-    pyarrow's data sets when it sees the first registered frame.
+    pyarrow's data sets when it sees the first registered frame; answers leave a session as polars frames.
     """
+    importlib.import_module("polars")
     if write:
         importlib.import_module("pyarrow.dataset")
     if _state.connection is None or _state.configured != _wanted(settings, path):

@@ -32,7 +32,7 @@ def flags_of(
     trips = simulation.metrics.open_round_trips
     if trips:
         flags.append(Flag("open_round_trips", trips, f"{trips} positions are still open and in no win rate"))
-    flags.append(Flag("cash_rate", 0.0, "Cash earns nothing, and Sharpe is in excess of nothing"))
+    flags.append(Flag("cash_rate", 0.0, "Cash earns nothing, and the Sharpe ratio uses a cash rate of 0"))
     return tuple(flags)
 
 
