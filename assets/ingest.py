@@ -60,12 +60,20 @@ def update_bars(
     now: datetime,
     manifest: Manifest,
 ) -> Ingested:
-    """Append the bars whose label lies in ``window`` (end exclusive)."""
+    """Append the bars whose label lies in ``window`` (end exclusive).
+
+    A bar made of fewer minutes than the stored one is a loss at the source and no correction: it is set
+    aside by the rule ``less_complete``, and what is stored stays.
+    """
+    import polars as pl
+
     fetched = market.bars(timeframe, *window, now=now)
+    table = BAR_TABLES[timeframe]
+    kept, poorer = _without_losses(table, fetched.frame, window, market=market, warehouse=warehouse)
     return _store(
-        BAR_TABLES[timeframe],
-        fetched.frame,
-        fetched.quarantined,
+        table,
+        kept,
+        pl.concat([fetched.quarantined, poorer]),
         fetched.findings,
         market=market,
         warehouse=warehouse,
@@ -105,6 +113,41 @@ def update_truth(
     """Append the planted regimes of a simulated world (no rows for a real source)."""
     truth = market.truth(*window, now=now)
     return _store(TRUTH, truth, None, (), market=market, warehouse=warehouse, manifest=manifest)
+
+
+def _without_losses(
+    table: Table,
+    bars: pl.DataFrame,
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split bars into those to store and, as rows of quarantine, those that cover less than is stored."""
+    import polars as pl
+
+    from pipeline.market.quarantine import quarantine
+
+    key = ("symbol", "ts")
+    less = pl.col("covered_minutes") < pl.col("stored_minutes")
+    if warehouse.path.exists() and bars.height:
+        warehouse.migrate()
+        stored = warehouse.as_of(
+            table,
+            where={"feed": market.feed},
+            columns=(*key, "covered_minutes"),
+            start=window[0],
+            end=window[1],
+        ).rename({"covered_minutes": "stored_minutes"})
+    else:
+        stored = bars.select(*key, stored_minutes="covered_minutes").clear()
+    joined = bars.join(stored, on=key, how="left", maintain_order="left")
+    text = pl.format("covers {} minutes, {} are stored", "covered_minutes", "stored_minutes")
+    poorer = joined.filter(less).with_columns(
+        rule=pl.lit("less_complete"), severity=pl.lit("warn"), reason=text
+    )
+    kept = joined.filter(less.fill_null(value=False).not_()).select(bars.columns)
+    return kept, quarantine(poorer, table.full_name, bars.columns)
 
 
 def _store(

@@ -162,8 +162,9 @@ def _differing(
     near, parameters = _near(table, frame)
     same = " AND ".join(f"i.{k} IS NOT DISTINCT FROM s.{k}" for k in table.key)
     changed = " OR ".join(f"i.{v} IS DISTINCT FROM s.{v}" for v in table.values) or "false"
-    columns = ", ".join((*table.key, *table.values, KNOWN_AT, RECORDED_AT))
-    stored = f"SELECT {columns} FROM {table.full_name} WHERE {seen.sql} AND {near}"
+    # Qualified, or a column that the file lacks would be taken from the incoming row and equal itself.
+    columns = ", ".join(f"kept.{name}" for name in (*table.key, *table.values, KNOWN_AT, RECORDED_AT))
+    stored = f"SELECT {columns} FROM {table.full_name} kept WHERE {seen.sql} AND {near}"
     newest = f"{KNOWN_AT} DESC, {RECORDED_AT} DESC"
     if piece.corrections == "given":
         # The version that was known at the known_at of the incoming row.

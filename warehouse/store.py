@@ -35,6 +35,21 @@ def _first_parameter() -> None:
         connection.execute("SELECT ?", [0]).fetchall()
 
 
+@contextmanager
+def _lacking(path: Path) -> Generator[None]:
+    """Say what the file lacks when a statement names a table or column that is not in it."""
+    try:
+        yield
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise DataError(
+            "the warehouse lacks what was asked for",
+            field=str(path),
+            value=str(error).splitlines()[0],
+            constraint="a table, view or column of this warehouse",
+            fix="correct the name, or restore a snapshot; if the warehouse is new, run `bells run` once",
+        ) from error
+
+
 class Warehouse:
     """The warehouse of one DuckDB file.
 
@@ -98,20 +113,11 @@ class Warehouse:
         WarehouseBusyError
             When the file stays locked for longer than ``timeout`` seconds.
         DataError
-            When there is no warehouse yet, or a table is not in it.
+            When there is no warehouse yet, or a table or column is not in it.
         """
         _first_parameter()
-        with self._sessions.read(timeout=timeout) as cursor:
-            try:
-                yield cursor
-            except duckdb.CatalogException as error:
-                raise DataError(
-                    "the warehouse lacks what was asked for",
-                    field=str(self.path),
-                    value=str(error).splitlines()[0],
-                    constraint="a table or view of this warehouse",
-                    fix="correct the name; if the warehouse is new, run `bells run` once",
-                ) from error
+        with self._sessions.read(timeout=timeout) as cursor, _lacking(self.path):
+            yield cursor
 
     @contextmanager
     def write(
@@ -123,10 +129,12 @@ class Warehouse:
         ------
         WarehouseBusyError
             When the file stays locked for longer than ``timeout`` seconds.
+        DataError
+            When a table or column is not in the file.
         """
         _first_parameter()
         self._ensure(timeout)
-        with self._sessions.write(urgent=urgent, timeout=timeout) as cursor:
+        with self._sessions.write(urgent=urgent, timeout=timeout) as cursor, _lacking(self.path):
             yield cursor
 
     @contextmanager

@@ -137,7 +137,8 @@ class FilesSource:
         """Return the validated bars with ``start <= ts < end`` that were known at ``now``.
 
         A file that cannot be read is a finding of severity error, and the others are used.  Gaps are looked
-        for between a symbol's first and last bar.
+        for between a symbol's first and last bar.  Bars from the future are set aside by the window that
+        reaches the present, however late their label.
 
         Raises
         ------
@@ -146,6 +147,7 @@ class FilesSource:
         """
         import polars as pl
 
+        from pipeline.calendar.grid import CELL
         from pipeline.market.bars import BAR_SCHEMA, QUARANTINE_SCHEMA, conform_bars, empty
 
         parts, aside, findings = [empty(BAR_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
@@ -173,6 +175,8 @@ class FilesSource:
                 )
         _require_one(entries, read, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
+        if start <= now < end + CELL:
+            inside |= pl.col("ts") > now
         not_yet_known = (pl.col("close_at") <= now) & (pl.col("known_at") > now)
         set_aside = pl.concat(aside).filter(inside | self._unlabelled(start))
         return checked_bars(

@@ -1,4 +1,5 @@
 """Command lines that a person gets wrong: exit 1, the option by name, nothing touched."""
+# ruff: noqa: E501 - one damage per line reads best
 
 from tests.damage.case import Case
 

@@ -1,4 +1,5 @@
 """Damaged settings: YAML that is no YAML, values that break a rule, secrets, environment, ``--set``."""
+# ruff: noqa: E501 - one damage per line reads best
 
 import re
 from collections.abc import Callable

@@ -1,5 +1,6 @@
 """Damaged data files of the ``files`` source: a file that cannot be read is named and the command ends with 2;
 a row that breaks a rule goes to quarantine, and what a decision could read stays as it was."""
+# ruff: noqa: E501 - one damage per line reads best
 
 import gzip
 import shutil

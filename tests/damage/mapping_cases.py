@@ -1,4 +1,5 @@
 """Damaged source mappings: ``configs/sources/*.yaml``, those of a folder and the sample world's own."""
+# ruff: noqa: E501 - one damage per line reads best
 
 from tests.damage.case import Case
 from tests.damage.room import Room

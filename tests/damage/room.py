@@ -1,4 +1,4 @@
-"""A small desk that a case may damage: a project root with ``configs``, a folder of bars, a home with a warehouse.
+"""A small desk that a case may damage: a root with ``configs``, a folder of bars, a home with a warehouse.
 
 It is built once and copied for every case; nothing outside the copy is touched.
 """
