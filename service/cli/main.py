@@ -61,6 +61,7 @@ def invoke(arguments: list[str]) -> int:
     """Run one command line and return its exit code; a person never sees a traceback."""
     as_json = "--json" in arguments
     try:
+        _require_text(arguments)
         answer = app(args=arguments or ["--help"], prog_name="bells", standalone_mode=False)
     except BellsError as failure:
         return _fail(failure, as_json=as_json)
@@ -88,8 +89,24 @@ def _usage(usage: TyperException) -> ConfigError:
     parameter = getattr(usage, "param", None)
     name = getattr(usage, "option_name", None) or (parameter.opts[0] if parameter is not None else None)
     return ConfigError(
-        usage.format_message().rstrip("."), field=name, fix=f"`{command} --help` shows what it takes"
+        usage.format_message().rstrip("."),
+        field=name or command,
+        constraint=f"a command line that {command} takes",
+        fix=f"`{command} --help` shows what it takes",
     )
+
+
+def _require_text(arguments: list[str]) -> None:
+    """Refuse bytes that are no text: Python hands them over as halves of characters that nothing can store."""
+    for argument in arguments:
+        if not argument.isascii() and argument.encode("utf-8", "replace").decode() != argument:
+            raise ConfigError(
+                "an argument is not text",
+                field="command line",
+                value=argument,
+                constraint="UTF-8",
+                fix="write it in UTF-8, or set the terminal to UTF-8",
+            )
 
 
 def _fail(failure: BellsError, *, as_json: bool) -> int:

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,10 +40,12 @@ def run(
 ) -> int:
     """Materialise everything: bars, features, a backtest, its report; the run shows in the Dagster UI."""
     desk = open_for(assignments, source, writes=True)
-    start = _first_month(desk, from_month)
-    started = desk.clock.monotonic()
     began_at = desk.clock.now()
-    steps, run_id, wanted = _materialise(desk, start, began_at)
+    # The newest label there can be: a source that has ended has no rows in the months since.
+    newest = min(began_at, desk.market.history.until(began_at) - timedelta(microseconds=1))
+    start = _first_month(desk, from_month, newest)
+    started = desk.clock.monotonic()
+    steps, run_id, wanted = _materialise(desk, start, newest)
     made = {name for step in steps for name in step.assets}
     failure = _failure(steps)
     answer: dict[str, Any] = {
@@ -51,7 +54,7 @@ def run(
         "source": desk.market.feed,
         "simulated": desk.market.simulated,
         "from": f"{start:%Y-%m}",
-        "to": f"{began_at:%Y-%m}",
+        "to": f"{newest:%Y-%m}",
         "assets": {name: _asset(step, name) for step in steps for name in step.assets or [step.name]},
         "not_made": sorted(wanted - made),
         "checks": [c for step in steps for c in step.checks if c["verdict"] != "passed"],
@@ -74,25 +77,24 @@ def run(
     return failure.exit_code
 
 
-def _first_month(desk: Desk, text: str | None) -> datetime:
+def _first_month(desk: Desk, text: str | None, newest: datetime) -> datetime:
     first = desk.market.history.start
     chosen = instant("--from", text)
     if chosen is None:
         return first
-    now = desk.clock.now()
-    if not first.replace(day=1, hour=0) <= chosen <= now:
+    if not first.replace(day=1, hour=0) <= chosen <= newest:
         raise ConfigError(
             "the source has no such month",
             field="--from",
             value=text,
-            constraint=f"{first:%Y-%m} to {now:%Y-%m}",
+            constraint=f"{first:%Y-%m} to {newest:%Y-%m}",
             fix=f"choose a month from {first:%Y-%m} on, or leave --from out",
         )
     return max(first, chosen)
 
 
-def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step], str, set[str]]:
-    """Run the job ``main`` over the months from ``start``; return its steps, id, and the assets wanted."""
+def _materialise(desk: Desk, start: datetime, end: datetime) -> tuple[list[Step], str, set[str]]:
+    """Run the job ``main`` from ``start`` to ``end``; return its steps, its id, and the assets wanted."""
     say("loading the graph")
     os.environ["DAGSTER_HOME"] = str(desk.home.dagster)
     from uuid import uuid4
@@ -120,7 +122,7 @@ def _materialise(desk: Desk, start: datetime, now: datetime) -> tuple[list[Step]
                 job.execute_in_process(
                     run_config=QUIET,
                     instance=instance,
-                    tags={**month_range(start, now), "cause": "bells run"},
+                    tags={**month_range(start, end), "cause": "bells run"},
                     raise_on_error=False,
                     run_id=run_id,
                 )

@@ -19,7 +19,7 @@ def test_a_run_fills_every_table_shows_in_the_instance_and_names_the_hole(bells,
     answer = bells("run", "--from", "2022-05", "--set", "backtest.start=2023-03-01", "--json")
     record = answer.json
     assert (answer.code, record["ok"], record["not_made"]) == (0, True, [])
-    assert (record["from"], record["simulated"]) == ("2022-05", False)
+    assert (record["from"], record["to"], record["simulated"]) == ("2022-05", "2023-06", False)
     assert {name for name, facts in record["assets"].items() if facts["failed"]} == set()
     bars = record["assets"]["market/ohlcv_h4"]
     assert bars["rows"] == bars["inserted"] > 3000
