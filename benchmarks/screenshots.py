@@ -49,8 +49,8 @@ def asset_graph(page: "Page", server: DagsterServer) -> bytes:
     page.goto(f"{server.url}/asset-groups/?expanded={expanded}", wait_until="domcontentloaded")
     page.get_by_text("Hide navigation").click()
     page.locator("button", has=page.locator("[aria-label=panel_show_right]")).first.click()
-    page.get_by_text("ohlcv_h4", exact=True).first.wait_for(timeout=60_000)
-    page.wait_for_timeout(2_000)
+    page.get_by_text("Passed").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(3_000)  # the graph is laid out and centred
     for _ in range(ZOOM_OUT):
         page.locator("[aria-label=zoom_out]").click()
         page.wait_for_timeout(400)
@@ -58,7 +58,6 @@ def asset_graph(page: "Page", server: DagsterServer) -> bytes:
     page.mouse.down()
     page.mouse.move(CANVAS[0] + SHIFT[0], CANVAS[1] + SHIFT[1], steps=5)
     page.mouse.up()
-    page.get_by_text("Passed").first.wait_for(timeout=60_000)
     page.wait_for_timeout(2_000)
     return page.screenshot()
 
