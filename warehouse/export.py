@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ConfigError, InsufficientDataError
+from pipeline.errors import ConfigError, InsufficientDataError, ResourceError
 from warehouse.table import Table
 from warehouse.tables_market import OHLCV_DAILY, OHLCV_H4
 
@@ -42,6 +42,8 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
         When the format is unknown, or two symbols differ in nothing but a slash.
     InsufficientDataError
         When the feed has no bar.
+    ResourceError
+        When the folder cannot be written.
     """
     if kind != "parquet":
         raise ConfigError("no such format", field="format", value=kind, constraint="parquet")
@@ -59,12 +61,7 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
                     value=symbol,
                     constraint=f"one of {name}",
                 )
-            target = directory / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-            rows.write_parquet(partial, compression="zstd")
-            partial.replace(target)
-            written.append(target)
+            written.append(_whole(rows, directory / name))
             entries.append({"path": name, "symbol": symbol, "timeframe": timeframe})
     if not written:
         raise InsufficientDataError(
@@ -73,6 +70,24 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
     mapping = directory / MAPPING
     mapping.write_text(_mapping(feed, entries), encoding="utf-8")
     return [*written, mapping]
+
+
+def _whole(rows: "pl.DataFrame", target: Path) -> Path:
+    """Write one file so that it appears whole or not at all."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+        rows.write_parquet(partial, compression="zstd")
+        partial.replace(target)
+    except OSError as error:
+        raise ResourceError(
+            "the export cannot be written",
+            field="directory",
+            value=str(target),
+            constraint=error.strerror or str(error),
+            fix="name a folder that you may write to, with room on its disk",
+        ) from error
+    return target
 
 
 def _mapping(feed: str, entries: list[dict[str, object]]) -> str:

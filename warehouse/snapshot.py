@@ -60,7 +60,16 @@ def publish(
             constraint="a file other than the warehouse",
             fix="name a new file",
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            "the folder of the snapshot cannot be made",
+            field="target",
+            value=str(target),
+            constraint=str(error.strerror),
+            fix="name a folder that you may write to",
+        ) from error
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:
         with session():

@@ -97,7 +97,7 @@ def _usage(usage: TyperException) -> ConfigError:
 
 
 def _require_text(arguments: list[str]) -> None:
-    """Refuse bytes that are no text: Python hands them over as halves of characters that nothing can store."""
+    """Refuse bytes that are no text: Python hands them over as half characters, which nothing can store."""
     for argument in arguments:
         if not argument.isascii() and argument.encode("utf-8", "replace").decode() != argument:
             raise ConfigError(

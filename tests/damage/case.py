@@ -55,8 +55,6 @@ class Case:
         Rules that quarantine must name afterwards.
     environ
         Variables on top of the room's.
-    owed
-        What the product does instead, while it does not end like this yet.
     """
 
     kind: str
@@ -68,7 +66,6 @@ class Case:
     keeps: Literal["file", "bars"] | None = "file"
     rules: tuple[str, ...] = ()
     environ: dict[str, str] = field(default_factory=dict)
-    owed: str = ""
 
     @property
     def id(self) -> str:
