@@ -44,9 +44,7 @@ def write_artifacts(desk: Desk, result: BacktestResult, row: Mapping[str, Any], 
         "monthly.png": monthly_picture(result),
         "metrics.json": _json(dataclasses.asdict(result.metrics)),
         "run_meta.json": _json(meta),
-        "run.log": _json(
-            {"started_at": row["started_at"], "seconds": row["seconds"], "digest": row["digest"]}
-        ),
+        "run.log": _log(result, row),
     }
     for name, content in files.items():
         draft = folder / f".{name}.{os.getpid()}"
