@@ -85,6 +85,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     from pipeline.strategies.context import Context
     from pipeline.strategies.registry import parameters
 
+    desk.home.prepare()
     started = desk.clock.now()
     since = desk.clock.monotonic()
     settings = desk.loaded.settings

@@ -1,0 +1,189 @@
+"""The one door to the kernel: what a run stores, what it refuses, and what the UI is told."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from assets import checks
+from assets.backtest import backtest_assets
+from assets.describe import MOST_PICTURE_BYTES, markdown_table, numbers, picture
+from assets.ingest import update_bars
+from assets.manifests import manifest_for
+from assets.trials import run_trial
+from pipeline.errors import InsufficientDataError, ResourceError, TamperedError
+from tests.support.desk import NOW, QUIET, desk_at, resources_of
+from warehouse.tables import EQUITY, FEATURES_H4, FILLS, MONTHLY, ROUND_TRIPS, RUNS, TRIALS
+
+START = datetime(2019, 1, 20, tzinfo=UTC)
+QUICK = {
+    "strategies.EquityTrend.parameters.sma_days": 5,
+    "strategies.EquityTrend.parameters.momentum_short_days": 2,
+    "strategies.EquityTrend.parameters.momentum_long_days": 3,
+    "backtest.start": START,
+    "backtest.end": datetime(2019, 3, 15, tzinfo=UTC),
+}
+"""A strategy quick enough to trade within eight weeks."""
+
+
+@pytest.fixture
+def stocked(tmp_path, world):
+    """A desk whose warehouse holds the bars of the first months."""
+    desk = replace(desk_at(tmp_path, overrides=QUICK), market=world)
+    for timeframe in ("h4", "daily"):
+        update_bars(
+            timeframe,
+            (world.history.start, NOW),
+            market=world,
+            warehouse=desk.warehouse,
+            now=NOW,
+            manifest=manifest_for("test", desk.loaded, NOW),
+        )
+    return desk
+
+
+def stored(desk, table, run_id):
+    return desk.warehouse.as_of(table, where={"run_id": run_id})
+
+
+def test_a_run_leaves_every_table_a_ledger_row_and_a_manifest(stocked):
+    trial = run_trial(stocked)
+    (run,) = stored(stocked, RUNS, trial.run_id).to_dicts()
+    equity = stored(stocked, EQUITY, trial.run_id)
+    fills = stored(stocked, FILLS, trial.run_id)
+    (row,) = stored(stocked, TRIALS, trial.run_id).to_dicts()
+    assert run["trades"] == fills.height > 0
+    assert run["simulated"]
+    assert run["bars"] == equity.height == (QUICK["backtest.end"] - START) // timedelta(hours=4)
+    assert equity["nav"][-1] == run["final_nav"] == trial.result.simulation.final_nav
+    assert row["kind"] == "research"
+    assert row["digest"] == run["digest"] == trial.result.digest
+    assert len(row["daily_returns"]) == trial.result.simulation.daily.size
+    months = stored(stocked, MONTHLY, trial.run_id)
+    assert np.prod(1.0 + months["return_"].to_numpy()) == pytest.approx(run["final_nav"] / run["initial_nav"])
+    assert stored(stocked, ROUND_TRIPS, trial.run_id).height > 0
+    manifests = stocked.warehouse.query("manifests", table_name="backtest.runs").to_dicts()
+    read = {item["table"]: item for item in json.loads(manifests[0]["inputs_json"])}
+    assert set(read) == {"market.ohlcv_h4", "market.ohlcv_daily"}
+    assert all(item["rows"] and item["digest"] for item in read.values())
+
+
+def test_cash_and_nav_can_be_recomputed_from_the_ledger_alone(stocked):
+    trial = run_trial(stocked)
+    fills = stored(stocked, FILLS, trial.run_id)
+    signed = pl.when(pl.col("side") == "buy").then(1.0).otherwise(-1.0)
+    spent = fills.select(
+        (signed * pl.col("notional").cast(pl.Float64) + pl.col("fee").cast(pl.Float64)).sum()
+    ).item()
+    assert 100_000.0 - spent == pytest.approx(trial.result.simulation.cash[-1], abs=1e-4)
+    price = fills["price_before_slippage"].cast(pl.Float64).to_numpy()
+    paid = fills["price"].cast(pl.Float64).to_numpy()
+    sign = np.where(fills["side"].to_numpy() == "buy", 1.0, -1.0)
+    np.testing.assert_allclose(paid, price * (1.0 + sign * 5e-4), rtol=1e-8)
+
+
+def test_no_fill_comes_before_the_decision_it_follows(stocked):
+    trial = run_trial(stocked)
+    fills = stored(stocked, FILLS, trial.run_id)
+    late = fills.filter(pl.col("filled_at") < pl.col("ts"))
+    assert late.is_empty()
+    opens = trial.result.simulation
+    decisions = opens.ts[opens.fills.row]  # an order of the decision at ts fills at or after that instant
+    assert (opens.filled_at >= decisions).all()
+
+
+def test_the_same_run_again_is_another_row_with_the_same_digest(stocked):
+    first, second = run_trial(stocked), run_trial(stocked, kind="control")
+    assert first.run_id != second.run_id
+    assert first.row["digest"] == second.row["digest"]
+    (counted,) = stocked.warehouse.query("trials").to_dicts()
+    assert (counted["trials"], counted["rows"]) == (1, 2)
+
+
+def test_the_files_of_a_run_are_whole_and_say_simulated(stocked):
+    trial = run_trial(stocked)
+    names = {path.name for path in trial.folder.iterdir()}
+    assert names == {"report.html", "equity.png", "monthly.png", "metrics.json", "run_meta.json", "run.log"}
+    assert "SIMULATED" in (trial.folder / "report.html").read_text()
+    lines = [json.loads(line) for line in (trial.folder / "run.log").read_text().splitlines()]
+    assert [line["event"] for line in lines][:: len(lines) - 1] == ["started", "finished"]
+    assert {line["trace_id"] for line in lines} == {trial.run_id}
+    meta = json.loads((trial.folder / "run_meta.json").read_text())
+    assert meta["origin"]["system.backtest.start"] == "command line"
+
+
+def test_every_fill_is_in_the_trade_log_under_the_run(stocked):
+    trial = run_trial(stocked)
+    lines = [json.loads(line) for line in (stocked.home.logs / "trades.log").read_text().splitlines()]
+    mine = [line for line in lines if line["trace_id"] == trial.run_id]
+    assert len(mine) == trial.row["trades"]
+
+
+def test_a_feature_that_was_changed_by_hand_stops_the_run(stocked):
+    at = datetime(2019, 2, 4, 16, tzinfo=UTC)
+    blank = dict.fromkeys((name for name in FEATURES_H4.names if name not in FEATURES_H4.key), None)
+    row = {
+        **blank,
+        "feed": "sample",
+        "symbol": "SPY",
+        "ts": at,
+        "close_d": 1.0,
+        "version": "1.0.0",
+        "simulated": True,
+        "known_at": at + timedelta(hours=4),
+    }
+    stocked.warehouse.append(FEATURES_H4, pl.DataFrame([row], infer_schema_length=None))
+    with pytest.raises(TamperedError, match="not what the bars give") as caught:
+        run_trial(stocked)
+    assert "close_d" in str(caught.value.field)
+    assert stocked.warehouse.query("runs").is_empty()
+
+
+def test_a_feed_without_bars_says_what_to_run(tmp_path, world):
+    desk = replace(desk_at(tmp_path, overrides=QUICK), market=world)
+    desk.warehouse.migrate()
+    with pytest.raises(InsufficientDataError, match="no H4 bars") as caught:
+        run_trial(desk)
+    assert "bells data update" in str(caught.value.fix)
+
+
+def test_a_materialisation_shows_numbers_pictures_and_checks(stocked, instance):
+    done = dg.materialize(
+        backtest_assets(),
+        resources={**resources_of(stocked), "logs": stocked.logs},
+        instance=instance,
+        run_config=QUIET,
+    )
+    events = {
+        event.asset_key.path[-1]: event.materialization for event in done.get_asset_materialization_events()
+    }
+    facts = events["runs"].metadata
+    assert isinstance(facts["sharpe"].value, float)
+    assert facts["simulated"].value is True
+    assert facts["equity"].value.startswith("![")
+    verdicts = {check.check_name: check.passed for check in done.get_asset_check_evaluations()}
+    assert verdicts == {"finite_nav": True, "has_trades": True}
+
+
+def test_a_run_that_never_traded_warns_and_a_broken_nav_fails():
+    assert checks.has_trades(0).severity is dg.AssetCheckSeverity.WARN
+    assert not checks.has_trades(0).passed
+    assert checks.finite_nav(np.array([1.0, 2.0])).passed
+    for wrong in (np.nan, np.inf, 0.0, -1.0):
+        assert not checks.finite_nav(np.array([1.0, wrong])).passed
+
+
+def test_a_picture_too_large_for_the_event_log_is_refused():
+    assert picture(b"x" * MOST_PICTURE_BYTES, "small")
+    with pytest.raises(ResourceError, match="too large"):
+        picture(b"x" * (MOST_PICTURE_BYTES + 1), "large")
+
+
+def test_an_unknown_number_is_left_out_of_plots_and_a_dash_in_tables():
+    assert numbers({"a": 1, "b": None}) == {"a": 1.0}
+    assert "| - |" in markdown_table([{"a": None}]).value
+    assert markdown_table([]).value == "no rows"
