@@ -43,7 +43,7 @@ def feature_rows(
     """
     import polars as pl
 
-    from pipeline.features.compute import entered_at, features_at_decisions, features_table
+    from pipeline.features.compute import entered_at, features_table
     from pipeline.features.registry import STANDARD, VERSION
 
     start, end = window
@@ -51,7 +51,7 @@ def feature_rows(
     symbols = coverage["symbol"].sort().to_list()
     until = min(end, now)
     read = read_history(symbols, until, feed=market.feed, warehouse=warehouse, instruments=instruments)
-    values = features_at_decisions(read.panel, read.daily, STANDARD, expected=read.expected)
+    values = read.features(STANDARD)
     rows = features_table(read.panel, values, entered_at(read.panel, read.daily))
     chosen = rows.filter(pl.col("ts").is_between(start, end, closed="left")).with_columns(
         pl.lit(market.feed).alias("feed"),

@@ -1,4 +1,8 @@
-"""Stored history as kernels want it: one panel, the daily bars beside it, and what was read."""
+"""Stored history as kernels want it: one panel, the daily bars beside it, and what was read.
+
+A bar that was corrected is there as it was first published, and corrected from the instant on at which the
+correction became known: a decision sees neither what came after it, nor a hole where a bar was.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,28 @@ from warehouse.manifest import Input
 from warehouse.tables import OHLCV_DAILY, OHLCV_H4
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
 
+    from pipeline.arrays import Float2D
     from pipeline.backtest.result import Provenance
     from pipeline.config.instruments import Instrument
     from pipeline.features.compute import ExpectedCloses
+    from pipeline.features.registry import FeatureSpec
     from pipeline.market.panel import Panel
     from warehouse.store import Warehouse
     from warehouse.table import Table
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """The same bars with every correction known at ``since``, each known from when its bar first was."""
+
+    since: datetime
+    panel: Panel
+    daily: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -30,15 +45,17 @@ class History:
     Parameters
     ----------
     panel
-        All H4 cells from the first stored bar to ``end``.
+        All H4 cells from the first stored bar to ``end``, as first published.
     daily
-        Daily bars of the same symbols.
+        Daily bars of the same symbols, as first published.
     expected
         The daily closes that each symbol's calendar expects.
     provenance
         Where the prices come from: feed, simulated or not, adjustment and vintage by symbol.
     inputs
         What was read, with digests, for the manifest.
+    corrected
+        What later corrections made of it, oldest first; empty without any before ``end``.
     """
 
     panel: Panel
@@ -46,6 +63,24 @@ class History:
     expected: Mapping[str, ExpectedCloses]
     provenance: Provenance
     inputs: tuple[Input, ...]
+    corrected: tuple[Corrected, ...] = ()
+
+    def features(self, specs: Sequence[FeatureSpec]) -> dict[str, Float2D]:
+        """Return features as known at each decision, by name, shape ``(bars, assets)``.
+
+        A decision sees the corrections that were known by then, and no later ones.
+        """
+        import numpy as np
+
+        from pipeline.features.compute import features_at_decisions
+
+        values = features_at_decisions(self.panel, self.daily, specs, expected=self.expected)
+        for later in self.corrected:
+            newer = features_at_decisions(later.panel, later.daily, specs, expected=self.expected)
+            seen = self.panel.decisions >= np.datetime64(later.since.replace(tzinfo=None), "us")
+            for name, column in values.items():
+                column[seen] = newer[name][seen]
+        return values
 
 
 def read_history(
@@ -69,8 +104,10 @@ def read_history(
     from pipeline.market.panel import build_panel
 
     where = {"feed": feed, "symbol": list(symbols)}
-    bars = warehouse.as_of(OHLCV_H4, at, where=where, end=end)
-    daily = warehouse.as_of(OHLCV_DAILY, at, where=where, end=end)
+    versions = {
+        table: warehouse.versions(table, at, where=where, end=end) for table in (OHLCV_H4, OHLCV_DAILY)
+    }
+    bars, daily = (_first(table, rows) for table, rows in versions.items())
     if not bars.height:
         raise InsufficientDataError(
             f"no H4 bars of {', '.join(symbols)} are stored for the feed {feed}",
@@ -80,16 +117,54 @@ def read_history(
             fix=f"run `bells data update --source {feed}` or `bells run --source {feed}`",
         )
     first = bars["ts"].sort().to_list()[0]
-    panel = build_panel(bars, symbols, first, max(cell_label(end), first))
+    last = max(cell_label(end), first)
+    corrected = tuple(
+        Corrected(since, build_panel(newer[OHLCV_H4], symbols, first, last), newer[OHLCV_DAILY])
+        for since, newer in _corrections(versions, end)
+    )
     return History(
-        panel=panel,
+        panel=build_panel(bars, symbols, first, last),
         daily=daily,
         expected={s: _expected_closes(instruments[s], daily, end) for s in symbols},
         provenance=Provenance(
             feed, bool(bars["simulated"].any()), _by_symbol(bars, "adjustment"), _by_symbol(bars, "vintage")
         ),
-        inputs=(_input(OHLCV_H4, bars, at), _input(OHLCV_DAILY, daily, at)),
+        inputs=tuple(_input(table, rows, at, end) for table, rows in versions.items()),
+        corrected=corrected,
     )
+
+
+def _first(table: Table, versions: pl.DataFrame) -> pl.DataFrame:
+    """Return each bar as it was first published; ``versions`` are in the order of becoming known."""
+    return versions.unique(table.key, keep="first", maintain_order=True)
+
+
+def _known_by(table: Table, versions: pl.DataFrame, since: datetime) -> pl.DataFrame:
+    """Return each bar in its newest version of ``since``, known from when the bar first was.
+
+    Bars first published after ``since`` are there as first published.
+    """
+    import polars as pl
+
+    seen = (pl.col("known_at") <= since) | pl.struct(table.key).is_first_distinct()
+    newest = versions.filter(seen).unique(table.key, keep="last", maintain_order=True)
+    first = _first(table, versions).select(*table.key, first_known="known_at")
+    joined = newest.join(first, on=table.key, how="left", maintain_order="left")
+    return joined.with_columns(known_at="first_known").select(versions.columns)
+
+
+def _corrections(
+    versions: Mapping[Table, pl.DataFrame], end: datetime
+) -> Iterator[tuple[datetime, dict[Table, pl.DataFrame]]]:
+    """Yield the instants up to ``end`` at which a correction became known, and all bars as known then."""
+    import polars as pl
+
+    arrived = [
+        rows.filter(~pl.struct(table.key).is_first_distinct() & (pl.col("known_at") <= end))["known_at"]
+        for table, rows in versions.items()
+    ]
+    for since in pl.concat(arrived).unique().sort():
+        yield since, {table: _known_by(table, rows, since) for table, rows in versions.items()}
 
 
 def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime) -> ExpectedCloses:
@@ -110,11 +185,23 @@ def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime)
     return ExpectedCloses(ts, when_known(instrument, "daily", ts, close_at, None))
 
 
-def _input(table: Table, frame: pl.DataFrame, at: datetime | None) -> Input:
+def _input(table: Table, versions: pl.DataFrame, at: datetime | None, end: datetime) -> Input:
+    """Return the record of what was read: the bars as first published, and corrections known by ``end``."""
+    from hashlib import sha256
+
+    import polars as pl
+
     from warehouse.digest import digest_frame
 
-    digest = digest_frame(table, frame) if frame.height else None
-    return Input(table.full_name, at, frame.height, digest)
+    first = _first(table, versions)
+    digests = [digest_frame(table, first)] if first.height else []
+    later = versions.filter(~pl.struct(table.key).is_first_distinct() & (pl.col("known_at") <= end))
+    digests += [
+        digest_frame(table, later.filter(pl.col("known_at") == since))
+        for since in later["known_at"].unique().sort()
+    ]
+    digest = sha256(" ".join(digests).encode()).hexdigest() if len(digests) > 1 else (digests or [None])[0]
+    return Input(table.full_name, at, first.height + later.height, digest)
 
 
 def _by_symbol(bars: pl.DataFrame, column: str) -> dict[str, str]:

@@ -26,13 +26,16 @@ def retried_when_passing(body: Callable[P, R]) -> Callable[P, R]:
     Raises
     ------
     dg.Failure
-        From the failure itself, when nothing in its chain is one of `PASSING`.
+        From the failure itself, when nothing in its chain is one of `PASSING`, and from an interrupt: whoever
+        stops a run does not want it tried again.
     """
 
     @wraps(body)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return body(*args, **kwargs)
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
+            raise dg.Failure("interrupted; what was committed stays", allow_retries=False) from stop
         except Exception as failure:
             if isinstance(failure, dg.Failure) or any(isinstance(link, PASSING) for link in _chain(failure)):
                 raise

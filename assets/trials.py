@@ -80,7 +80,6 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     """
     from pipeline.backtest.configured import rules_of, tradables_of
     from pipeline.backtest.engine import backtest
-    from pipeline.features.compute import features_at_decisions
     from pipeline.features.registry import parse
     from pipeline.strategies.context import Context
     from pipeline.strategies.registry import parameters
@@ -101,7 +100,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         instruments=settings.instruments,
     )
     specs = [parse(name) for name in strategy.features(params)]
-    features = features_at_decisions(read.panel, read.daily, specs, expected=read.expected)
+    features = read.features(specs)
     refuse_other_features(desk, read, features, end)
     result = backtest(
         Context(panel=read.panel, features=features),
@@ -229,5 +228,5 @@ def refuse_other_features(desk: Desk, read: History, features: Mapping[str, Floa
                 field=f"features.h4.{name}",
                 value=f"{first['symbol']} {first['ts']}: stored {first[name]}, now {first[f'{name}_now']}",
                 constraint="bit-identical",
-                fix="materialise features.h4 again; if bars were corrected, that is why",
+                fix="run `bells run`: it computes features.h4 again; if bars were corrected, that is why",
             )

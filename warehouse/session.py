@@ -117,8 +117,9 @@ class Sessions:
             except BaseException as error:
                 if os.getpid() == owner:
                     _roll_back(cursor)
-                if isinstance(error, RuntimeError) and isinstance(error.__cause__, KeyboardInterrupt):
-                    raise KeyboardInterrupt from error  # DuckDB wraps a Ctrl-C that met a running query
+                cause = error.__cause__
+                if isinstance(error, RuntimeError) and cause and not isinstance(cause, Exception):
+                    raise cause from error  # DuckDB wraps a Ctrl-C that met a running query
                 raise
             if os.getpid() != owner:
                 raise ResourceError(

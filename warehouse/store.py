@@ -291,6 +291,24 @@ class Warehouse:
             versions = cursor.execute(query.sql, query.parameters).pl()
         return newest(table, versions).select(wanted)
 
+    def versions(
+        self,
+        table: Table,
+        at: datetime | None = None,
+        *,
+        where: Mapping[str, object] | None = None,
+        end: datetime | None = None,
+    ) -> "pl.DataFrame":
+        """Return every version known by ``at``, sorted by key and by the order in which they became known.
+
+        Arguments and errors as `as_of`.
+        """
+        needed = [*table.readable, RECORDED_AT]
+        query = select_versions(table, needed, at, where=where, end=end)
+        with self.read() as cursor:
+            found = cursor.execute(query.sql, query.parameters).pl()
+        return found.sort(*table.key, KNOWN_AT, RECORDED_AT).select(table.readable)
+
     def query(self, name: str, **parameters: object) -> "pl.DataFrame":
         """Return the answer of a named query, see `warehouse.queries`."""
         return queries.run(self.read, name, parameters)

@@ -138,7 +138,11 @@ def backtest(
     last = panel.n_bars if end is None else int(np.searchsorted(panel.ts, to_time64(end, "end")))
     if first >= last:
         raise InsufficientDataError(
-            "the window holds no bars", "start", start, "start < end, inside the data"
+            "the window holds no bars",
+            "start",
+            "the first bar" if start is None else start.isoformat(),
+            f"start < end, inside {panel.ts[0]} to {panel.ts[-1]}",
+            "choose a window inside the data, or update the data",
         )
     weights = strategy.weights(context, params)
     outside = [i for i, symbol in enumerate(panel.symbols) if symbol not in strategy.universe]

@@ -118,7 +118,7 @@ def test_the_files_of_a_run_are_whole_and_say_simulated(stocked):
 
 def test_every_fill_is_in_the_trade_log_under_the_run(stocked):
     trial = run_trial(stocked)
-    lines = [json.loads(line) for line in (stocked.home.logs / "trades.log").read_text().splitlines()]
+    lines = [json.loads(line) for line in (stocked.home.logs / "trades.jsonl").read_text().splitlines()]
     mine = [line for line in lines if line["trace_id"] == trial.run_id]
     assert len(mine) == trial.row["trades"]
 
@@ -158,13 +158,13 @@ def test_a_materialisation_shows_numbers_pictures_and_checks(stocked, instance):
         instance=instance,
         run_config=QUIET,
     )
-    events = {
-        event.asset_key.path[-1]: event.materialization for event in done.get_asset_materialization_events()
-    }
+    written = done.get_asset_materialization_events()
+    events = {event.asset_key.path[-1]: event.materialization for event in written}
     facts = events["runs"].metadata
     assert isinstance(facts["sharpe"].value, float)
     assert facts["simulated"].value is True
     assert facts["equity"].value.startswith("![")
+    assert events["equity"].metadata["run_id"].value == facts["run_id"].value
     verdicts = {check.check_name: check.passed for check in done.get_asset_check_evaluations()}
     assert verdicts == {"finite_nav": True, "has_trades": True}
 
