@@ -102,6 +102,7 @@ def _materialise(desk: Desk, start: datetime, end: datetime) -> tuple[list[Step]
     from dagster import DagsterExecutionInterruptedError, DagsterInstance
 
     from assets.partitions import month_range
+    from service.cli.dead_runs import PROCESS_TAG, end_dead_runs, this_process
     from service.cli.progress import Progress
 
     with warnings.catch_warnings():
@@ -116,13 +117,15 @@ def _materialise(desk: Desk, start: datetime, end: datetime) -> tuple[list[Step]
         _terminal() as stream,
         Progress(desk.clock.monotonic, stream) as progress,
     ):
+        for dead in end_dead_runs(instance):
+            say(f"run {dead} ended without a word: its process is gone")
         instance.add_event_listener(run_id, progress)
         with _only_answers_on_stdout():
             try:
                 job.execute_in_process(
                     run_config=QUIET,
                     instance=instance,
-                    tags={**month_range(start, end), "cause": "bells run"},
+                    tags={**month_range(start, end), "cause": "bells run", PROCESS_TAG: this_process()},
                     raise_on_error=False,
                     run_id=run_id,
                 )
