@@ -9,21 +9,25 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from unittest.mock import patch
 
+import duckdb
 import numpy as np
 import polars as pl
 
 from pipeline.calendar.sessions import expected_daily
-from warehouse.store import Warehouse
-from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE
 
 CODE = Path(__file__).parents[2]
 START, END = datetime(2022, 1, 1, tzinfo=UTC), datetime(2022, 3, 1, tzinfo=UTC)
-READ = (OHLCV_H4, OHLCV_DAILY, MACRO)
+BAR = "feed, symbol, ts, open_at, close_at, open, high, low, close, volume, covered_minutes, known_at"
+READ = {
+    "market.ohlcv_h4": BAR,
+    "market.ohlcv_daily": BAR,
+    "market.macro": "feed, series, ts, value, known_at",
+}
 """What a decision could read."""
 
 MAPPING = """\
@@ -53,7 +57,7 @@ series:
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Room:
     """The copy that one case damages.
 
@@ -145,23 +149,21 @@ class Room:
         """Rewrite the hourly text file."""
         self.hours.write_text("\n".join(change(self.hours.read_text().splitlines())) + "\n")
 
-    def seen(self) -> dict[str, pl.DataFrame]:
-        """What a decision could read now, without when it was stored."""
-        store = self._store()
-        return {table.full_name: store.as_of(table) for table in READ}
-
-    def rules(self) -> set[str]:
-        """The rules that rows in quarantine broke."""
-        return set(self._store().as_of(QUARANTINE, columns=("rule",))["rule"])
+    def seen(self) -> tuple[dict[str, pl.DataFrame], set[str]]:
+        """What a decision could read now, without when it was stored, and the rules that quarantine names."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            rows = {
+                name: connection.execute(f"SELECT {what} FROM {name}_now ORDER BY ALL").pl()
+                for name, what in READ.items()
+            }
+            rules = connection.execute("SELECT DISTINCT rule FROM market.quarantine").fetchall()
+        return rows, {rule for (rule,) in rules}
 
     def mark(self) -> str | None:
         """Hash of the warehouse as it lies on disk: the file, or what stands in its place."""
         if self.warehouse.is_file():
             return sha256(self.warehouse.read_bytes()).hexdigest()
         return "folder" if self.warehouse.is_dir() else None
-
-    def _store(self) -> Warehouse:
-        return Warehouse(self.warehouse, now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=9999))
 
 
 def build(path: Path, answer: Callable[[Room, tuple[str, ...]], int]) -> Room:
