@@ -143,8 +143,11 @@ def _without_losses(
         stored = bars.select(*key, stored_minutes="covered_minutes").clear()
     joined = bars.join(stored, on=key, how="left", maintain_order="left")
     text = pl.format("covers {} minutes, {} are stored", "covered_minutes", "stored_minutes")
-    poorer = joined.filter(less).with_columns(
-        rule=pl.lit("less_complete"), severity=pl.lit("warn"), reason=text
+    # One chunk: formatting a filtered frame of several has panicked inside polars 2.1.
+    poorer = (
+        joined.filter(less)
+        .rechunk()
+        .with_columns(rule=pl.lit("less_complete"), severity=pl.lit("warn"), reason=text)
     )
     kept = joined.filter(less.fill_null(value=False).not_()).select(bars.columns)
     return kept, quarantine(poorer, table.full_name, bars.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -30,6 +31,20 @@ CODE_VERSION = "1"
 """Rises when the same files and mapping give other rows."""
 
 
+def feed_of(path: Path) -> str:
+    """Return the feed of a mapping that names none: its file's name, or its folder's for a ``source.yaml``.
+
+    Two folders of bars are two feeds, so that neither passes for a correction of the other.
+
+    Examples
+    --------
+    >>> feed_of(Path("/bars/My Broker/source.yaml")), feed_of(Path("sources/kraken.yaml"))
+    ('my-broker', 'kraken')
+    """
+    name = path.resolve().parent.name if path.stem == "source" else path.stem
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:40] or "files"
+
+
 class FilesSource:
     """Bars and macro series of files.
 
@@ -41,6 +56,8 @@ class FilesSource:
         Folder that the mapping's paths start from.
     instruments
         The instrument table.
+    feed
+        Name of the rows in the warehouse, where the mapping gives none.
 
     Raises
     ------
@@ -48,9 +65,10 @@ class FilesSource:
         When a symbol of the mapping has no instrument.
     """
 
-    feed = "files"
-
-    def __init__(self, mapping: FilesMapping, base: Path, instruments: Mapping[str, Instrument]) -> None:
+    def __init__(
+        self, mapping: FilesMapping, base: Path, instruments: Mapping[str, Instrument], *, feed: str = "files"
+    ) -> None:
+        self.feed = mapping.feed or feed
         self._mapping = mapping
         self._base = base
         self._table = instruments
@@ -72,8 +90,9 @@ class FilesSource:
         from resources.market.settings import read_settings
 
         mapping = read_settings(path, FilesMapping, root=root)
+        feed = feed_of(path)
         if mapping.base == "here":
-            return cls(mapping, path.resolve().parent, instruments)
+            return cls(mapping, path.resolve().parent, instruments, feed=feed)
         if data_dir is None:
             raise ConfigError(
                 "the files source has no data folder",
@@ -81,7 +100,7 @@ class FilesSource:
                 constraint=f"an existing folder: {path.name} says base: data_dir",
                 fix="set EIGHTBELLS_DATA, or data_dir in configs/base/system.yaml",
             )
-        return cls(mapping, data_dir.resolve(), instruments)
+        return cls(mapping, data_dir.resolve(), instruments, feed=feed)
 
     @cached_property
     def version(self) -> str:

@@ -199,6 +199,9 @@ class SeriesFile(_File):
 class FilesMapping(Strict):
     """All of a mapping file."""
 
+    feed: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] | None = Field(
+        None, description="Name under which the rows are kept apart from all others; null: that of the file"
+    )
     base: Literal["here", "data_dir"] = Field(
         "here", description="Folder that paths start from: the mapping's own, or the configured data folder"
     )

@@ -31,6 +31,7 @@ READ = {
 """What a decision could read."""
 
 MAPPING = """\
+feed: files
 base: here
 history: {start: 2022-01-01, end: 2022-03-01}
 entries:

@@ -11,7 +11,7 @@ from pipeline.config.document import read_document
 from pipeline.config.instruments import Instrument
 from pipeline.errors import ConfigError, SourceError
 from pipeline.market.bars import BAR_SCHEMA
-from resources.market.files import FilesSource
+from resources.market.files import FilesSource, feed_of
 from resources.market.mapping import FilesMapping
 from resources.market.registry import open_source
 from warehouse import export
@@ -436,3 +436,15 @@ def test_exported_bars_read_back_unchanged(tmp_path, sample):
     assert source.instruments() == sample.instruments()
     assert source.history.start == sample.history.start
     assert source.backtest == source.history
+
+
+@pytest.mark.parametrize(
+    ("path", "feed"),
+    [
+        ("/bars/My Broker/source.yaml", "my-broker"),
+        ("/desk/sources/kraken.yaml", "kraken"),
+        ("/***/source.yaml", "files"),
+    ],
+)
+def test_a_mapping_without_a_feed_is_named_after_its_file_or_folder(path, feed):
+    assert feed_of(Path(path)) == feed

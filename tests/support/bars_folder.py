@@ -15,6 +15,7 @@ HOLE = (datetime(2022, 5, 10, 8, tzinfo=UTC), datetime(2022, 5, 10, 16, tzinfo=U
 CALENDARS = {"SPY": "XNYS", "QQQ": "XNYS", "BTC/USD": "24/7"}
 
 MAPPING = f"""\
+feed: files
 base: here
 history: {{start: {START:%Y-%m-%d}, end: {END:%Y-%m-%d}}}
 backtest: {{start: 2023-02-01, end: {END:%Y-%m-%d}}}
