@@ -209,6 +209,22 @@ def test_a_bar_that_its_source_covers_in_part_says_so():
     ]
 
 
+@pytest.mark.parametrize(("factor", "found"), [(100.0, 2), (0.2, 2), (4.9, 0), (0.21, 0)])
+def test_prices_in_another_unit_are_pointed_out_where_they_begin_and_end(factor, found):
+    one = bars_of("BTC/USD")
+    strange = pl.int_range(pl.len()).is_between(10, 15)
+    flat = one.with_columns(pl.lit(100.0).alias(price) for price in ("open", "high", "low", "close"))
+    changed = flat.with_columns(
+        pl.when(strange).then(pl.col(price) * factor).otherwise(price).alias(price)
+        for price in ("open", "high", "low", "close")
+    )
+    got = validate_bars(changed, timeframe="h4", expected={"BTC/USD": EXPECTED["BTC/USD"]}, now=NOW)
+    assert got.clean.height == one.height
+    jumps = [(f.severity, f.ts, f.last, f.count) for f in got.findings if f.rule == "jump"]
+    expected = [(Severity.WARN, one["ts"][10], one["ts"][16], found)] if found else []
+    assert jumps == expected
+
+
 def test_no_rows_at_all_are_gaps_not_an_error():
     got = validate(GOOD.clear())
     assert got.gaps["count"].to_list() == [e.height for e in EXPECTED.values()]
