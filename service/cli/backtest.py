@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.errors import ComponentNotFoundError, ConfigError, InsufficientDataError
+from service.cli.backtest_tables import (
+    emit_backtest,
+    emit_where,
+    flags_of_record,
+    label,
+    percent,
+    told,
+    universe_of,
+    with_error,
+)
 from service.cli.opening import open_for, window_of
 from service.cli.output import Json, Set, Source, emit, emit_rows, say
 
@@ -53,7 +64,7 @@ IDENTITY = (
     "config_hash",
     "code_version",
 )
-SHORT = ("run_id", "strategy", "kind", "source", "simulated", "start", "end", "trades", "sharpe", "cagr")
+SHORT = ("run_id", "strategy", "kind", "source", "simulated", "start", "end")
 
 
 @app.command("run")
@@ -81,9 +92,14 @@ def run_one(
     from assets.trials import run_trial
 
     trial = run_trial(desk, kind="research")
-    payload = {**trial.row, "folder": str(trial.folder)}
-    emit(payload, as_json=as_json)
-    if not as_json and payload.get("simulated"):
+    flags = [asdict(flag) for flag in trial.result.flags]
+    payload = {**trial.row, "folder": str(trial.folder), "flags": flags}
+    if as_json:
+        emit(payload, as_json=True)
+        return
+    emit_backtest(_title(payload), payload)
+    emit_where(payload)
+    if payload["simulated"]:
         say("these are results on SIMULATED data")
 
 
@@ -93,10 +109,13 @@ def show(run_id: RunId = "latest", assignments: Set = None, as_json: Json = Fals
     desk = open_for(assignments)
     record = run_record(desk, run_id)
     record["monthly"] = _monthly(desk, record["run_id"])
-    emit(record, as_json=as_json)
-    if not as_json:
-        emit_rows("flags", [{"flag": k, "value": v} for k, v in _flags(record)])
-        emit_rows("monthly returns", record["monthly"])
+    if as_json:
+        emit(record, as_json=True)
+        return
+    emit_backtest(_title(record), {**record, "flags": flags_of_record(record)})
+    returns = [{"month": m["month"], "return": percent(m["return"])} for m in record["monthly"]]
+    emit_rows("monthly returns", returns)
+    emit_where(record)
 
 
 @app.command()
@@ -125,7 +144,11 @@ def compare(first: RunId, second: RunId, assignments: Set = None, as_json: Json 
         emit(payload, as_json=True)
         return
     emit_rows("runs", [{"": name, "a": a[name], "b": b[name]} for name in IDENTITY])
-    emit_rows("numbers", [{"metric": name, **values} for name, values in metrics.items()])
+    numbers = [
+        {"number": label(name), **{column: told(name, value) for column, value in values.items()}}
+        for name, values in metrics.items()
+    ]
+    emit_rows("numbers", numbers)
     emit_rows("settings that differ", [{"setting": key, **values} for key, values in differing.items()])
 
 
@@ -143,7 +166,7 @@ def list_all(
     if as_json:
         emit({"ok": True, "runs": records}, as_json=True)
     else:
-        emit_rows("backtests", [{name: record[name] for name in SHORT} for record in records])
+        emit_rows("backtests", [_in_short(record) for record in records])
 
 
 def run_record(desk: Desk, run_id: str) -> dict[str, Any]:
@@ -230,11 +253,18 @@ def _monthly(desk: Desk, run_id: str) -> list[dict[str, Any]]:
     return [{"month": row["month"], "return": row["return_"]} for row in months.iter_rows(named=True)]
 
 
-def _flags(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    flags = record["flags"] or {}
-    if isinstance(flags, dict):
-        return sorted(flags.items())
-    return [(str(flag), True) for flag in flags]
+def _title(record: Mapping[str, Any]) -> str:
+    return f"backtest on {record['source']}{' (SIMULATED)' if record['simulated'] else ''}"
+
+
+def _in_short(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: record[name] for name in SHORT},
+        "universe": universe_of(record["family"]),
+        "fills": record["trades"],
+        "sharpe": with_error(record["sharpe"], record["sharpe_se"]),
+        "cagr": told("cagr", record["cagr"]),
+    }
 
 
 def _minus(a: float | None, b: float | None) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BellsError, ConfigError
+from service.cli.backtest_tables import emit_backtest
 from service.cli.opening import instant, open_for
 from service.cli.output import Json, Set, Source, emit, emit_rows, explain, say
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from resources.desk import Desk
     from service.cli.progress import Step
 
-HEADLINE = ("run_id", "strategy", "sharpe", "cagr", "max_drawdown", "trades", "turnover", "final_nav")
+HEADLINE = (
+    "run_id", "strategy", "family", "start", "end", "sharpe", "sharpe_se", "cagr", "volatility",
+    "max_drawdown", "win_rate", "bps", "trades", "turnover", "initial_nav", "final_nav", "digest",
+    "data_hash", "config_hash", "code_version", "simulated", "folder",
+)  # fmt: skip
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's own console log is off: its event log has every line, and the UI shows it."""
 MOST_GAPS_SHOWN = 20
@@ -205,12 +210,13 @@ def _gaps(desk: Desk) -> list[dict[str, Any]]:
 
 def _newest_backtest(desk: Desk, since: datetime) -> dict[str, Any] | None:
     from service.cli.backtest import run_record
+    from service.cli.backtest_tables import flags_of_record
 
     stored = desk.warehouse.query("runs", source=desk.market.feed)
     if not stored.height or stored["known_at"].to_list()[0] < since:
         return None
     record = run_record(desk, stored["run_id"].to_list()[0])
-    return {name: record[name] for name in (*HEADLINE, "start", "end", "digest", "simulated", "folder")}
+    return {**{name: record[name] for name in HEADLINE}, "flags": flags_of_record(record)}
 
 
 def _log(desk: Desk, answer: dict[str, Any]) -> None:
@@ -238,10 +244,11 @@ def _show(answer: dict[str, Any]) -> None:
             say(f"{len(gaps) - MOST_GAPS_SHOWN} more gaps: bells data status")
     result = answer["backtest"]
     if result is not None:
-        emit_rows(f"backtest{simulated}", [{name: result[name] for name in HEADLINE}])
+        emit_backtest(f"backtest{simulated}", result)
     emit(
         {
             "warehouse": answer["warehouse"],
+            "backtest": None if result is None else result["run_id"],
             "report": None if result is None else f"{result['folder']}/report.html",
             "Dagster UI": "make ui, then http://localhost:3000",
             "Dagster run": answer["dagster_run_id"],

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from service.cli.backtest import METRICS
+from service.cli.backtest_tables import percent, universe_of
 from service.cli.main import invoke
 from service.cli.opening import open_for
 from warehouse.tables import EQUITY, TRIALS
@@ -86,6 +87,36 @@ def test_show_says_everything_of_a_run_and_where_its_report_is(bells, runs):
         product *= 1.0 + month["return"]
     assert product - 1.0 == pytest.approx(shown["total_return"], abs=1e-9)
     assert bells("backtest", "show").out.count(runs[-1]["run_id"]) >= 1
+
+
+def test_people_read_window_universe_error_percent_and_every_flag_in_words(bells, runs):
+    run = bells("backtest", "show", "latest", "--json").json
+    out = bells("backtest", "show", "latest").out
+    for text in ("2023-03-01 00:00", "2023-05-01 00:00", f"{run['sharpe']:.2f} ± {run['sharpe_se']:.2f}"):
+        assert text in out
+    assert f"{100 * run['max_drawdown']:.2f} %" in out
+    assert f"{run['final_nav']:,.2f} of 100,000.00" in out
+    assert universe_of(run["family"]) in out
+    assert "Cash earns nothing" in out
+    assert str(run["sharpe"]) not in out
+    shutil.rmtree(run["folder"])
+    assert "cash_rate: 0" in bells("backtest", "show", "latest").out
+    listed = bells("backtest", "list").out
+    assert "fills" in listed
+
+
+def test_a_run_on_the_command_line_shows_its_flags_in_words(bells, stored):
+    out = bells("backtest", "run", *TWO_MONTHS).out
+    assert "Cash earns nothing" in out
+    assert "±" in out
+    assert "report.html" in out
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"), [(0.0195, "1.95 %"), (-0.199, "-19.9 %"), (12.34, "1,234 %"), (0.0, "0.00 %")]
+)
+def test_a_fraction_is_told_in_percent(fraction, text):
+    assert percent(fraction) == text
 
 
 def test_a_run_may_be_named_by_its_beginning_when_that_is_enough(bells, runs):
