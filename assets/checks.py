@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pipeline.arrays import Float1D
     from pipeline.market.findings import Finding
 
-BAR_CHECKS = ("no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time")
+BAR_CHECKS = ("all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time")
+UNREAD = frozenset({"unreadable", "unknown_symbol"})
+"""Rules of findings about a whole file or symbol that the source had to leave out."""
 MACRO_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
@@ -34,6 +36,7 @@ def specs(key: Sequence[str], names: Sequence[str]) -> list[dg.AssetCheckSpec]:
 
 
 _DESCRIPTIONS = {
+    "all_read": "Every file and every symbol of the source could be read.",
     "no_gaps": "No expected bar is missing; outages warn, too much missing blocks.",
     "no_duplicates": "Every key has one newest version.",
     "ohlc_order": "low <= open, close <= high.",
@@ -43,6 +46,17 @@ _DESCRIPTIONS = {
     "has_trades": "The run held something; a run without trades warns.",
     "known_in_time": "No row claims to be known before what it is made from.",
 }
+
+
+def all_read(findings: Sequence[Finding]) -> dg.AssetCheckResult:
+    """Judge whether the source could read all of itself: what is left out is no gap, it is nothing."""
+    lost = [finding for finding in findings if finding.rule in UNREAD]
+    return dg.AssetCheckResult(
+        check_name="all_read",
+        passed=not lost,
+        description="; ".join(finding.reason for finding in lost[:5]) or "nothing was left out",
+        metadata={"left_out": len(lost)},
+    )
 
 
 def gaps(findings: Sequence[Finding], present: int, most_missing: float) -> dg.AssetCheckResult:

@@ -61,6 +61,7 @@ def bars_result(
     return dg.MaterializeResult(
         metadata={**_counts(done, stored.height), "simulated": market.simulated},
         check_results=[
+            checks.all_read(done.findings),
             checks.gaps(done.findings, stored.height, limit),
             checks.duplicates(warehouse.duplicates(table)),
             checks.ohlc_order(stored),

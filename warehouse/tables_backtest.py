@@ -27,6 +27,8 @@ RUNS = Table(
         Column("window_end", "TIMESTAMPTZ", "UTC", "End of the window, not included."),
         Column("bars", "BIGINT", "bars", "H4 cells in the window."),
         Column("trades", "BIGINT", "fills", "Number of fills."),
+        Column("round_trips", "BIGINT", "trips", "Closed round trips, flat to flat; win rate counts these."),
+        Column("open_round_trips", "BIGINT", "trips", "Positions still open at the end."),
         _double("sharpe", "per square-root year", "Annualised Sharpe ratio of daily NAV returns."),
         _double("sharpe_h4", "per square-root year", "The same on H4 returns."),
         _double("sharpe_nw", "per square-root year", "The same with Newey-West variance."),
