@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import DataError, ResourceError
 from service.cli.doctor_findings import Examination, Problem
+from service.cli.output import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,17 +46,13 @@ def examine_spool(directory: Path) -> Examination:
     aside = sorted((directory / ASIDE).glob("*"))
     problems, warnings = [], []
     if aside:
+        damaged = counted(len(aside), "damaged write was", "damaged writes were")
+        what = f"{damaged} set aside in {directory / ASIDE}"
         problems.append(
-            Problem(
-                "spool",
-                f"{len(aside)} damaged writes were set aside in {directory / ASIDE}",
-                "look at each by hand, then move it away",
-                DataError.exit_code,
-            )
+            Problem("spool", what, "look at each by hand, then move it away", DataError.exit_code)
         )
     if waiting:
-        warnings.append(
-            Problem("spool", f"{len(waiting)} urgent writes wait", "run bells doctor --fix to drain them", 0)
-        )
+        what = counted(len(waiting), "urgent write waits", "urgent writes wait")
+        warnings.append(Problem("spool", what, "run bells doctor --fix to drain it", 0))
     facts = {"path": directory, "pending": len(waiting), "aside": [str(path) for path in aside]}
     return Examination({"spool": facts}, tuple(problems), tuple(warnings))

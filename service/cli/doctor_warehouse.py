@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BellsError, DataError
 from service.cli.doctor_findings import Examination, Problem
+from service.cli.output import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,12 +51,12 @@ def mend(desk: Desk) -> list[str]:
     if not desk.warehouse.path.exists():
         return []
     done = [
-        f"removed {orphan.rows:,} rows of the unfinished write {orphan.write_id} in {orphan.table}"
+        f"removed {counted(orphan.rows, 'row')} of the unfinished write {orphan.write_id} in {orphan.table}"
         for orphan in desk.warehouse.remove_orphans()
     ]
     drained = desk.warehouse.drain()
     if drained:
-        done.append(f"drained {drained} urgent writes from the spool")
+        done.append(f"drained {counted(drained, 'urgent write')} from the spool")
     return done
 
 
@@ -83,17 +84,17 @@ def _inside(desk: Desk, whole: dict[str, Any]) -> tuple[list[Problem], list[Prob
         warnings.append(Problem("warehouse", what, "the next write brings it up to date: run bells run", 0))
     if absent:
         return problems, warnings
-    counted = {name: desk.warehouse.duplicates(table) for name, table in TABLES.items()}
-    whole["duplicates"] = {name: count for name, count in counted.items() if count}
+    stored_twice = {name: desk.warehouse.duplicates(table) for name, table in TABLES.items()}
+    whole["duplicates"] = {name: count for name, count in stored_twice.items() if count}
     for name, count in whole["duplicates"].items():
-        what = f"{name} holds {count:,} versions twice"
+        what = f"{name} holds {counted(count, 'version')} twice"
         problems.append(Problem("warehouse", what, "restore a snapshot and report it", DataError.exit_code))
     whole["orphans"] = [
         {"table": o.table, "write_id": o.write_id, "rows": o.rows, "last": o.last}
         for o in desk.warehouse.orphans()
     ]
     if whole["orphans"]:
-        what = f"{len(whole['orphans'])} unfinished writes left rows that no read shows"
+        what = f"{counted(len(whole['orphans']), 'unfinished write')} left rows that no read shows"
         cure = "run bells doctor --fix: it removes those over an hour old"
         warnings.append(Problem("orphans", what, cure, 0))
     whole["freshness"] = overdue(desk)

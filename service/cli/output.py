@@ -89,7 +89,8 @@ def emit_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         console().print(f"{escape(title)}: none", highlight=False)
         return
-    table = Table(title=escape(title), title_justify="left", header_style="bold")
+    console().print(f"[italic]{escape(title)}[/italic]", highlight=False, soft_wrap=True)
+    table = Table(header_style="bold")
     for name in rows[0]:
         numeric = all(isinstance(row[name], int | float | None) for row in rows)
         table.add_column(name, overflow="fold", justify="right" if numeric else "left")
@@ -103,6 +104,11 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """Return ``1 gap`` or ``2 gaps``; ``things`` where the plural takes more than an s."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def shown(value: object) -> str:

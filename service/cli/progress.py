@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from service.cli.failures import interrupted
+from service.cli.output import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +155,7 @@ class Progress:
         rows = step.rows(step.name)
         facts.append(" " * 15 if rows is None else f"{rows:>10,} rows")
         facts.append("" if step.seconds is None else f"{step.seconds:6.1f} s")
-        facts += [f"{step.count(v)} checks {v}" for v in ("warned", "failed") if step.count(v)]
+        facts += [f"{counted(step.count(v), 'check')} {v}" for v in ("warned", "failed") if step.count(v)]
         self._console.print("  ".join(facts).rstrip(), markup=False)
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BellsError, ConfigError
-from service.cli.backtest_tables import emit_backtest
 from service.cli.opening import instant, open_for
-from service.cli.output import Json, Set, Source, emit, emit_rows, explain, say
+from service.cli.output import Json, Set, Source, emit, explain, say
+from service.cli.run_tables import show
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,7 +31,6 @@ HEADLINE = (
 )  # fmt: skip
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's own console log is off: its event log has every line, and the UI shows it."""
-MOST_GAPS_SHOWN = 20
 
 
 def run(
@@ -60,10 +59,12 @@ def run(
         "simulated": desk.market.simulated,
         "from": f"{start:%Y-%m}",
         "to": f"{newest:%Y-%m}",
+        "window": _window(desk) if desk.warehouse.path.exists() else None,
         "assets": {name: _asset(step, name) for step in steps for name in step.assets or [step.name]},
         "not_made": sorted(wanted - made),
         "checks": [c for step in steps for c in step.checks if c["verdict"] != "passed"],
         "gaps": _gaps(desk) if desk.warehouse.path.exists() else [],
+        "quarantine": _quarantine(desk) if desk.warehouse.path.exists() else [],
         "backtest": _newest_backtest(desk, began_at) if desk.warehouse.path.exists() else None,
         "warehouse": str(desk.warehouse.path),
         "dagster_home": str(desk.home.dagster),
@@ -74,7 +75,7 @@ def run(
     if as_json:
         emit(answer, as_json=True)
     else:
-        _show(answer)
+        show(answer)
     _log(desk, answer)
     if failure is None:
         return 0
@@ -208,6 +209,21 @@ def _gaps(desk: Desk) -> list[dict[str, Any]]:
     return [gap for timeframe in BAR_TABLES for gap in stored_gaps(desk, feed, timeframe)]
 
 
+def _window(desk: Desk) -> dict[str, datetime] | None:
+    """Return the labels of the feed's first and last stored bar; None where none is stored."""
+    stored = desk.warehouse.query("coverage", feed=desk.market.feed)
+    bars = [row for row in stored.iter_rows(named=True) if row["timeframe"] != "macro"]
+    if not bars:
+        return None
+    return {"first": min(row["first"] for row in bars), "last": max(row["last"] for row in bars)}
+
+
+def _quarantine(desk: Desk) -> list[dict[str, Any]]:
+    stored = desk.warehouse.query("quarantined", feed=desk.market.feed)
+    facts = ("symbol", "dataset", "rule", "severity", "rows", "first", "last")
+    return [{name: row[name] for name in facts} for row in stored.iter_rows(named=True)]
+
+
 def _newest_backtest(desk: Desk, since: datetime) -> dict[str, Any] | None:
     from service.cli.backtest import run_record
     from service.cli.backtest_tables import flags_of_record
@@ -222,37 +238,3 @@ def _newest_backtest(desk: Desk, since: datetime) -> dict[str, Any] | None:
 def _log(desk: Desk, answer: dict[str, Any]) -> None:
     log = desk.logs.stream("performance", component="bells.run")
     log.info("materialised", **{name: answer[name] for name in ("ok", "dagster_run_id", "source", "seconds")})
-
-
-def _show(answer: dict[str, Any]) -> None:
-    simulated = " (SIMULATED)" if answer["simulated"] else ""
-    emit_rows(
-        f"source {answer['source']}{simulated}, {answer['from']} to {answer['to']}",
-        [{"asset": name, **facts} for name, facts in answer["assets"].items()],
-    )
-    if answer["not_made"]:
-        say(f"not made: {', '.join(answer['not_made'])}")
-    if answer["checks"]:
-        facts = ("asset", "check", "verdict", "description")
-        emit_rows("checks that did not pass", [{k: c[k] for k in facts} for c in answer["checks"]])
-    gaps = answer["gaps"]
-    if gaps:
-        missing = sum(gap["missing"] for gap in gaps)
-        shown = [{k: g[k] for k in ("symbol", "timeframe", "first", "last", "missing")} for g in gaps]
-        emit_rows(f"gaps: {missing:,} bars missing in {len(gaps)} runs", shown[:MOST_GAPS_SHOWN])
-        if len(gaps) > MOST_GAPS_SHOWN:
-            say(f"{len(gaps) - MOST_GAPS_SHOWN} more gaps: bells data status")
-    result = answer["backtest"]
-    if result is not None:
-        emit_backtest(f"backtest{simulated}", result)
-    emit(
-        {
-            "warehouse": answer["warehouse"],
-            "backtest": None if result is None else result["run_id"],
-            "report": None if result is None else f"{result['folder']}/report.html",
-            "Dagster UI": "make ui, then http://localhost:3000",
-            "Dagster run": answer["dagster_run_id"],
-            "seconds": answer["seconds"],
-        },
-        as_json=False,
-    )

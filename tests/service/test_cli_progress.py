@@ -104,4 +104,4 @@ def test_people_see_one_line_for_each_step_and_each_retry(watched):
         ["FAILED", "report"],
     ]
     assert "12,345 rows" in lines[0]
-    assert "1 checks warned  1 checks failed" in lines[0]
+    assert "1 check warned  1 check failed" in lines[0]

@@ -24,6 +24,9 @@ def test_a_run_fills_every_table_shows_in_the_instance_and_names_the_hole(bells,
     bars = record["assets"]["market/ohlcv_h4"]
     assert bars["rows"] == bars["inserted"] > 3000
     assert [(g["symbol"], g["missing"]) for g in record["gaps"]] == [("BTC/USD", 3)]
+    assert record["quarantine"] == []
+    assert record["window"] == {"first": "2022-05-01T00:00:00+00:00", "last": "2023-06-30T20:00:00+00:00"}
+    assert "Cash earns nothing" in {f["name"]: f["text"] for f in record["backtest"]["flags"]}["cash_rate"]
     warned = {(c["asset"], c["check"]) for c in record["checks"]}
     assert ("market/ohlcv_h4", "no_gaps") in warned
     assert "ok      market/ohlcv_h4" in answer.err
