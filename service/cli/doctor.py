@@ -80,8 +80,10 @@ def _answer(parts: list[Examination], fixed: list[str], *, as_json: bool) -> int
 
 def _show(payload: dict[str, Any]) -> None:
     for name, facts in payload.items():
-        if isinstance(facts, dict):
+        if isinstance(facts, dict) and name != "duplicates":
             emit({f"{name} {key}": shown(value) for key, value in facts.items()}, as_json=False)
+    if payload.get("warehouse") is not None:
+        emit({name: _remains(payload, name) for name in ("orphans", "duplicates")}, as_json=False)
     if payload.get("freshness"):
         emit_rows("freshness", payload["freshness"])
     for name in ("problems", "warnings"):
@@ -89,3 +91,11 @@ def _show(payload: dict[str, Any]) -> None:
     for line in payload["fixed"]:
         emit({"fixed": line}, as_json=False)
     emit({"ok": payload["ok"]}, as_json=False)
+
+
+def _remains(payload: dict[str, Any], name: str) -> str:
+    """Say how much of a thing there should not be was found, also when it is none or nobody could look."""
+    found = payload[name]
+    if found:
+        return shown(found)
+    return "none" if payload["warehouse"].get("tables") or not payload["warehouse"]["exists"] else "unknown"

@@ -136,8 +136,8 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
 def overdue(desk: Desk) -> list[dict[str, Any]]:
     """Return the age of each stored series of the configured feed against its calendar.
 
-    Each record has ``symbol, timeframe, last, due, late_hours, stale``: when the bar after the newest stored
-    one closes, and by how much that has passed; a source with an end is judged at its end.
+    Each record has ``feed, symbol, timeframe, last, due, late_hours, stale``: when the bar after the newest
+    stored one closes, and by how much that has passed; a source with an end is judged at its end.
     """
     from pipeline.calendar.sessions import expected_daily, expected_h4
     from pipeline.calendar.stale import GRACE
@@ -156,6 +156,7 @@ def overdue(desk: Desk) -> list[dict[str, Any]]:
         late = None if due is None else max(0.0, (horizon - due).total_seconds() / 3600)
         records.append(
             {
+                "feed": row["feed"],
                 "symbol": row["symbol"],
                 "timeframe": row["timeframe"],
                 "last": row["last"],

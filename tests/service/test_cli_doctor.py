@@ -49,6 +49,10 @@ def test_a_desk_with_bars_is_well_and_says_versions_tables_and_ages(bells, store
     shown = bells("doctor")
     assert shown.code == 0
     assert str(stored) in shown.out
+    lines = [line.split() for line in shown.out.splitlines()]
+    assert ["orphans", "none"] in lines
+    assert ["duplicates", "none"] in lines
+    assert {row["feed"] for row in record["freshness"]} == {"files"}
 
 
 def test_a_series_that_stopped_early_is_late(bells, home):
@@ -115,7 +119,7 @@ def test_orphans_are_counted_and_removed_once_they_are_old(bells, stored):
     assert {o["write_id"]: o["rows"] for o in sick["orphans"]} == {"dead": 1, "alive": 1}
     assert sick["ok"]
     mended = bells("doctor", "--fix", "--json").json
-    assert mended["fixed"] == ["removed 1 rows of the unfinished write dead in backtest.equity"]
+    assert mended["fixed"] == ["removed 1 row of the unfinished write dead in backtest.equity"]
     assert [o["write_id"] for o in mended["orphans"]] == ["alive"]
 
 
@@ -130,7 +134,7 @@ def test_spooled_writes_wait_until_they_are_drained(bells, stored):
     waiting = bells("doctor", "--json").json
     assert waiting["spool"]["pending"] == 1
     mended = bells("doctor", "--fix", "--json").json
-    assert mended["fixed"] == ["drained 1 urgent writes from the spool"]
+    assert mended["fixed"] == ["drained 1 urgent write from the spool"]
     assert mended["spool"]["pending"] == 0
     assert desk.warehouse.as_of(OHLCV_H4, where={"feed": "spooled"}).height == 3
 
