@@ -71,7 +71,9 @@ def invoke(arguments: list[str]) -> int:
         answer = INTERRUPTED
     except SystemExit:  # typer leaves so only when the reader of our output has gone away
         return 0
-    except Exception as bug:  # noqa: BLE001 - the last door: reported in full, with its own exit code
+    except GeneratorExit:
+        raise
+    except BaseException as bug:  # noqa: BLE001 - the last door; polars' PanicException is no Exception
         return _unhandled(bug, as_json=as_json)
     if answer == INTERRUPTED:
         sys.stderr.write("bells: interrupted; what was committed stays\n")
@@ -116,7 +118,7 @@ def _fail(failure: BellsError, *, as_json: bool) -> int:
     return failure.exit_code
 
 
-def _unhandled(bug: Exception, *, as_json: bool) -> int:
+def _unhandled(bug: BaseException, *, as_json: bool) -> int:
     path = _crash_log(bug)
     failure = BellsError(
         f"unexpected {type(bug).__name__}: {bug}",
@@ -127,7 +129,7 @@ def _unhandled(bug: Exception, *, as_json: bool) -> int:
     return UNHANDLED
 
 
-def _crash_log(bug: Exception) -> Path:
+def _crash_log(bug: BaseException) -> Path:
     """Append the traceback to ``crash.log`` of the home, or of the temporary folder where that cannot be."""
     from resources.home import Home
 

@@ -83,6 +83,21 @@ def test_a_fault_of_ours_leaves_with_255_and_its_traceback_goes_to_a_file(bells,
     assert "Traceback" not in answer.err + answer.out
 
 
+def test_a_panic_that_is_no_exception_leaves_with_255_and_one_object_too(bells, home, monkeypatch):
+    class PanicException(BaseException):  # as polars raises it: not an Exception
+        pass
+
+    def broken(*_: object, **__: object) -> None:
+        raise PanicException("planted in Rust")
+
+    monkeypatch.setattr(data, "open_for", broken)
+    answer = bells("data", "status", "--json")
+    assert answer.code == answer.json["exit_code"] == 255
+    assert "PanicException: planted in Rust" in answer.json["what"]
+    assert "planted in Rust" in (home / "logs" / "crash.log").read_text()
+    assert "Traceback" not in answer.err + answer.out
+
+
 def test_a_crash_is_told_even_where_the_home_cannot_be_written(bells, home, monkeypatch, tmp_path):
     home.write_text("a file where the folder should be")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
