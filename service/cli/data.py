@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from pipeline.errors import ConfigError, DataError
 from service.cli.opening import open_for, window_of
-from service.cli.output import Json, Set, Source, emit, emit_rows
+from service.cli.output import Json, Set, Source, counted, emit, emit_rows
 
 app = typer.Typer(help="Market history: update, validate, status, export.")
 
@@ -83,7 +84,7 @@ def validate(
                     "ts": None,
                     "last": None,
                     "count": twice,
-                    "reason": f"{twice} versions are stored twice",
+                    "reason": f"{counted(twice, 'version is', 'versions are')} stored twice",
                 }
             )
     if not any(rows.values()):
@@ -100,7 +101,7 @@ def validate(
         emit(payload, as_json=True)
     else:
         emit({"ok": payload["ok"], "feed": name, **rows, **counts}, as_json=False)
-        emit_rows("findings", findings[:MOST_SHOWN])
+        emit_rows("findings", [_with_instants(finding) for finding in findings[:MOST_SHOWN]])
     return DataError.exit_code if counts["error"] else 0
 
 
@@ -177,6 +178,15 @@ def export(
     emit(payload, as_json=as_json)
     if not as_json:
         emit_rows("files", [{"file": file, "bytes": size} for file, size in sizes.items()])
+
+
+def _with_instants(finding: dict[str, Any]) -> dict[str, Any]:
+    """Return a finding whose ISO times are instants again, so that they look like those of ``status``."""
+    times = {
+        name: datetime.fromisoformat(finding[name]) if isinstance(finding[name], str) else finding[name]
+        for name in ("ts", "last")
+    }
+    return finding | times
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """``bells data``: what is fetched, what is missing, what is wrong, and what an export gives back."""
 
+import re
 import shutil
 from datetime import UTC, datetime
 
@@ -136,6 +137,9 @@ def test_a_stored_row_that_lies_is_found_with_exit_2(bells, stored, table, chang
     assert answer.code == 2
     errors = [f for f in answer.json["findings"] if f["severity"] == "error"]
     assert {(f["symbol"], f["dataset"]) for f in errors} == {("SPY", table.full_name)}
+    told = bells("data", "validate").out
+    assert "+00:00" not in told
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", told)
     (found,) = [f for f in errors if f["rule"] == rule]
     assert found["count"] == {OHLCV_H4: 6, OHLCV_DAILY: 3}[table]  # two cells hold the closes of a session
     assert found["ts"].startswith("2022-06-06")
