@@ -166,7 +166,14 @@ def backtest(
         start=panel.ts[first],
         end=panel.ts[last - 1] + CELL64,
         simulation=simulation,
-        flags=flags_of(simulation, rules, tuple(assets), provenance),
+        flags=flags_of(
+            simulation,
+            rules,
+            tuple(assets),
+            provenance,
+            has_bar=~np.isnan(panel.close[first:last]),
+            universe=strategy.universe,
+        ),
     )
 
 

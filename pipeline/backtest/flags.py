@@ -1,39 +1,102 @@
 """What a reader of a run must know before believing its numbers."""
 
+import numpy as np
+
+from pipeline.arrays import Bool2D
 from pipeline.backtest.result import Flag, Provenance, Simulation
 from pipeline.backtest.rules import Rules, Tradable
 
+FEWEST_ROUND_TRIPS = 20
+EDGE = 42
+"""Decisions (a week) that an asset may lack at the ends of a window: exchanges close for days."""
 _COUNTED = {
-    "volume_cut": "fills were cut by the volume cap",
-    "cash_cut": "times purchases were cut to the cash at hand",
-    "uncapped": "fills had no volume cap: too few bars of their cell were known",
-    "refused": "bars did not trade and filled nothing",
-    "rejected": "orders were below the venue's minimum",
-    "unpriced": "targets had no known price",
+    "volume_cut": ("fill was cut by the volume cap", "fills were cut by the volume cap"),
+    "cash_cut": (
+        "time a purchase was cut to the cash at hand",
+        "times purchases were cut to the cash at hand",
+    ),
+    "uncapped": (
+        "fill had no volume cap: too few bars of its cell were known",
+        "fills had no volume cap: too few bars of their cell were known",
+    ),
+    "refused": ("bar did not trade and filled nothing", "bars did not trade and filled nothing"),
+    "rejected": ("order was below the venue's minimum", "orders were below the venue's minimum"),
+    "unpriced": ("target had no known price", "targets had no known price"),
 }
+"""What a counter says of one and of many."""
 
 
 def flags_of(
-    simulation: Simulation, rules: Rules, assets: tuple[Tradable, ...], provenance: Provenance
+    simulation: Simulation,
+    rules: Rules,
+    assets: tuple[Tradable, ...],
+    provenance: Provenance,
+    *,
+    has_bar: Bool2D,
+    universe: tuple[str, ...],
 ) -> tuple[Flag, ...]:
-    """Return the flags, the loudest first."""
+    """Return the flags, the loudest first.
+
+    Parameters
+    ----------
+    simulation
+        The account.
+    rules, assets, provenance
+        What it obeyed and where its prices come from.
+    has_bar
+        Whether a bar of the asset lies in the cell of the decision, shape ``(bars, assets)``.
+    universe
+        The symbols that the strategy may hold.
+    """
     flags = []
     if simulation.counters["fills"] == 0:
         flags.append(Flag("no_trades", value=True, text="NO TRADES: the run never held anything"))
     if provenance.simulated:
         flags.append(Flag("simulated", value=True, text="The prices are simulated"))
+    flags += _no_bars(simulation.symbols, has_bar, universe)
     flags += _halt(simulation, rules)
     flags += _prices(assets, provenance)
     flags += [
-        Flag(name, simulation.counters[name], f"{simulation.counters[name]} {text}")
-        for name, text in _COUNTED.items()
+        Flag(name, simulation.counters[name], _counted(simulation.counters[name], *texts))
+        for name, texts in _COUNTED.items()
         if simulation.counters[name]
     ]
-    trips = simulation.metrics.open_round_trips
-    if trips:
-        flags.append(Flag("open_round_trips", trips, f"{trips} positions are still open and in no win rate"))
+    flags += _round_trips(simulation.metrics.round_trips, simulation.metrics.open_round_trips)
     flags.append(Flag("cash_rate", 0.0, "Cash earns nothing, and the Sharpe ratio uses a cash rate of 0"))
     return tuple(flags)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _no_bars(symbols: tuple[str, ...], has_bar: Bool2D, universe: tuple[str, ...]) -> list[Flag]:
+    """Name each symbol of the universe with no bar in the window, or none before or after some of it."""
+    absent = {}
+    for column, symbol in enumerate(symbols):
+        rows = np.flatnonzero(has_bar[:, column])
+        before, after = (rows[0], len(has_bar) - 1 - rows[-1]) if rows.size else (len(has_bar), 0)
+        if symbol in universe and (not rows.size or max(before, after) > EDGE):
+            absent[symbol] = float(before + after) / len(has_bar)
+    if not absent:
+        return []
+    shares = ", ".join(
+        f"{symbol} ({100.0 * share:.3g} % of the decisions)" for symbol, share in absent.items()
+    )
+    return [
+        Flag("no_bars", ", ".join(absent), f"No bars of {shares} at the ends of the window or in all of it")
+    ]
+
+
+def _round_trips(closed: int, still_open: int) -> list[Flag]:
+    flags = []
+    if closed < FEWEST_ROUND_TRIPS:
+        trips = _counted(closed, "closed round trip", "closed round trips")
+        flags.append(Flag("few_round_trips", closed, f"Only {trips}: the numbers say little"))
+    if still_open:
+        text = _counted(still_open, "position is still open", "positions are still open")
+        flags.append(Flag("open_round_trips", still_open, f"{text} and in no win rate"))
+    return flags
 
 
 def _halt(simulation: Simulation, rules: Rules) -> list[Flag]:
@@ -41,7 +104,8 @@ def _halt(simulation: Simulation, rules: Rules) -> list[Flag]:
     if not halts:
         return []
     rule = "stay" if rules.resume_after_bars is None else f"resume_after_bars: {rules.resume_after_bars}"
-    text = f"The drawdown halt flattened the account {halts} times (on_halt: {rule})"
+    times = _counted(halts, "time", "times")
+    text = f"The drawdown halt flattened the account {times} (on_halt: {rule})"
     return [
         Flag("halts", halts, text),
         Flag("halted_at_end", bool(simulation.counters["halted"]), "Ends halted"),

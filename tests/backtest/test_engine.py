@@ -123,6 +123,41 @@ def test_flags_name_what_is_simulated_missing_revised_and_uncapped(context):
     assert flag(full, "adjusted_prices") == "E1"
 
 
+def test_symbols_without_bars_are_named_with_the_share_of_decisions(context):
+    assert flag(run(context), "no_bars") is None
+    panel = context.panel
+
+    def without(rows, column):
+        prices = {name: getattr(panel, name).copy() for name in ("open", "high", "low", "close", "volume")}
+        times = {name: getattr(panel, name).copy() for name in ("open_at", "close_at", "known_at")}
+        for array in prices.values():
+            array[rows, column] = np.nan
+        for array in times.values():
+            array[rows, column] = np.datetime64("NaT")
+        return Context(replace(panel, **prices, **times), {})
+
+    def text_of(context, **window):
+        return next(f.text for f in run(context, **window).flags if f.name == "no_bars")
+
+    nothing, late = without(slice(None), 1), without(slice(0, 105), 0)
+    assert flag(run(nothing), "no_bars") == "E1"
+    assert "E1 (100 % of the decisions)" in text_of(nothing)
+    there = int(np.flatnonzero(~np.isnan(late.panel.close[:, 0]))[0])
+    assert f"C0 ({100 * there / 420:.3g} % of the decisions)" in text_of(late)
+    assert flag(run(without(slice(0, 12), 0)), "no_bars") is None
+    assert flag(run(late, start=START + timedelta(days=20)), "no_bars") is None
+
+
+def test_few_closed_round_trips_are_flagged_in_good_english(context):
+    done = run(context)
+    closed = done.metrics.round_trips
+    assert flag(done, "few_round_trips") == (closed if closed < 20 else None)
+    short = run(context, end=START + timedelta(days=4))
+    assert flag(short, "few_round_trips") == short.metrics.round_trips < 20
+    none = next(f for f in run(context, params=Levels(level=0.0)).flags if f.name == "few_round_trips")
+    assert (none.value, none.text) == (0, "Only 0 closed round trips: the numbers say little")
+
+
 def test_a_halt_is_flagged_with_its_rule(context):
     tight = Rules(drawdown_trigger=0.01, drawdown_release=0.005, drawdown_halt=0.02)
     stayed = run(context, rules=tight, params=Levels(level=1.0))
