@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from resources.market.port import MarketSource
     from warehouse.table import Table
 
-UNREADABLE = "unreadable"
-"""The rule that a source's finding names when a file or a symbol could not be had."""
+NOT_HAD = ("unreadable", "unknown_symbol")
+"""The rules that a source's finding names when a file or a symbol could not be had."""
 
 
 @dataclass(frozen=True)
@@ -153,5 +153,5 @@ def _failures(done: Ingested) -> list[dict[str, Any]]:
     return [
         {"table": done.table, "symbol": f.symbol, "reason": f.reason}
         for f in done.findings
-        if f.rule == UNREADABLE
+        if f.rule in NOT_HAD
     ]

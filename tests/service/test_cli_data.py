@@ -77,6 +77,21 @@ def test_a_file_that_cannot_be_read_is_reported_and_the_others_are_stored(
     } - {("QQQ", "h4")}
 
 
+def test_a_symbol_that_is_no_instrument_is_a_failure_with_its_reason(bells, folder, tmp_path, monkeypatch):
+    copy = shutil.copytree(folder.parent, tmp_path / "strange")
+    bars = pl.read_parquet(copy / "h4_SPY.parquet").with_columns(symbol=pl.lit("ZZZ"))
+    bars.write_parquet(copy / "other_ZZZ.parquet")
+    mapping = copy / "source.yaml"
+    mapping.write_text(mapping.read_text() + '  - {path: "other_{symbol}.parquet", timeframe: h4}\n')
+    monkeypatch.setenv("EIGHTBELLS_SYSTEM__FILES_MAPPING", str(mapping))
+    answer = bells("data", "update", "--json")
+    (failure,) = answer.json["failures"]
+    assert (answer.code, answer.json["ok"], failure["symbol"]) == (2, False, "ZZZ")
+    assert "no instrument of that name" in failure["reason"]
+    told = bells("data", "update")
+    assert (told.code, "no instrument of that name" in told.out) == (2, True)
+
+
 def test_a_broken_bar_is_set_aside_by_name_and_counted(bells, folder, tmp_path, monkeypatch):
     copy = shutil.copytree(folder.parent, tmp_path / "damaged")
     path = copy / "daily_SPY.parquet"
@@ -153,7 +168,9 @@ def test_an_export_is_a_source_that_gives_the_same_bars(bells, stored, tmp_path,
     monkeypatch.setenv("EIGHTBELLS_HOME", str(tmp_path / "second"))
     monkeypatch.setenv("EIGHTBELLS_SYSTEM__FILES_MAPPING", answer.json["mapping"])
     assert bells("data", "update", "--json").code == 0
-    assert open_for(None).warehouse.as_of(OHLCV_H4).equals(before)
+    after = open_for(None).warehouse.as_of(OHLCV_H4)
+    assert after["feed"].unique().to_list() == ["out"]  # another folder is another feed
+    assert after.drop("feed").equals(before.drop("feed"))
 
 
 def test_an_export_onto_a_file_or_of_nothing_is_refused(bells, stored, tmp_path):
