@@ -20,7 +20,7 @@ from service.cli.backtest_tables import (
     with_error,
 )
 from service.cli.opening import open_for, window_of
-from service.cli.output import Json, Set, Source, emit, emit_rows, say
+from service.cli.output import Json, Set, Source, emit, emit_rows, say, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,7 @@ IDENTITY = (
     "config_hash",
     "code_version",
 )
+SAME = ("same_data", "same_config", "same_code", "same_digest")
 SHORT = ("run_id", "strategy", "kind", "source", "simulated", "start", "end")
 
 
@@ -144,6 +145,9 @@ def compare(first: RunId, second: RunId, assignments: Set = None, as_json: Json 
         emit(payload, as_json=True)
         return
     emit_rows("runs", [{"": name, "a": a[name], "b": b[name]} for name in IDENTITY])
+    emit({name.replace("_", " "): payload[name] for name in SAME}, as_json=False)
+    for warning in _unlike(a, b):
+        say(f"careful: {warning}")
     numbers = [
         {"number": label(name), **{column: told(name, value) for column, value in values.items()}}
         for name, values in metrics.items()
@@ -255,6 +259,18 @@ def _monthly(desk: Desk, run_id: str) -> list[dict[str, Any]]:
 
 def _title(record: Mapping[str, Any]) -> str:
     return f"backtest on {record['source']}{' (SIMULATED)' if record['simulated'] else ''}"
+
+
+def _unlike(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Say what keeps the numbers of two runs from being compared."""
+    warnings = []
+    if a["simulated"] != b["simulated"]:
+        made_up = "a" if a["simulated"] else "b"
+        warnings.append(f"run {made_up} is on SIMULATED prices and the other is not")
+    if (a["start"], a["end"]) != (b["start"], b["end"]):
+        windows = (f"{shown(run['start'])} to {shown(run['end'])}" for run in (a, b))
+        warnings.append("the windows differ: " + " and ".join(windows))
+    return warnings
 
 
 def _in_short(record: Mapping[str, Any]) -> dict[str, Any]:

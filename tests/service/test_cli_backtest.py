@@ -140,6 +140,23 @@ def test_compare_gives_differences_and_the_settings_behind_them(bells, runs):
     assert bells("backtest", "compare", runs[0]["run_id"], "latest").code == 0
 
 
+def test_compare_tells_people_what_is_the_same_and_when_numbers_do_not_compare(bells, runs):
+    told = bells("backtest", "compare", runs[0]["run_id"], "latest")
+    lines = [line.split() for line in told.out.splitlines()]
+    for name, word in (("data", "yes"), ("config", "no"), ("code", "yes"), ("digest", "no")):
+        assert ["same", name, word] in lines
+    assert "careful" not in told.err
+    with open_for(None).warehouse.write() as cursor:
+        cursor.execute(
+            "UPDATE backtest.runs SET simulated = true, window_end = '2023-06-01 00:00:00+00'"
+            " WHERE run_id = ?",
+            [runs[0]["run_id"]],
+        )
+    unlike = bells("backtest", "compare", runs[0]["run_id"], "latest").err
+    assert "run a is on SIMULATED prices and the other is not" in unlike
+    assert "2023-03-01 00:00 to 2023-06-01 00:00 and 2023-03-01 00:00 to 2023-05-01 00:00" in unlike
+
+
 def test_show_without_any_run_is_a_problem_of_data(bells, stored):
     answer = bells("backtest", "show", "--json")
     assert answer.code == 2
