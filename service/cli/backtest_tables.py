@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FRACTIONS = ("cagr", "total_return", "volatility", "max_drawdown", "win_rate", "cost_drag")
-LABELS = {"trades": "fills", "bps": "balanced score (bps)"}
+LABELS = {"trades": "fills", "bps": "balanced score (bps)", "round_trips": "closed round trips"}
 """Where the name of a number misleads: trades are fills, and bps is a score, not basis points."""
-HEADLINE = ("cagr", "volatility", "max_drawdown", "win_rate", "bps", "turnover", "trades")
+HEADLINE = ("cagr", "volatility", "max_drawdown", "win_rate", "round_trips", "bps", "turnover", "trades")
 
 
 def emit_backtest(title: str, record: Mapping[str, Any]) -> None:

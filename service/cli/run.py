@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 HEADLINE = (
     "run_id", "strategy", "family", "start", "end", "sharpe", "sharpe_se", "cagr", "volatility",
-    "max_drawdown", "win_rate", "bps", "trades", "turnover", "initial_nav", "final_nav", "digest",
-    "data_hash", "config_hash", "code_version", "simulated", "folder",
+    "max_drawdown", "win_rate", "round_trips", "bps", "trades", "turnover", "initial_nav", "final_nav",
+    "digest", "data_hash", "config_hash", "code_version", "simulated", "folder",
 )  # fmt: skip
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's own console log is off: its event log has every line, and the UI shows it."""

@@ -97,6 +97,7 @@ def test_people_read_window_universe_error_percent_and_every_flag_in_words(bells
     assert f"{100 * run['max_drawdown']:.2f} %" in out
     assert f"{run['final_nav']:,.2f} of 100,000.00" in out
     assert universe_of(run["family"]) in out
+    assert "closed round trips" in out
     assert "Cash earns nothing" in out
     assert str(run["sharpe"]) not in out
     shutil.rmtree(run["folder"])
