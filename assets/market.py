@@ -34,7 +34,6 @@ def _history(
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=POLICY,
         code_version="1",
-        pool="market_source",
         check_specs=specs(table.asset_key, checks),
     )
     return lambda body: asset(retried_when_passing(body))

@@ -87,7 +87,7 @@ def test_the_ui_is_told_what_every_asset_is(server):
         schema = [e for e in node["metadataEntries"] if e["label"] == "dagster/column_schema"]
         assert len(schema[0]["schema"]["columns"]) > 3
     guarded = nodes["market/ohlcv_h4"]["assetChecksOrError"]["checks"]
-    assert len(guarded) == 6
+    assert len(guarded) == 7
     assert all(check["blocking"] for check in guarded)
 
 
@@ -162,7 +162,7 @@ def test_the_graph_shows_every_asset_with_its_checks(server, page):
     shown = page.inner_text("body")
     for word in ("market", "features", "backtest", "ohlcv_h4", "ohlcv_daily", "macro", "truth", "h4", "runs"):
         assert word in shown
-    assert shown.count("5 / 6 Passed") == 2, "history that ends in 2020 is not fresh, and says so"
+    assert shown.count("6 / 7 Passed") == 2, "history that ends in 2020 is not fresh, and says so"
     assert shown.count("3 / 3 Passed") == 2
 
 
