@@ -3,12 +3,17 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+
+# The same examples on every machine and every day: a red test must be red again for whoever looks at it.
+hypothesis.settings.register_profile("desk", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("desk")
 
 
 def real_folder() -> Path:
