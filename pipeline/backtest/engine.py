@@ -285,7 +285,7 @@ def _metrics(
     returns = m.simple_returns(nav[daily], initial)
     ratio, ratio_nw = m.sharpe(returns, years), m.newey_west_sharpe(returns, years)
     ratio_h4 = m.sharpe(m.simple_returns(nav, initial), years)
-    growth, deepest = m.cagr(initial, final, years), float(m.drawdown(nav, initial).max())
+    growth, deepest = m.cagr(initial, final, years), m.deepest_fall(nav, initial)
     profits = trips["pnl"][trips["exit_row"] >= 0]
     wins, mean_nav = m.win_rate(profits), float(nav.mean())
     return m.Metrics(

@@ -198,6 +198,16 @@ def drawdown(nav: Float1D, initial: float) -> Float1D:
     return (peak - nav) / peak
 
 
+@kernel
+def deepest_fall(nav: Float1D, initial: float) -> float:
+    """Return the largest value of `drawdown` without laying it out."""
+    peak, deepest = initial, 0.0
+    for value in nav:
+        peak = max(peak, value)
+        deepest = max(deepest, (peak - value) / peak)
+    return deepest
+
+
 def calmar(growth: float | None, deepest: float) -> float | None:
     """CAGR by maximal drawdown; None where either is unknown or there was no drawdown."""
     return None if growth is None or deepest == 0.0 else growth / deepest

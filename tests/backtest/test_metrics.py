@@ -160,3 +160,10 @@ class TestDailyRows:
 
 def test_turnover_and_costs_are_of_mean_nav_and_year():
     assert m.per_year(500_000.0, 100_000.0, 2.5) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_deepest_fall_is_the_largest_drawdown_bit_for_bit(seed):
+    nav = 1e5 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0.0, 0.01, 2_000)))
+    assert m.deepest_fall(nav, 1e5) == m.drawdown(nav, 1e5).max()
+    assert m.deepest_fall(np.sort(nav), float(nav.min())) == 0.0
