@@ -70,7 +70,7 @@ bench-compare: .venv/.run ## compare two results: make bench-compare old.json ne
 	$(BIN)/python -m benchmarks.compare $(COMPARED)
 
 verify: .venv/.dev .venv-peers/.done ## prove the claims: make verify [ISSUE=nn]
-	$(BIN)/python -m benchmarks.verify $(if $(ISSUE),--issue $(ISSUE)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(GATE),--gate $(GATE))
+	$(BIN)/python -m benchmarks.verify $(if $(ISSUE),--issue $(ISSUE)) $(if $(BUDGET),--budget $(BUDGET))
 
 lock: $(UV) ## resolve requirements/*.in anew
 	cd requirements && for name in bootstrap run dev peers; do \
