@@ -1,7 +1,7 @@
 """Run tests and print what came of them as one JSON object, so that a claim can point at it.
 
-``python -m benchmarks.tests_json [--coverage] PYTEST_ARGUMENTS`` prints passed, failed, skipped, seconds and,
-with ``--coverage``, the percentage of lines covered.
+``python -m benchmarks.tests_json [--coverage] PYTEST_ARGUMENTS`` prints passed, failed, skipped, seconds, the
+names of what failed and, with ``--coverage``, the percentage of lines covered.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ def main() -> int:
         failed = counts["failures"] + counts["errors"]
         answer |= {"failed": failed, "skipped": counts["skipped"]}
         answer["passed"] = counts["tests"] - failed - counts["skipped"]
+        answer["failures"] = [
+            f"{case.get('classname')}::{case.get('name')}"
+            for case in suite.iter("testcase")
+            if case.find("failure") is not None or case.find("error") is not None
+        ]
         if coverage:
             totals = json.loads(covered.read_text(encoding="utf-8"))["totals"]
             answer["coverage"] = totals["percent_covered"]
