@@ -1,7 +1,7 @@
 """The venue ports: what an exchange, a vendor or a publisher of series hands over, in its own bar lengths.
 
-One idea: a venue answers one question about one symbol, or raises; it never answers in part without saying so.
-Symbols are in our spelling, the adapter translates.  H4 cells, validation and storage are not its business.
+One idea: a venue answers one question about one symbol, or raises; it never answers in part without saying
+so.  Symbols are in our spelling, the adapter translates.  H4 cells, validation and storage are not its business.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Adjustment = Literal["raw", "split", "split_dividend"]
 def venue_bar_schema() -> Mapping[str, pl.DataType]:
     """Return the columns of a venue's bars.
 
-    ``open_at`` is the first instant of the bar, UTC; of a daily bar of an exchange 00:00 UTC of its session date.
-    ``volume`` is in base units, NULL where the venue gives none.
+    ``open_at`` is the first instant of the bar, UTC; of a daily bar of an exchange 00:00 UTC of its session
+    date.  ``volume`` is in base units, NULL where the venue gives none.
     """
     import polars as pl
 
@@ -37,9 +37,9 @@ def venue_bar_schema() -> Mapping[str, pl.DataType]:
 def action_schema() -> Mapping[str, pl.DataType]:
     """Return the columns of corporate actions as a venue tells them.
 
-    ``kind`` is ``split`` or ``dividend``; ``ts`` is 00:00 UTC of the ex-date; ``value`` is new shares for one old
-    share, or cash for one share, in ``currency`` and as paid then; ``declared_at`` is when the venue says that it
-    was announced, NULL where it does not.
+    ``kind`` is ``split`` or ``dividend``; ``ts`` is 00:00 UTC of the ex-date; ``value`` is new shares for one
+    old share, or cash for one share, in ``currency`` and as paid then; ``declared_at`` is when the venue says
+    that it was announced, NULL where it does not.
     """
     import polars as pl
 
@@ -71,8 +71,8 @@ class VenueBars:
     Parameters
     ----------
     rows
-        Columns of `venue_bar_schema`, in the venue's order, as it gave them: nothing is repaired, sorted away or
-        left out but rows that the client asked for beyond the window.  The last row may still be forming.
+        Columns of `venue_bar_schema`, in the venue's order, as it gave them: nothing is repaired, sorted away
+        or left out but rows that the client asked for beyond the window.  The last row may still be forming.
     adjustment
         What the prices are adjusted for.
     source
