@@ -1,4 +1,4 @@
-"""Asking a venue politely: a pace between requests, three further tries, its own word on when to come back."""
+"""Asking a venue politely: a pace between requests, three further tries, and the venue's word on when."""
 
 from __future__ import annotations
 

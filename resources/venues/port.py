@@ -1,7 +1,7 @@
 """The venue ports: what an exchange, a vendor or a publisher of series hands over, in its own bar lengths.
 
 One idea: a venue answers one question about one symbol, or raises; it never answers in part without saying
-so.  Symbols are in our spelling, the adapter translates.  H4 cells, validation and storage are not its business.
+so.  Symbols are in our spelling, the adapter translates.  H4 cells, rules and storage are not its business.
 """
 
 from __future__ import annotations
