@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
+from assets.instruments import listed_rows
+from warehouse.tables import INSTRUMENTS, MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,8 @@ def update_bars(
 
     fetched = market.bars(timeframe, *window, now=now)
     table = BAR_TABLES[timeframe]
+    if fetched.listed:
+        warehouse.append(INSTRUMENTS, listed_rows(fetched.listed, market.feed))
     kept, poorer = _without_losses(table, fetched.frame, window, market=market, warehouse=warehouse)
     return _store(
         table,

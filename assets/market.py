@@ -9,6 +9,7 @@ from assets.checks import BAR_CHECKS, MACRO_CHECKS, specs
 from assets.describe import table_metadata
 from assets.ingest import update_bars, update_macro, update_truth
 from assets.manifests import manifest_for
+from assets.partitions import window_of
 from assets.reports import bars_result, macro_result, truth_result
 from assets.retries import POLICY, retried_when_passing
 from pipeline.config.load import Loaded
@@ -55,7 +56,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         Rows are versions of (feed, symbol, ts): fetching an equal bar again writes nothing, a corrected one
         is a new version known from now on.  Rows that break a rule go to ``market.quarantine``.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(OHLCV_H4, settings, now, context=context)
         done = update_bars("h4", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return bars_result(
@@ -74,7 +75,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
 
         The label is a date, not an instant: a decision reads a daily close by ``known_at`` only.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(OHLCV_DAILY, settings, now, context=context)
         done = update_bars("daily", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return bars_result(
@@ -93,7 +94,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
 
         Where a source holds only the latest revision, the rows say so and a backtest that reads them too.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(MACRO, settings, now, context=context)
         done = update_macro(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return macro_result(context, done, window, market=market, warehouse=warehouse)
@@ -110,7 +111,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
 
         Nothing that decides may read it.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(TRUTH, settings, now, context=context)
         done = update_truth(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return truth_result(context, done, window, market=market, warehouse=warehouse)

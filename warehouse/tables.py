@@ -14,8 +14,16 @@ from warehouse.tables_backtest import (
     TRIALS,
 )
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
-from warehouse.tables_market import MACRO, MARKET_TABLES, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
-from warehouse.tables_meta import ARTIFACTS, DIGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
+from warehouse.tables_market import (
+    INSTRUMENTS,
+    MACRO,
+    MARKET_TABLES,
+    OHLCV_DAILY,
+    OHLCV_H4,
+    QUARANTINE,
+    TRUTH,
+)
+from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {t.full_name: t for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *META_TABLES)}
@@ -45,6 +53,8 @@ __all__ = [
     "EQUITY",
     "FEATURES_H4",
     "FILLS",
+    "INGESTS",
+    "INSTRUMENTS",
     "MACRO",
     "MANIFESTS",
     "MIGRATIONS",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from resources.market.bar_files import Built, build, unreadable
 from resources.market.checked import checked_bars
 from resources.market.coverage import expected_between, joined, set_aside_findings, spanned
 from resources.market.mapping import OURS, SYMBOL, FilesMapping
-from resources.market.port import Fetched, Timeframe, Window
+from resources.market.port import Fetched, Listed, Timeframe, Window
 from resources.market.reading import matching_files, read_columns
 from resources.market.series_files import read_series
 
@@ -171,12 +172,14 @@ class FilesSource:
 
         parts, aside, findings = [empty(BAR_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
         expected: list[dict[str, pl.DataFrame]] = []
+        listed: dict[str, Listed] = {}
         entries = [(n, entry) for n, entry in enumerate(self._mapping.entries) if timeframe in entry.makes]
         read = 0
         for number, entry in entries:
             built = self._of(number, entry)
             read += built.read
             findings.extend(built.findings)
+            listed |= built.listed
             if timeframe in built.quarantined:
                 aside.append(built.quarantined[timeframe])
             if timeframe in built.bars and end > start:
@@ -189,7 +192,7 @@ class FilesSource:
                         Window(start, end),
                         now=now,
                         lag=entry.lag,
-                        instrument_of=lambda symbol, like=entry.like: self._instrument(symbol, like),
+                        instrument_of=lambda symbol, built=built: built.listed[symbol].instrument,
                     )
                 )
         _require_one(entries, read, findings)
@@ -198,14 +201,17 @@ class FilesSource:
             inside |= pl.col("ts") > now
         not_yet_known = (pl.col("close_at") <= now) & (pl.col("known_at") > now)
         set_aside = pl.concat(aside).filter(inside | self._unlabelled(start))
-        return checked_bars(
-            pl.concat(parts).filter(inside & ~not_yet_known),
+        bars = pl.concat(parts)
+        done = checked_bars(
+            bars.filter(inside & ~not_yet_known),
             timeframe=timeframe,
             expected=joined(expected),
             now=now,
             beside=(set_aside, [*findings, *set_aside_findings(set_aside)]),
             allow_straddle=any(entry.allow_straddle for _, entry in entries),
         )
+        late = bars.filter((pl.col("close_at") > now) | (pl.col("known_at") > now))
+        return replace(done, listed=listed, settled=late.is_empty())
 
     def macro(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
         """Return the observations with ``start <= ts < end`` that were known at ``now``.
@@ -230,9 +236,13 @@ class FilesSource:
                 findings.append(unreadable(error, None))
         _require_one(self._mapping.series, len(parts) - 1, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
-        rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("series", "ts")
+        known = pl.col("known_at") <= now
+        values = pl.concat(parts)
+        rows = values.filter(inside, known).sort("series", "ts")
         bad = pl.concat(aside).filter(inside | self._unlabelled(start))
-        return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
+        settled = values.filter(~known).is_empty()
+        said = (*findings, *set_aside_findings(bad))
+        return Fetched(rows, bad, said, empty(GAP_SCHEMA), settled=settled)
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - the port
         """Return no rows: nothing is planted in files."""
@@ -250,9 +260,6 @@ class FilesSource:
 
         named = self._mapping.history
         return pl.col("ts").is_null() & pl.lit(named is None or start <= named.start)
-
-    def _instrument(self, symbol: str, like: str | None) -> Instrument:
-        return self._table[symbol if symbol in self._table or like is None else like]
 
     def _of(self, number: int, entry: BarFile) -> Built:
         """Return what an entry gives; its files are read again only when one has changed."""

@@ -6,17 +6,18 @@ not in the answer, whatever broke a rule is beside it with the reason.  Adapters
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pipeline.errors import TimestampError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
 
+    from pipeline.config.instruments import Instrument
     from pipeline.market.findings import Finding
 
 Timeframe = Literal["h4", "daily"]
@@ -60,6 +61,25 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """What a source takes one of its symbols for.
+
+    Parameters
+    ----------
+    instrument
+        Under the symbol's own name, also where it is another one's entry.
+    like
+        The instrument whose entry it borrows; None for one of its own.
+    survivors
+        Whether the symbol was chosen among those that are still there: a test on such a set flatters.
+    """
+
+    instrument: Instrument
+    like: str | None = None
+    survivors: bool = False
+
+
+@dataclass(frozen=True)
 class Fetched:
     """What a source delivered for one window.
 
@@ -73,12 +93,18 @@ class Fetched:
         What validation and the adapter had to say, unreadable files included.
     gaps
         Runs of expected bars that are missing, in the columns of ``GAP_SCHEMA``.
+    listed
+        What the source takes its symbols for; a symbol that is not in it has its entry in the table.
+    settled
+        Whether nothing lies after ``now``, so that the same rows are the answer at any later instant.
     """
 
     frame: pl.DataFrame
     quarantined: pl.DataFrame
     findings: Sequence[Finding]
     gaps: pl.DataFrame
+    listed: Mapping[str, Listed] = field(default_factory=dict)
+    settled: bool = False
 
 
 class MarketSource(Protocol):
