@@ -5,10 +5,11 @@ The same functions serve the Dagster assets and ``bells data update``; nothing h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from assets.instruments import listed_rows
+from assets.unchanged import Recalled, recall, remember
 from warehouse.tables import INSTRUMENTS, MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
-    from resources.market.port import MarketSource
+    from resources.market.port import Fetched, MarketSource
     from warehouse.manifest import Manifest
     from warehouse.store import Warehouse
     from warehouse.table import Table
@@ -41,6 +42,8 @@ class Ingested:
         Rows set aside with a reason; ``fetched + quarantined`` is what the source holds.
     findings
         What validation had to say, gaps included.
+    same_files
+        Whether the files are those of the last ingest, so that nothing had to be read or written.
     """
 
     table: str
@@ -50,6 +53,7 @@ class Ingested:
     unchanged: int
     quarantined: int
     findings: Sequence[Finding]
+    same_files: bool = False
 
 
 def update_bars(
@@ -68,20 +72,26 @@ def update_bars(
     """
     import polars as pl
 
-    fetched = market.bars(timeframe, *window, now=now)
     table = BAR_TABLES[timeframe]
+    known = recall(market, timeframe, table, window, warehouse=warehouse)
+    if known is not None:
+        return _as_before(table, known)
+    fetched = market.bars(timeframe, *window, now=now)
     if fetched.listed:
         warehouse.append(INSTRUMENTS, listed_rows(fetched.listed, market.feed))
     kept, poorer = _without_losses(table, fetched.frame, window, market=market, warehouse=warehouse)
-    return _store(
+    done = _store(
         table,
         kept,
         pl.concat([fetched.quarantined, poorer]),
         fetched.findings,
         market=market,
         warehouse=warehouse,
-        manifest=manifest,
+        manifest=_naming_files(manifest, fetched),
     )
+    found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
+    remember(market, table, window, fetched, found, warehouse=warehouse)
+    return done
 
 
 def update_macro(
@@ -93,16 +103,22 @@ def update_macro(
     manifest: Manifest,
 ) -> Ingested:
     """Append the macro observations whose reference period begins in ``window``."""
+    known = recall(market, "macro", MACRO, window, warehouse=warehouse)
+    if known is not None:
+        return _as_before(MACRO, known)
     fetched = market.macro(*window, now=now)
-    return _store(
+    done = _store(
         MACRO,
         fetched.frame,
         fetched.quarantined,
         fetched.findings,
         market=market,
         warehouse=warehouse,
-        manifest=manifest,
+        manifest=_naming_files(manifest, fetched),
     )
+    found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
+    remember(market, MACRO, window, fetched, found, warehouse=warehouse)
+    return done
 
 
 def update_truth(
@@ -116,6 +132,21 @@ def update_truth(
     """Append the planted regimes of a simulated world (no rows for a real source)."""
     truth = market.truth(*window, now=now)
     return _store(TRUTH, truth, None, (), market=market, warehouse=warehouse, manifest=manifest)
+
+
+def _as_before(table: Table, known: Recalled) -> Ingested:
+    rows, aside, said = known.fetched, known.quarantined, known.findings
+    return Ingested(table.full_name, rows, 0, 0, rows, aside, said, same_files=True)
+
+
+def _naming_files(manifest: Manifest, fetched: Fetched) -> Manifest:
+    """Return the manifest with the content and the columns of every file that was read."""
+    from warehouse.manifest import Input
+
+    files = tuple(
+        Input(f"file:{mark.name}", None, None, mark.sha256, schema=mark.schema) for mark in fetched.files
+    )
+    return replace(manifest, inputs=(*manifest.inputs, *files))
 
 
 def _without_losses(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.config.instruments import AssetClass, Instrument
     from pipeline.market.findings import Finding
+    from resources.market.file_marks import FileMark
 
 PRICES = ("open", "high", "low", "close")
 
@@ -43,6 +44,8 @@ class Built:
         How many files were read.
     listed
         What its symbols are taken for.
+    marks
+        The files, marked before they were read.
     """
 
     bars: Mapping[str, pl.DataFrame]
@@ -50,6 +53,7 @@ class Built:
     findings: Sequence[Finding]
     read: int
     listed: Mapping[str, Listed] = field(default_factory=dict)
+    marks: tuple[FileMark, ...] = ()
 
 
 def build(entry: BarFile, files: Sequence[Path], base: Path, instruments: Mapping[str, Instrument]) -> Built:

@@ -7,7 +7,7 @@ not in the answer, whatever broke a rule is beside it with the reason.  Adapters
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from pipeline.errors import TimestampError
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from pipeline.config.instruments import Instrument
     from pipeline.market.findings import Finding
+    from resources.market.file_marks import FileMark
 
 Timeframe = Literal["h4", "daily"]
+Dataset = Literal["h4", "daily", "macro"]
 TIMEFRAMES: tuple[Timeframe, ...] = ("h4", "daily")
 
 
@@ -97,6 +99,8 @@ class Fetched:
         What the source takes its symbols for; a symbol that is not in it has its entry in the table.
     settled
         Whether nothing lies after ``now``, so that the same rows are the answer at any later instant.
+    files
+        The files it was read from, marked before they were read; none for what is no file.
     """
 
     frame: pl.DataFrame
@@ -105,6 +109,7 @@ class Fetched:
     gaps: pl.DataFrame
     listed: Mapping[str, Listed] = field(default_factory=dict)
     settled: bool = False
+    files: Sequence[FileMark] = ()
 
 
 class MarketSource(Protocol):
@@ -149,4 +154,13 @@ class MarketSource(Protocol):
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return planted regimes: ``scope, ts, label, simulated, known_at``; else no rows."""
+        ...
+
+
+@runtime_checkable
+class FileBacked(Protocol):
+    """A source whose answer depends on its ``version``, on files and on nothing else."""
+
+    def marks(self, dataset: Dataset) -> Sequence[FileMark] | None:
+        """Return the marks of all files of a data set as they are now; None when one cannot be opened."""
         ...
