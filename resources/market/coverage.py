@@ -45,6 +45,8 @@ def expected_between(
             if key not in alike:
                 alike[key] = expected_bars(instrument, timeframe, Window(begin, finish), now=now, lag=lag)
             found[symbol] = alike[key]
+        else:  # all of it lies outside, such as a stock that was not listed yet
+            found[symbol] = bars.select("ts", "open_at", "close_at", "minutes").clear()
     return found
 
 
