@@ -163,8 +163,7 @@ def _heat(axis: Any, coverage: pl.DataFrame, symbols: list[str], months: pl.Seri
         share=pl.col("present") / pl.col("expected"),
     )
     shares[own["row"].to_numpy(), own["column"].to_numpy()] = own["share"].to_numpy()
-    colours = ListedColormap(list(_SHADES))
-    colours.set_bad("white")
+    colours = ListedColormap(list(_SHADES)).with_extremes(bad="white")
     edges = pl.concat([months, months.tail(1).dt.offset_by("1mo")])
     left, right = mdates.date2num(edges[0]), mdates.date2num(edges[-1])
     axis.imshow(
