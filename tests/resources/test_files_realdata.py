@@ -254,13 +254,13 @@ def test_the_backtest_window_has_bars_of_both_kinds(source, h4):
     assert not source.simulated
 
 
-def test_the_whole_folder_loads_in_five_seconds(real_data):
-    started = time.perf_counter()
+def test_the_whole_folder_is_read_and_judged_in_fifteen_seconds_of_cpu(real_data):
+    started = time.process_time()
     fresh = open_source("files", root=ROOT, data_dir=real_data, instruments=INSTRUMENTS)
     rows = sum(fresh.bars(t, EARLY, NOW, now=NOW).frame.height for t in ("h4", "daily"))
     rows += fresh.macro(EARLY, NOW, now=NOW).frame.height
-    assert rows > 80_000
-    assert time.perf_counter() - started < 5.0
+    assert rows > 860_000
+    assert time.process_time() - started < 15.0
 
 
 def test_the_long_file_of_stocks_trades_like_a_named_instrument(real_data):
