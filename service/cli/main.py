@@ -76,8 +76,16 @@ def invoke(arguments: list[str]) -> int:
     except BaseException as bug:  # noqa: BLE001 - the last door; polars' PanicException is no Exception
         return _unhandled(bug, as_json=as_json)
     if answer == INTERRUPTED:
-        sys.stderr.write("bells: interrupted; what was committed stays\n")
+        _tell_interrupted(as_json=as_json)
     return answer if isinstance(answer, int) else 0
+
+
+def _tell_interrupted(*, as_json: bool) -> None:
+    what = "interrupted; what was committed stays"
+    if as_json:
+        answer = {"ok": False, "error": "Interrupted", "what": what, "exit_code": INTERRUPTED}
+        sys.stdout.write(to_json(answer) + "\n")
+    sys.stderr.write(f"bells: {what}\n")
 
 
 def _interrupt(_number: int, _frame: object) -> None:
