@@ -14,7 +14,7 @@ from pipeline.arrays import AnyArray, Float2D
 from pipeline.backtest import metrics as m
 from pipeline.backtest.flags import flags_of
 from pipeline.backtest.kernel import History, Track, run_history
-from pipeline.backtest.kernel_market import lay_out
+from pipeline.backtest.kernel_market import last_closes
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation, instants
 from pipeline.backtest.round_trips import round_trips
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
@@ -70,8 +70,7 @@ def simulate(
     """
     assets = tuple(assets)
     _check(panel, weights, assets, start)
-    decisions = panel.decisions.view(np.int64)
-    market = _history(panel, decisions, rules.volume_lookback)
+    market = _history(panel, rules.volume_lookback)
     record, terms = kernel_rules(rules, assets)
     book, lines = open_book(initial_nav), records(LINE, panel.n_assets)
     bars = panel.n_bars - start
@@ -205,13 +204,15 @@ def _plain(array: AnyArray) -> AnyArray:
     return array if plain else array.copy(order="C")
 
 
-def _history(panel: Panel, decisions: AnyArray, lookback: int) -> History:
-    open_at, known_at = (_plain(times).view(np.int64) for times in (panel.open_at, panel.known_at))
+def _history(panel: Panel, lookback: int) -> History:
+    ts, open_at, known_at = (
+        _plain(times).view(np.int64) for times in (panel.ts, panel.open_at, panel.known_at)
+    )
     open_, high, low, close, volume = (
         _plain(values) for values in (panel.open, panel.high, panel.low, panel.close, panel.volume)
     )
-    mark, fill_row = np.empty(close.shape), np.empty(close.shape, np.int64)
-    bad = lay_out(decisions, open_at, known_at, open_, high, low, close, volume, mark, fill_row)
+    mark = np.empty(close.shape)
+    bad = last_closes(ts, known_at, open_, high, low, close, mark)
     if bad >= 0:
         row, column = divmod(bad, panel.n_assets)
         raise DataError(
@@ -221,7 +222,7 @@ def _history(panel: Panel, decisions: AnyArray, lookback: int) -> History:
             f"{low[row, column]} <= open <= {high[row, column]}",
             "validate the bars: this one belongs in quarantine",
         )
-    return History(decisions, open_at, known_at, open_, volume, mark, fill_row, np.empty(lookback))
+    return History(ts, open_at, known_at, open_, close, volume, mark, np.empty(lookback))
 
 
 def _track(bars: int, assets: int) -> Track:
