@@ -108,10 +108,9 @@ def leaves(table: Table, frame: "pl.DataFrame", *, versions: bool = False) -> di
     columns = table.digested
     clocks = [name for name in (KNOWN_AT, *([RECORDED_AT] if versions else [])) if name in frame.columns]
     order = dict.fromkeys((*table.block, _MONTHS, *table.key, *clocks))
-    query = frame.lazy().with_columns(_month_number(table).alias(_MONTHS)).sort(*order)
+    frame = frame.with_columns(_month_number(table).alias(_MONTHS)).sort(*order)
     if versions:
-        query = query.filter(_last_of(table.key))
-    frame = query.collect()
+        frame = frame.filter(_last_of(table.key))
     bounds = _bounds(table, frame)
     heads = frame.select(_MONTHS, *table.block)[bounds[:-1]].rows()
     cells = list(zip((_header(c) for c in columns), _canonical(columns, frame), strict=True))
