@@ -170,4 +170,5 @@ class BacktestResult:
 def instants(times: Time2D, rows: Int1D, columns: Int1D) -> Time1D:
     """Return ``times[rows, columns]``, NaT where the row is negative."""
     taken = times[rows, columns]
-    return np.where(rows < 0, np.datetime64("NaT", "us"), taken) if rows.size else taken
+    taken[rows < 0] = np.datetime64("NaT", "us")
+    return taken
