@@ -51,7 +51,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class _Info(ctypes.Structure):
     """``struct ptrace_syscall_info``; ``numbers`` is call and arguments at entry, the result at exit."""
 
-    _fields_ = [  # noqa: RUF012 - the form that ctypes asks for
+    _fields_ = [
         ("op", ctypes.c_uint8),
         ("pad", ctypes.c_uint8 * 3),
         ("arch", ctypes.c_uint32),
@@ -63,7 +63,7 @@ class _Info(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Change:
-    """One change: ``write`` (at ``offset``), ``cut`` (to ``offset`` bytes), ``make``, ``remove``, ``move``."""
+    """One change: ``write`` at ``offset``, ``cut`` to ``offset`` bytes, ``make``, ``remove`` or ``move``."""
 
     kind: str
     name: str
@@ -81,15 +81,15 @@ class Change:
             files.setdefault(self.name, bytearray())
         else:
             held = files.setdefault(self.name, bytearray())
-            end = self.offset + (len(self.data) if upto is None else upto)
+            held.extend(bytes(max(0, self.offset - len(held))))
             if self.kind == "cut":
                 del held[self.offset :]
-            held.extend(bytes(max(0, (self.offset if self.kind == "cut" else end) - len(held))))
-            if self.kind == "write":
-                held[self.offset : end] = self.data[: end - self.offset]
+            else:
+                data = self.data[:upto]
+                held[self.offset : self.offset + len(data)] = data
 
     def cuts(self, files: Files) -> list[int]:
-        """Return after how many bytes a kill can stop this write so that ``files`` end up differently each time."""
+        """Return after how many bytes a kill can stop this write with a different outcome each time."""
         if self.kind != "write":
             return []
         held, found = files.get(self.name, bytearray()), []
@@ -149,7 +149,7 @@ class Recorder:
                 self.changes.append(change)
 
     def _entry(self, task: int, call: str, arguments: list[int]) -> Callable[[int], Change | None] | None:
-        """Read at entry what the call will do; return what makes the change of it once its result is known."""
+        """Read at entry what the call will do; return what makes a change of its result."""
         if call in {"open", "openat", "unlink", "unlinkat", "rename", "renameat", "renameat2"}:
             return self._by_name(task, call, arguments)
         name = None if call == "truncate" else self._inside(_link(task, ctypes.c_int(arguments[0]).value))
@@ -163,9 +163,7 @@ class Recorder:
         offset = arguments[3] if call == "pwrite" else _position(task, arguments[0])
         return lambda result: Change("write", name, offset, data[:result])
 
-    def _by_name(
-        self, task: int, call: str, arguments: list[int]
-    ) -> Callable[[int], Change | None] | None:
+    def _by_name(self, task: int, call: str, arguments: list[int]) -> Callable[[int], Change | None] | None:
         paths = arguments[1::2] if call.endswith(("at", "at2")) else arguments
         name = self._inside(_text(task, paths[0]))
         if call.startswith("rename"):
@@ -220,7 +218,7 @@ def _link(task: int, descriptor: int) -> str:
 
 
 def _position(task: int, descriptor: int) -> int:
-    """Return where the next plain write goes: the end of the file under O_APPEND, else the descriptor's place."""
+    """Return where a plain write goes: the end of the file under O_APPEND, else the descriptor's place."""
     about = Path(f"/proc/{task}/fdinfo/{descriptor}").read_text().splitlines()
     fields = dict(line.split(":\t", 1) for line in about if ":\t" in line)
     if int(fields["flags"], 8) & os.O_APPEND:

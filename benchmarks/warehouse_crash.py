@@ -1,4 +1,4 @@
-"""Every point at which SIGKILL can stop warehouse write sessions, one after the other, and what is there afterwards.
+"""Wherever SIGKILL can stop warehouse write sessions: what is there afterwards.
 
 ``python -m benchmarks.warehouse_crash --json``.  A process appends batches through the product's `Warehouse`
 while every change that it makes to the warehouse's files is recorded.  Each point between two changes, and
@@ -56,9 +56,10 @@ SCENARIOS = (
 
 @dataclass
 class Outcome:
-    """``points`` were looked at, ``inside_writes`` of them within one write, ``in_repairs`` within a repair.
+    """What was found.
 
-    ``unattachable``, ``lost``, ``partial`` count points; ``mended`` those where DuckDB alone could not attach.
+    ``points`` were looked at, ``inside_writes`` of them within one write, ``in_repairs`` within a repair;
+    ``changes`` were recorded.  ``unattachable``, ``lost`` and ``partial`` count points.
     """
 
     points: int = 0
@@ -141,7 +142,7 @@ def lay_out(files: Files, folder: Path) -> None:
 
 
 def points(files: Files, changes: Sequence[Change], stride: int) -> Iterator[tuple[str, bool, Files]]:
-    """Yield every state that a kill can leave: its name, whether it lies inside a write, the files (not a copy)."""
+    """Yield each state that a kill can leave: its name, whether inside a write, the files (not a copy)."""
     yield "before everything", False, files
     for number, change in enumerate(changes):
         for count, cut in enumerate(change.cuts(files)):

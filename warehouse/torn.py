@@ -1,9 +1,9 @@
 """Mends what a killed checkpoint leaves in the file: blocks of which only some pages were written.
 
-DuckDB rewrites in place those 256 KiB blocks of metadata that have free parts, and SIGKILL stops a write between
-two pages.  Only free parts differ between old and new, so all that the valid header names is still there; but
-the block's checksum is that of a whole block, old or new, and DuckDB refuses it.  Setting the checksum anew
-brings back the state before the checkpoint, to which DuckDB then applies the log.
+DuckDB rewrites in place those 256 KiB blocks of metadata that have free parts, and SIGKILL stops a write
+between two pages.  Only free parts differ between old and new, so all that the valid header names is still
+there; but the checksum is that of the whole block, old or new, and DuckDB refuses it.  Setting it anew brings
+back the state before the checkpoint, to which DuckDB then applies the log.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warehouse.foreign import holders
-from warehouse.instance import ForeignLockError
+from warehouse.instance import ForeignLockError, own_handle
 
 HEADER_BYTES = 4096
-"""The file begins with a main header and two database headers, written in turn, of which the newer is valid."""
+"""The file begins with a main header and two database headers, written in turn; the newer one is valid."""
 
 BLOCKS_AT = 3 * HEADER_BYTES
 PARTS = 64
@@ -60,11 +60,13 @@ def mend(path: Path) -> list[int]:
     ------
     ForeignLockError
         When a program outside the desk's sessions has the file open; then it is not torn.
+    ConfigError
+        When this process has the file open through a connection of its own.
     """
     with _alone(path) as file:
         try:
             header = _valid_header(file)
-            rewritable = [] if header is None else _rewritable(file, header)
+            rewritable = _rewritable(file, header)
         except (_UnknownLayoutError, struct.error):
             return []
         mended = []
@@ -92,7 +94,7 @@ def checksum(block: bytes) -> bytes:
 def _alone(path: Path) -> Generator[int]:
     """Open the file under the lock that DuckDB itself takes, so that no other program writes meanwhile."""
     if any(holder.pid == os.getpid() for holder in holders(path)):  # closing our handle would drop its lock
-        raise ForeignLockError(f"this process has {path} open (PID {os.getpid()})")
+        raise own_handle(path)
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         try:
@@ -104,8 +106,8 @@ def _alone(path: Path) -> Generator[int]:
         os.close(file)
 
 
-def _valid_header(file: int) -> _Header | None:
-    """Return the newer database header, or None where neither has free parts to tell of."""
+def _valid_header(file: int) -> _Header:
+    """Return the newer of the two database headers."""
     head = os.pread(file, BLOCKS_AT, 0)
     if len(head) < BLOCKS_AT or head[8:12] != b"DUCK":
         raise _UnknownLayoutError
@@ -119,12 +121,13 @@ def _valid_header(file: int) -> _Header | None:
             raise _UnknownLayoutError
         iteration, _, free_list, blocks, block_bytes = struct.unpack_from("<5Q", text, CHECKSUM_BYTES)
         found.append(_Header(iteration, free_list, blocks, block_bytes))
-    newest = found[0] if found[0].iteration > found[1].iteration else found[1]
-    return None if newest.free_list == NOWHERE else newest
+    return found[0] if found[0].iteration > found[1].iteration else found[1]
 
 
 def _rewritable(file: int, header: _Header) -> list[int]:
     """Return the metadata blocks with a free part, from the end of the header's list of free blocks."""
+    if header.free_list == NOWHERE:
+        return []
     text = _chain(file, header)
     free_blocks = struct.unpack_from("<Q", text)[0]
     at = 8 + 8 * free_blocks
