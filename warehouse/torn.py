@@ -25,7 +25,9 @@ PARTS = 64
 """Each block of metadata has as many parts; they are used and freed one by one."""
 
 CHECKSUM_BYTES = 8
-KNOWN_VERSIONS = range(64, 69)
+KNOWN_VERSIONS = {*range(64, 70), 999}
+"""Layouts of DuckDB 1.x; 999 is how 2.0 marks its own, which is the same in what matters here."""
+
 ENCRYPTED = 1
 NOWHERE = 2**64 - 1
 _PART_OF_POINTER = 56

@@ -69,7 +69,7 @@ def rewritten(stages) -> int:
 
 
 def tear(stages, path: Path, written: slice, *, log: bool) -> Sessions:
-    """Lay the file out as the checkpoint leaves it when of the block's changed pages only these were written."""
+    """Lay the file out as it is when of the changed pages of the block only these were written."""
     torn_file, after = bytearray(stages[0].read_bytes()), stages[1].read_bytes()
     place = rewritten(stages)
     pages = [slice(at, at + PAGE) for at in range(place, place + BLOCK, PAGE)]
@@ -91,7 +91,7 @@ def leave_a_pid(sessions) -> None:
 )
 def test_a_torn_block_is_mended_and_the_log_applied(stages, tmp_path, written):
     sessions = tear(stages, tmp_path / "torn.duckdb", written, log=True)
-    with pytest.raises(duckdb.IOException, match="checksum"):
+    with pytest.raises(duckdb.Error, match="checksum"):
         duckdb.connect(str(sessions.path), read_only=True)
     assert contents(sessions) == {"IWM": 500, "LATE": 7, "QQQ": 500, "SPY": 500}
     with sessions.write() as cursor:
@@ -144,7 +144,7 @@ def test_a_damaged_block_that_no_checkpoint_rewrites_stays_an_error_after_a_kill
     sessions = Sessions(path)
     leave_a_pid(sessions)
     assert torn.mend(path) == []
-    with pytest.raises(duckdb.IOException, match="checksum"), sessions.read() as cursor:
+    with pytest.raises(duckdb.Error, match="checksum"), sessions.read() as cursor:
         cursor.execute("SELECT sum(close) FROM bars").fetchall()
 
 
