@@ -68,7 +68,7 @@ def mend(path: Path) -> list[int]:
     with _alone(path) as file:
         try:
             header = _valid_header(file)
-            rewritable = _rewritable(file, header)
+            rewritable = sorted(_free_parts(file, header))
         except (_UnknownLayoutError, struct.error):
             return []
         mended = []
@@ -126,10 +126,13 @@ def _valid_header(file: int) -> _Header:
     return found[0] if found[0].iteration > found[1].iteration else found[1]
 
 
-def _rewritable(file: int, header: _Header) -> list[int]:
-    """Return the metadata blocks with a free part, from the end of the header's list of free blocks."""
+def _free_parts(file: int, header: _Header) -> dict[int, int]:
+    """Return the metadata blocks that have free parts, and which: bit ``n`` stands for part ``n``.
+
+    They stand at the end of the header's list of free blocks.
+    """
     if header.free_list == NOWHERE:
-        return []
+        return {}
     text = _chain(file, header)
     free_blocks = struct.unpack_from("<Q", text)[0]
     at = 8 + 8 * free_blocks
@@ -139,12 +142,12 @@ def _rewritable(file: int, header: _Header) -> list[int]:
     entries = list(struct.iter_unpack("<QQ", text[at + 8 : at + 8 + 16 * count]))
     if len(entries) != count or any(number >= header.blocks for number, _ in entries):
         raise _UnknownLayoutError
-    return sorted(number for number, free_parts in entries if free_parts)
+    return {number: free for number, free in entries if free}
 
 
 def _chain(file: int, header: _Header) -> bytes:
     """Return the contents of the chain of parts that begins at the header's free list."""
-    size = (header.block_bytes - CHECKSUM_BYTES) // PARTS // 8 * 8
+    size = part_bytes(header.block_bytes)
     pointer, seen, text = header.free_list, set(), []
     while pointer != NOWHERE:
         number, part = pointer & ((1 << _PART_OF_POINTER) - 1), pointer >> _PART_OF_POINTER
@@ -155,6 +158,11 @@ def _chain(file: int, header: _Header) -> bytes:
         pointer = struct.unpack_from("<Q", read)[0]
         text.append(read[8:])
     return b"".join(text)
+
+
+def part_bytes(block_bytes: int) -> int:
+    """Return the size of a part; the parts follow the block's checksum, a few bytes at the end are left."""
+    return (block_bytes - CHECKSUM_BYTES) // PARTS // 8 * 8
 
 
 def _place(number: int, header: _Header) -> int:

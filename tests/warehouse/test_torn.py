@@ -54,16 +54,16 @@ def stages(tmp_path_factory):
     return path, after
 
 
-def rewritten(stages) -> int:
-    """The place of the metadata block that the checkpoint wrote over although the old header names it."""
+def rewritten(stages) -> tuple[int, int]:
+    """The block that the checkpoint wrote over although the old header names it: place, free parts."""
     before, after = (path.read_bytes() for path in stages)
     file = os.open(stages[0], os.O_RDONLY)
     try:
-        candidates = torn._rewritable(file, torn._valid_header(file))
+        free = torn._free_parts(file, torn._valid_header(file))
     finally:
         os.close(file)
-    places = [torn.BLOCKS_AT + number * BLOCK for number in candidates]
-    changed = [place for place in places if before[place : place + BLOCK] != after[place : place + BLOCK]]
+    found = [(torn.BLOCKS_AT + number * BLOCK, parts) for number, parts in free.items()]
+    changed = [(at, parts) for at, parts in found if before[at : at + BLOCK] != after[at : at + BLOCK]]
     assert len(changed) == 1, "this DuckDB no longer rewrites metadata in place: is the module still needed?"
     return changed[0]
 
@@ -71,7 +71,7 @@ def rewritten(stages) -> int:
 def tear(stages, path: Path, written: slice, *, log: bool) -> Sessions:
     """Lay the file out as it is when of the changed pages of the block only these were written."""
     torn_file, after = bytearray(stages[0].read_bytes()), stages[1].read_bytes()
-    place = rewritten(stages)
+    place, _ = rewritten(stages)
     pages = [slice(at, at + PAGE) for at in range(place, place + BLOCK, PAGE)]
     changed = [page for page in pages if torn_file[page] != after[page]]
     for page in changed[written]:
@@ -99,6 +99,16 @@ def test_a_torn_block_is_mended_and_the_log_applied(stages, tmp_path, written):
     assert contents(sessions)["NEXT"] == 1
 
 
+def test_a_checkpoint_changes_only_parts_that_the_old_header_calls_free(stages):
+    before, after = (path.read_bytes() for path in stages)
+    place, free = rewritten(stages)
+    size = torn.part_bytes(BLOCK)
+    starts = range(place + torn.CHECKSUM_BYTES, place + BLOCK - size + 1, size)
+    changed = [n for n, at in enumerate(starts) if before[at : at + size] != after[at : at + size]]
+    assert changed
+    assert all(free >> part & 1 for part in changed)
+
+
 def test_a_commit_that_is_checkpointed_without_a_log_is_undone_whole(stages, tmp_path):
     sessions = tear(stages, tmp_path / "torn.duckdb", FIRST, log=False)
     leave_a_pid(sessions)
@@ -117,7 +127,7 @@ def test_a_writer_mends_too(stages, tmp_path):
 def test_only_the_checksum_is_changed(stages, tmp_path):
     path = tmp_path / "torn.duckdb"
     tear(stages, path, FIRST, log=False)
-    place, found = rewritten(stages), path.read_bytes()
+    (place, _), found = rewritten(stages), path.read_bytes()
     assert torn.mend(path) == [(place - torn.BLOCKS_AT) // BLOCK]
     mended = path.read_bytes()
     assert mended[:place] == found[:place]
