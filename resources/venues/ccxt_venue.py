@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pipeline.errors import ComponentNotFoundError, SourceError
 from pipeline.market.findings import Finding, Severity
 from resources.market.mapping import LENGTHS
-from resources.venues.gathering import Gathering
+from resources.venues.gathering import Gathering, stamp_ms
 from resources.venues.headers import skew_finding
 from resources.venues.port import Length, VenueBars
 
@@ -193,9 +193,10 @@ class CcxtVenue:
     def _pages(
         self, market: str, length: Length, start: datetime, end: datetime
     ) -> Iterator[tuple[list[list[Any]], Sequence[Any]]]:
-        step, page = _ms(LENGTHS[length]), self._facts.page
-        last = _stamp(end)
-        cursor = -(-_stamp(start) // step) * step
+        step = LENGTHS[length] // timedelta(milliseconds=1)
+        page = self._facts.page
+        last = stamp_ms(end)
+        cursor = -(-stamp_ms(start) // step) * step
         while cursor < last:
             until = min(last, cursor + page * step) if self._facts.walk == "blocks" else last
             rows, raw = self._page(market, length, cursor, until)
@@ -274,11 +275,3 @@ class CcxtVenue:
 
 def _within(row: Sequence[Any], since: int, until: int) -> bool:
     return row[0] is not None and since <= row[0] < until
-
-
-def _ms(duration: timedelta) -> int:
-    return duration // timedelta(milliseconds=1)
-
-
-def _stamp(at: datetime) -> int:
-    return _ms(at - datetime(1970, 1, 1, tzinfo=UTC))

@@ -47,7 +47,7 @@ class Gathering:
 
     def add(self, rows: Sequence[Sequence[Any]], raw: Sequence[Any]) -> None:
         """Take one page; ``raw`` holds the same rows as the venue spelled them."""
-        first, last = _ms(self.start), _ms(self.end)
+        first, last = stamp_ms(self.start), stamp_ms(self.end)
         for row, spelled in zip(rows, raw, strict=True):
             cells = tuple(row[:_CELLS])
             if cells[0] is not None and not first <= cells[0] < last:
@@ -97,7 +97,8 @@ class Gathering:
         return Finding(rule, severity, self.symbol, first, f"{self.venue}: {reason}", last, len(stamps))
 
 
-def _ms(at: datetime) -> int:
+def stamp_ms(at: datetime) -> int:
+    """Return whole milliseconds since 1970."""
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
