@@ -127,7 +127,11 @@ def read_history(
         daily=daily,
         expected={s: _expected_closes(instruments[s], daily, end) for s in symbols},
         provenance=Provenance(
-            feed, bool(bars["simulated"].any()), _by_symbol(bars, "adjustment"), _by_symbol(bars, "vintage")
+            feed,
+            bool(bars["simulated"].any()),
+            _by_symbol(bars, "adjustment"),
+            _by_symbol(bars, "vintage"),
+            sum(int((frame["state"] == "imputed").sum()) for frame in (bars, daily)),
         ),
         inputs=tuple(_input(table, rows, at, end) for table, rows in versions.items()),
         corrected=corrected,

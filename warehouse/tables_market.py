@@ -21,6 +21,7 @@ _BAR = (
     _SOURCE,
     Column("venue", "VARCHAR", "name", "Where the instrument traded."),
     _VINTAGE,
+    Column("state", "VARCHAR", "final | provisional | imputed", "How complete the bar is.", nullable=False),
     _SIMULATED,
 )
 

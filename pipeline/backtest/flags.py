@@ -56,6 +56,9 @@ def flags_of(
     flags += _no_bars(simulation.symbols, has_bar, universe)
     flags += _halt(simulation, rules)
     flags += _prices(assets, provenance)
+    if provenance.imputed:
+        text = _counted(provenance.imputed, "bar is imputed, not traded", "bars are imputed, not traded")
+        flags.append(Flag("imputed", provenance.imputed, text))
     flags += [
         Flag(name, simulation.counters[name], _counted(simulation.counters[name], *texts))
         for name, texts in _COUNTED.items()

@@ -133,12 +133,15 @@ class Provenance:
         By symbol: ``raw``, ``split`` or ``split_dividend``.
     vintage
         By symbol: ``as_published`` or ``latest_revision``.
+    imputed
+        How many of the bars are imputed.
     """
 
     source: str
     simulated: bool
     adjustment: Mapping[str, str] = field(default_factory=dict)
     vintage: Mapping[str, str] = field(default_factory=dict)
+    imputed: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,7 +122,8 @@ def _with_instrument(
 def _our_bars(entry: BarFile, path: Path) -> pl.DataFrame:
     from pipeline.market.bars import BAR_SCHEMA, conform_bars
 
-    return conform_bars(read_columns(path, list(BAR_SCHEMA), kind=entry.kind(path.name)))
+    required = [name for name in BAR_SCHEMA if name != "state"]
+    return conform_bars(read_columns(path, required, kind=entry.kind(path.name), optional=("state",)))
 
 
 def _rows(entry: BarFile, path: Path, name: str) -> pl.DataFrame:
@@ -162,6 +163,7 @@ def _labelled(rows: pl.DataFrame, entry: BarFile, instruments: Mapping[str, Inst
         pl.col("symbol").replace_strict(venues, default=None, return_dtype=pl.String).alias("venue"),
         adjustment=pl.lit(entry.adjustment),
         vintage=pl.lit(entry.vintage),
+        state=pl.lit("final"),
         simulated=pl.lit(value=False),
     )
 

@@ -121,6 +121,8 @@ def test_flags_name_what_is_simulated_missing_revised_and_uncapped(context):
     full = run(context, provenance=Provenance("files", simulated=False, adjustment={"E1": "split_dividend"}))
     assert flag(full, "dividends") is None
     assert flag(full, "adjusted_prices") == "E1"
+    assert flag(full, "imputed") is None
+    assert flag(run(context, provenance=Provenance("files", simulated=False, imputed=3)), "imputed") == 3
 
 
 def test_symbols_without_bars_are_named_with_the_share_of_decisions(context):
