@@ -32,7 +32,7 @@ MOST_GAPS = 20
 REVISED_FOR = timedelta(days=365)
 """How far back before its newest period a macro series is asked for again, because values are revised."""
 MOMENT = timedelta(microseconds=1)
-_COLUMNS = ("symbol", "ts", "close", "venue", "covered_minutes")
+_COLUMNS = ("symbol", "ts", "close", "venue", "covered_minutes", "state")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _stored(table: Table, columns: Sequence[str], feed: str, warehouse: Warehous
     import polars as pl
 
     if not warehouse.path.exists():
-        texts = ("symbol", "series", "venue")
+        texts = ("symbol", "series", "venue", "state")
         kinds = {"ts": pl.Datetime("us", "UTC"), "close": pl.Float64(), "covered_minutes": pl.Int32()}
         return pl.DataFrame(schema={c: pl.String() if c in texts else kinds[c] for c in columns})
     warehouse.migrate()

@@ -8,6 +8,8 @@ from fractions import Fraction
 
 import polars as pl
 
+from pipeline.market.bars import BarState
+
 TOLERANCE = 0.01
 """Relative change of a close from which the whole history counts as restated."""
 _ALIKE = 0.005
@@ -43,11 +45,13 @@ def restated(stored: pl.DataFrame, fetched: pl.DataFrame) -> dict[str, Restated]
     Parameters
     ----------
     stored, fetched
-        Columns ``symbol, ts, close, venue, covered_minutes``.  Only bars of one venue and of equal coverage
-        are compared: another venue has other prices, and a bar that was partial may end elsewhere.
+        Columns ``symbol, ts, close, venue, covered_minutes, state``.  Only final bars of one venue and of
+        equal coverage are compared: another venue has other prices, and what was partial or provisional may
+        end elsewhere.
     """
     key = ["symbol", "ts", "venue", "covered_minutes"]
-    both = fetched.join(stored.select(*key, was="close"), on=key, nulls_equal=True)
+    final = stored.filter(pl.col("state") == BarState.FINAL)
+    both = fetched.join(final.select(*key, was="close"), on=key, nulls_equal=True)
     ratios = both.with_columns(ratio=pl.col("close") / pl.col("was"))
     moved = ratios.filter((pl.col("ratio") - 1.0).abs() > TOLERANCE)
     return {str(symbol): _of(rows["ratio"].sort().to_list()) for (symbol,), rows in moved.group_by("symbol")}

@@ -74,10 +74,10 @@ def open_source(
     if name in LIVE or name == "venues":
         path = root / (venues if name == "venues" else f"configs/sources/{name}.yaml")
         return _live(path, root=root, instruments=instruments, environ=environ or {}, clock=clock)
-    from resources.venues.registry import REFUSED, refusal
+    from resources.venues.registry import REFUSED, refuse
 
     if name in REFUSED:
-        raise refusal(name)
+        refuse(name)
     raise ComponentNotFoundError(
         "no such market source",
         field="source",

@@ -6,23 +6,31 @@ installed and says of itself that it is a venue, never any module, so that setti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
 
 from pipeline.errors import ComponentNotFoundError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from resources.clock import Clock
     from resources.market.live_settings import VenueSettings
+    from resources.venues.patience import Patience
     from resources.venues.port import BarVenue, SeriesVenue
 
     Venue: TypeAlias = BarVenue | SeriesVenue
 
 GROUP = "eightbells.venues"
-REFUSED = {"schwab": "a person must sign in with a browser every week, which no unattended desk can"}
+REFUSED = ("schwab",)
+"""Kinds that are known by name and never open."""
 EXCHANGES = frozenset({"ccxt"})
 """Kinds whose bars are the venue's own closed bars: known at the close, without a vendor's delay."""
+
+EXCHANGE_SPACING_S = 0.2
+"""Pace of public requests that every exchange bears, seconds, but for those of `SLOWER_S`."""
+SLOWER_S = {"kraken": 1.0}
+ALPACA_SPACING_S = 0.3
+"""Pace: a free account may ask 200 times a minute."""
 
 
 class OpenVenue(Protocol):
@@ -56,22 +64,17 @@ def open_venue(name: str, settings: VenueSettings, *, environ: Mapping[str, str]
     ConfigError
         When the kind takes no such key, or a variable with a key is not set.
     """
-    kind = settings.kind
-    if kind in REFUSED:
-        raise refusal(kind)
-    opener = _BUILT_IN.get(kind) or _installed(kind)
+    if settings.kind in REFUSED:
+        refuse(settings.kind)
+    opener = _BUILT_IN.get(settings.kind) or _installed(settings.kind)
     return opener(name, settings, environ=environ, clock=clock)
 
 
-def refusal(kind: str) -> ConfigError:
-    """Return the error that says why a kind is not offered."""
-    return ConfigError(
-        f"{kind} is not offered: {REFUSED[kind]}",
-        field="kind",
-        value=kind,
-        constraint=f"one of {', '.join(kinds())}",
-        fix="take alpaca or yahoo",
-    )
+def refuse(kind: str) -> NoReturn:
+    """Raise the error that says why a kind of `REFUSED` is not offered."""
+    from resources.venues.schwab import open_schwab
+
+    {"schwab": open_schwab}[kind]()
 
 
 def kinds() -> tuple[str, ...]:
@@ -79,27 +82,6 @@ def kinds() -> tuple[str, ...]:
     from importlib.metadata import entry_points
 
     return (*_BUILT_IN, *sorted(point.name for point in entry_points(group=GROUP)))
-
-
-def secret(settings: VenueSettings, which: str, environ: Mapping[str, str]) -> str:
-    """Return the value of the variable that ``key_env`` or ``secret_env`` names.
-
-    Raises
-    ------
-    ConfigError
-        When the settings name none, or it is not set.
-    """
-    variable = getattr(settings, which)
-    if variable is None or not environ.get(variable, "").strip():
-        raise ConfigError(
-            "a venue's key is missing",
-            field=which if variable is None else variable,
-            constraint=f"the name of a variable under {which}"
-            if variable is None
-            else "a variable that is set",
-            fix=f"write {which}: ITS_NAME" if variable is None else f"export {variable}=...",
-        )
-    return environ[variable].strip()
 
 
 def _installed(kind: str) -> OpenVenue:
@@ -117,4 +99,74 @@ def _installed(kind: str) -> OpenVenue:
     return next(iter(found)).load()
 
 
-_BUILT_IN: dict[str, Callable[..., Venue]] = {}
+def _ccxt(name: str, settings: VenueSettings, *, environ: Mapping[str, str], clock: Clock) -> BarVenue:  # noqa: ARG001 - as `OpenVenue`
+    from resources.venues.ccxt_venue import CcxtVenue
+
+    _require_taken(name, settings, "symbols")
+    pace = _patience(settings, clock, SLOWER_S.get(name, EXCHANGE_SPACING_S))
+    return CcxtVenue(name, symbols=settings.symbols, patience=pace, base_url=settings.base_url)
+
+
+def _alpaca(name: str, settings: VenueSettings, *, environ: Mapping[str, str], clock: Clock) -> BarVenue:
+    from resources.venues.alpaca_venue import AlpacaVenue
+
+    _require_taken(name, settings, "symbols", "key_env", "secret_env", options={"market", "feed"})
+    named = {"key_env": settings.key_env, "secret_env": settings.secret_env, **settings.options}
+    return AlpacaVenue(
+        patience=_patience(settings, clock, ALPACA_SPACING_S),
+        environ=environ,
+        symbols=settings.symbols,
+        base_url=settings.base_url,
+        **{key: value for key, value in named.items() if value is not None},  # ty: ignore[invalid-argument-type]
+    )
+
+
+def _yahoo(name: str, settings: VenueSettings, *, environ: Mapping[str, str], clock: Clock) -> BarVenue:  # noqa: ARG001 - as `OpenVenue`
+    from resources.venues.yahoo import BASE_URL, SPACING_S, YahooVenue
+
+    _require_taken(name, settings, "symbols")
+    pace = _patience(settings, clock, SPACING_S)
+    return YahooVenue(pace, base_url=settings.base_url or BASE_URL, names=settings.symbols)
+
+
+def _fred(name: str, settings: VenueSettings, *, environ: Mapping[str, str], clock: Clock) -> SeriesVenue:
+    from resources.venues.fred import BASE_URL, KEY_ENV, SPACING_S, FredVenue
+
+    _require_taken(name, settings, "key_env", options=None)
+    return FredVenue(
+        _patience(settings, clock, SPACING_S),
+        api_key_env=settings.key_env or KEY_ENV,
+        environ=environ,
+        base_url=settings.base_url or BASE_URL,
+        releases={series: str(rule) for series, rule in settings.options.items()},
+    )
+
+
+def _patience(settings: VenueSettings, clock: Clock, spacing_s: float) -> Patience:
+    from resources.venues.patience import Patience
+
+    return Patience(clock, spacing_s=spacing_s if settings.spacing_s is None else settings.spacing_s)
+
+
+def _require_taken(
+    name: str, settings: VenueSettings, *taken: str, options: Collection[str] | None = ()
+) -> None:
+    """Refuse keys that this kind does not read; options None: any."""
+    given = [key for key in ("symbols", "key_env", "secret_env") if getattr(settings, key)]
+    idle = [key for key in given if key not in taken]
+    idle += [f"options.{key}" for key in settings.options if options is not None and key not in options]
+    if idle:
+        raise ConfigError(
+            f"a venue of kind {settings.kind} does not read this key",
+            field=f"venues.{name}.{idle[0]}",
+            constraint=f"keys {', '.join(('base_url', 'spacing_s', *taken))}",
+            fix="take it out",
+        )
+
+
+_BUILT_IN: dict[str, Callable[..., Venue]] = {
+    "ccxt": _ccxt,
+    "alpaca": _alpaca,
+    "yahoo": _yahoo,
+    "fred": _fred,
+}

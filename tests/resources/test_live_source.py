@@ -60,9 +60,8 @@ def test_a_bar_whose_last_hour_has_not_come_is_held_back_for_an_hour():
     late = datetime(2024, 7, 3, 7, tzinfo=UTC)
     labels = []
     for now in (soon, soon + timedelta(hours=1)):
-        source = live_source(
-            {"bars": {"BTC/USD": COIN}}, {"first": venue(now=now, lacks=lambda at: at == late)}
-        )
+        fake = venue(now=now, lacks=lambda at: at == late)
+        source = live_source({"bars": {"BTC/USD": COIN}}, {"first": fake})
         labels.append(source.bars("h4", START, now, now=now).frame["ts"].max().hour)
     assert labels == [0, 4]
 
