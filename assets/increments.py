@@ -80,19 +80,19 @@ def fetch_bars(
     stored = _stored(table, _COLUMNS, source.feed, warehouse)
     first, last = max(window[0], source.history.start), min(window[1], source.history.until(window[1]))
     if last <= first:
-        return _nothing()
+        return _nothing(table)
     expected = source.expected(timeframe, first, last, now=now)
     plan = plan_bars(stored, expected, Window(first, last))
     held = set(stored["symbol"].unique())
     if not plan.asked:
-        return replace(_nothing(), findings=_left(plan))
+        return replace(_nothing(table), findings=_left(plan))
     try:
         fetched = source.bars(timeframe, *window, now=now, asked=plan.asked)
     except SourceError as error:
         if not (allow_stale and held):
             raise
         lost = tuple(_unreachable(symbol, error.what) for symbol in plan.asked)
-        return replace(_nothing(), findings=_lenient(lost, held))
+        return replace(_nothing(table), findings=_lenient(lost, held))
     fetched = _from_one_venue(stored, fetched)
     fetched = _refreshed(source, timeframe, stored, fetched, now=now)
     known = _without_leading_gaps(stored, fetched, plan.asked, reaches_now=window[1] >= now)
@@ -119,14 +119,14 @@ def fetch_macro(
     held = set(stored["series"].unique())
     asked = {name: windows for name in source.series() if (windows := plan_series(stored, name, window))}
     if not asked:
-        return _nothing()
+        return _nothing(MACRO)
     try:
         fetched = source.macro(*window, now=now, asked=asked)
     except SourceError as error:
         if not (allow_stale and held):
             raise
         lost = tuple(_unreachable(name, error.what) for name in asked)
-        return replace(_nothing(), findings=_lenient(lost, held))
+        return replace(_nothing(MACRO), findings=_lenient(lost, held))
     return replace(fetched, findings=_lenient(fetched.findings, held)) if allow_stale else fetched
 
 
@@ -324,7 +324,8 @@ def _lenient(findings: Sequence[Finding], held: Collection[str]) -> tuple[Findin
     )
 
 
-def _nothing() -> Fetched:
-    from pipeline.market.bars import BAR_SCHEMA, GAP_SCHEMA, QUARANTINE_SCHEMA, empty
+def _nothing(table: Table) -> Fetched:
+    from pipeline.market.bars import BAR_SCHEMA, GAP_SCHEMA, MACRO_SCHEMA, QUARANTINE_SCHEMA, empty
 
-    return Fetched(empty(BAR_SCHEMA), empty(QUARANTINE_SCHEMA), (), empty(GAP_SCHEMA))
+    columns = MACRO_SCHEMA if table is MACRO else BAR_SCHEMA
+    return Fetched(empty(columns), empty(QUARANTINE_SCHEMA), (), empty(GAP_SCHEMA))

@@ -1,4 +1,4 @@
-"""An update asks for what is not stored, notices a history that was told anew, and stores all of it or nothing."""
+"""An update asks for what is not stored, notices a history told anew, and stores all of it or nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
