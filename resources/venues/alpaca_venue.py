@@ -151,7 +151,7 @@ class AlpacaVenue:
             [bar for bar, keep in zip(raw, wanted, strict=True) if keep],
         )
         server_time = self._bars_client.server_time
-        skew = skew_finding(server_time, self._patience.clock.now(), symbol, self.name)
+        skew = skew_finding(server_time, self._bars_client.answered_at, symbol, self.name)
         findings = (*gathering.findings(), *([skew] if skew else []))
         feed = f" {self._feed}" if self._market == "stocks" else ""
         source = f"alpaca {self._market}{feed} {told} {length}"
