@@ -69,8 +69,9 @@ def update_bars(
     A source that asks others is asked for what is missing, and for the newest stored bars again; see
     `assets.increments`.  ``allow_stale`` goes on with stored rows where a symbol cannot be had.
 
-    A bar made of fewer minutes than the stored one is a loss at the source and no correction: it is set
-    aside by the rule ``less_complete``, and what is stored stays.
+    A final bar replaces a provisional or an imputed one.  A bar less complete than the stored one (imputed
+    or provisional where that is final, or made of fewer minutes) is a loss at the source and no correction:
+    it is set aside by the rule ``less_complete``, and what is stored stays.
     """
     import polars as pl
 
@@ -157,27 +158,33 @@ def _without_losses(
     market: MarketSource,
     warehouse: Warehouse,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split bars into those to store and, as rows of quarantine, those that cover less than is stored."""
+    """Split bars into those to store and, as rows of quarantine, those less complete than what is stored."""
     import polars as pl
 
+    from pipeline.market.bars import BarState
     from pipeline.market.quarantine import quarantine
 
     key = ("symbol", "ts")
-    less = pl.col("covered_minutes") < pl.col("stored_minutes")
+    grade, stored_grade = (pl.col(name).cast(pl.Enum(BarState)) for name in ("state", "stored_state"))
+    fewer = pl.col("covered_minutes") < pl.col("stored_minutes")
+    less = (grade < stored_grade) | ((grade == stored_grade) & fewer)
     if warehouse.path.exists() and bars.height:
         first, last = bars.select(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")).row(0)
         warehouse.migrate()
         stored = warehouse.as_of(
             table,
             where={"feed": market.feed},
-            columns=(*key, "covered_minutes"),
+            columns=(*key, "covered_minutes", "state"),
             start=first,
             end=last + MOMENT,
-        ).rename({"covered_minutes": "stored_minutes"})
+        ).rename({"covered_minutes": "stored_minutes", "state": "stored_state"})
     else:
-        stored = bars.select(*key, stored_minutes="covered_minutes").clear()
+        stored = bars.select(*key, stored_minutes="covered_minutes", stored_state="state").clear()
     joined = bars.join(stored, on=key, how="left", maintain_order="left")
-    text = pl.format("covers {} minutes, {} are stored", "covered_minutes", "stored_minutes")
+    text = pl.format(
+        "{} and covers {} minutes, stored are {} minutes, {}",
+        *("state", "covered_minutes", "stored_minutes", "stored_state"),
+    )
     # One chunk: formatting a filtered frame of several has panicked inside polars 2.1.
     poorer = (
         joined.filter(less)
