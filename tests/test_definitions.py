@@ -151,7 +151,7 @@ def test_assets_that_fetch_retry_and_wait_for_no_other_run(definitions):
     for name in sorted(MONTHLY - {"features/h4"}):
         op = definitions.resolve_assets_def(dg.AssetKey(name.split("/"))).op
         assert op.pool is None, (
-            "no source of today asks a venue; a run that waits for a place cannot be stopped"
+            "each adapter keeps its own pace; a run that waits for a place cannot be stopped"
         )
         assert op.retry_policy.max_retries == 3
         assert op.retry_policy.backoff == dg.Backoff.EXPONENTIAL

@@ -1,5 +1,6 @@
 """The source over venues: closed bars only, one failure stops nobody, and every row says who delivered it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA
+from resources.clock import SimulatedClock
 from resources.market.live import LiveSource
 from resources.market.live_settings import LiveSettings, SeriesRows, SymbolBars, VenueSettings
 from resources.market.port import Window
 from resources.market.registry import LIVE, open_source
+from resources.venues.registry import open_venue
 from tests.support.fake_venues import INSTRUMENTS, FakeBars, FakeSeries, live_source
 
 ROOT = Path(__file__).parents[2]
@@ -273,3 +276,42 @@ def _instruments():
     from pipeline.config.instruments import Instrument
 
     return {**INSTRUMENTS, "QQQ": Instrument(**{**INSTRUMENTS["SPY"].model_dump(), "symbol": "QQQ"})}
+
+
+def test_the_page_lists_every_key_of_a_live_file():
+    page = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8").split("## Sources that ask venues")[1]
+    table = "".join(line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `"))
+    shown = {*re.findall(r"[a-z_]+", table), *re.findall(r"`([a-z]+)`", page)}
+    for model in (LiveSettings, VenueSettings, SymbolBars):
+        assert set(model.model_fields) <= shown | {"bars", "series"}
+    assert all(name in page for name in SeriesRows.model_fields)
+
+
+def test_a_key_in_the_place_of_its_name_is_refused_without_being_shown(tmp_path):
+    text = (ROOT / "configs/sources/fred.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "fred.yaml"
+    path.write_text(text.replace("FRED_API_KEY", "PKA1B2C3D4E5F6G7H8I9"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        open_source("venues", root=ROOT, data_dir=None, instruments=_instruments(), venues=path)
+    assert "A1B2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("yahoo", {"key_env": "A_KEY"}),
+        ("ccxt", {"secret_env": "A_KEY"}),
+        ("fred", {"symbols": {"A": "B"}}),
+        ("alpaca", {"options": {"colour": "blue"}}),
+    ],
+)
+def test_a_venue_refuses_a_key_that_it_does_not_read(kind, key):
+    with pytest.raises(ConfigError, match="does not read this key"):
+        open_venue("binance", VenueSettings(kind=kind, **key), environ={}, clock=SimulatedClock(NOW))
+
+
+def test_missing_keys_are_a_mistake_of_the_settings_when_nobody_else_delivers():
+    source = open_source("alpaca", root=ROOT, data_dir=None, instruments=_instruments(), environ={})
+    with pytest.raises(ConfigError, match="APCA_API_KEY_ID") as caught:
+        source.bars("h4", START, NOW, now=NOW)
+    assert caught.value.exit_code == 1
