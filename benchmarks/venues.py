@@ -26,7 +26,7 @@ from resources.market.mapping import LENGTHS
 from resources.venues.alpaca_venue import AlpacaVenue
 from resources.venues.ccxt_venue import CcxtVenue
 from resources.venues.patience import LONGEST_WAIT_S, Patience
-from resources.venues.port import BarVenue, Length
+from resources.venues.port import BarVenue, Length, VenueBars
 from tests.support.loopback.alpaca import Alpaca
 from tests.support.loopback.exchanges import Binance, Coinbase, Exchange, Kraken
 from tests.support.loopback.faults import LINE, ROWS, FaultPlan
@@ -38,6 +38,9 @@ FAULTY = 0.4
 SPACING_S = 0.5
 TIMEOUT_S = 1.0
 RETRY_AFTER_S = 3
+QUICK = tuple(kind for kind in LINE + ROWS if kind != "slow")
+KINDS = (*QUICK, *QUICK, *QUICK, "slow")
+"""A slow answer costs a real second, the others nothing: it is drawn a third as often."""
 HOLE = (NOW - timedelta(days=9), NOW - timedelta(days=8, hours=20))
 SEED = 20240310
 
@@ -124,6 +127,11 @@ class Outcome:
     kinds: Counter[str] = field(default_factory=Counter)
 
 
+def closed_by(clock: Watched, told: VenueBars) -> datetime:
+    """Return the instant up to which bars are closed by both clocks."""
+    return min(clock.now(), told.server_time or clock.now())
+
+
 class Keeper:
     """Keeps the bars of one venue: closed ones, whole ones, from the newest on."""
 
@@ -152,7 +160,7 @@ class Keeper:
         finally:
             self.outcome.longest_update_s = max(self.outcome.longest_update_s, self.clock.monotonic() - begun)
         self.outcome.clock_findings += any(f.rule == "clock_skew" for f in told.findings)
-        now = min(self.clock.now(), told.server_time or self.clock.now())
+        now = closed_by(self.clock, told)
         stamps = [at for at in told.rows["open_at"] if at is not None]
         self.outcome.duplicates += len(stamps) - len(set(stamps))
         broken.clear()
@@ -206,7 +214,7 @@ def run(requests: int, *, seed: int = SEED, make: Maker = venue_of, spacing_s: f
             server = LoopbackServer(
                 feed.fake(histories),
                 clock=clock,
-                faults=FaultPlan(rate=FAULTY, kinds=LINE + ROWS, seed=seed + number),
+                faults=FaultPlan(rate=FAULTY, kinds=KINDS, seed=seed + number),
                 skew=feed.skew,
                 slow_s=TIMEOUT_S + 0.3,
                 retry_after_s=RETRY_AFTER_S,

@@ -150,7 +150,8 @@ class CcxtVenue:
         market = self._market(symbol, length)
         now = self._patience.clock.now()
         step = LENGTHS[length]
-        gathering = Gathering(symbol, self._name, start, end)
+        recent = self._facts.walk == "recent"
+        gathering = Gathering(symbol, self._name, start, end, told_window=not recent)
         answered_at, server_time = now, None
         for rows, raw in self._pages(market, length, start, min(end, now + step)):
             gathering.add(rows, raw)
@@ -160,7 +161,7 @@ class CcxtVenue:
         findings = [*gathering.findings()]
         skew = skew_finding(server_time, answered_at, symbol, self._name)
         findings += [skew] if skew else []
-        if self._facts.walk == "recent" and start < now - SURE_REACH * step:
+        if recent and start < now - SURE_REACH * step:
             findings += self._cut(symbol, start, end, gathering.first(), step)
         source = f"{self._name} {market} {length}, {self._address()}"
         return VenueBars(gathering.frame(), "raw", source, server_time, tuple(findings))

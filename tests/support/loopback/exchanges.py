@@ -78,7 +78,7 @@ class Exchange(ABC):
         asked = [request.query.get(name, "") for name in ("symbol", "symbols", "pair")]
         series = " ".join([request.path, *asked])
         before = [again(at) for at in self._before.get(series, [])]
-        if bars:
+        if bars and request.fault != "repeated":
             self._before[series] = [bar.at for bar in bars]
         told = list(bars)
         if request.fault == "repeated":
