@@ -142,7 +142,8 @@ def test_whatever_feeds_a_decision_is_guarded_by_blocking_checks(definitions):
         assert spec.blocking
     bars = {"all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time"}
     assert guarded["market/ohlcv_h4"] == guarded["market/ohlcv_daily"] == bars
-    assert guarded["market/macro"] == guarded["features/h4"] == {"no_duplicates", "no_nan", "known_in_time"}
+    assert guarded["features/h4"] == {"no_duplicates", "no_nan", "known_in_time"}
+    assert guarded["market/macro"] == {"all_read", *guarded["features/h4"]}
     assert guarded["backtest/runs"] >= {"finite_nav", "has_trades"}
 
 

@@ -38,6 +38,7 @@ class Venue:
     """A source that delivers whatever frame it was handed."""
 
     feed = "venue"
+    incremental = None
 
     def __init__(self):
         self.frame = empty(BAR_SCHEMA)
