@@ -23,6 +23,7 @@ BAR_CHECKS = ("all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "f
 UNREAD = frozenset({"unreadable", "unknown_symbol"})
 """Rules of findings about a whole file or symbol that the source had to leave out."""
 MACRO_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
+ACTION_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 

@@ -73,6 +73,19 @@ class OnlySymbols:
         """Return the source's macro series: they are no symbols."""
         return self._source.macro(start, end, now=now)
 
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the source's corporate actions of the chosen symbols; what names no symbol stays."""
+        import polars as pl
+
+        whole = self._source.actions(start, end, now=now)
+        ours = pl.col("symbol").is_in(list(self._symbols))
+        return replace(
+            whole,
+            frame=whole.frame.filter(ours),
+            quarantined=whole.quarantined.filter(ours | pl.col("symbol").is_null()),
+            findings=tuple(f for f in whole.findings if f.symbol is None or f.symbol in self._symbols),
+        )
+
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return the source's planted regimes."""
         return self._source.truth(start, end, now=now)

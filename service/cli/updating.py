@@ -111,9 +111,10 @@ def _work(
 ) -> list[tuple[Table, Callable[[], Ingested]]]:
     from functools import partial
 
+    from assets.actions import update_actions
     from assets.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from assets.manifests import manifest_for
-    from warehouse.tables import MACRO, TRUTH
+    from warehouse.tables import CORPORATE_ACTIONS, MACRO, TRUTH
 
     def bound(update: Callable[..., Ingested], table: Table, *arguments: object) -> Callable[[], Ingested]:
         manifest = manifest_for(table, desk.loaded, now)
@@ -124,6 +125,7 @@ def _work(
     work = [(table, bound(update_bars, table, timeframe)) for timeframe, table in BAR_TABLES.items()]
     if not bars_only:
         work.append((MACRO, bound(update_macro, MACRO)))
+        work.append((CORPORATE_ACTIONS, bound(update_actions, CORPORATE_ACTIONS)))
         if market.simulated:
             work.append((TRUTH, bound(update_truth, TRUTH)))
     return work
