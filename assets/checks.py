@@ -23,6 +23,7 @@ BAR_CHECKS = ("all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "f
 UNREAD = frozenset({"unreadable", "unknown_symbol", "unreachable", "no_bars"})
 """Rules of findings about a whole file, symbol or series that the source had to leave out."""
 MACRO_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
+ACTION_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 

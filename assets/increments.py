@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
-    from resources.market.port import IncrementalSource, Timeframe
+    from resources.market.port import IncrementalSource, MarketSource, Timeframe
     from warehouse.store import Warehouse
     from warehouse.table import Table
 
@@ -128,6 +128,31 @@ def fetch_macro(
         lost = tuple(_unreachable(name, error.what) for name in asked)
         return replace(_nothing(MACRO), findings=_lenient(lost, held))
     return replace(fetched, findings=_lenient(fetched.findings, held)) if allow_stale else fetched
+
+
+def fetch_actions(
+    source: MarketSource, window: tuple[datetime, datetime], *, now: datetime, allow_stale: bool
+) -> Fetched:
+    """Fetch the corporate actions of the window: few rows, so all of them each time.
+
+    Raises
+    ------
+    SourceError
+        When nobody could be had, unless ``allow_stale``.
+    """
+    from pipeline.market.actions import ACTION_SCHEMA
+    from pipeline.market.bars import empty
+
+    symbols = source.instruments() if allow_stale else ()
+    try:
+        fetched = source.actions(*window, now=now)
+    except SourceError as error:
+        if not allow_stale:
+            raise
+        lost = _unreachable(source.feed, error.what)
+        nothing = replace(_nothing(MACRO), frame=empty(ACTION_SCHEMA))
+        return replace(nothing, findings=_lenient((lost,), (source.feed,)))
+    return replace(fetched, findings=_lenient(fetched.findings, symbols))
 
 
 def plan_bars(stored: pl.DataFrame, expected: Mapping[str, pl.DataFrame], window: Window) -> Plan:

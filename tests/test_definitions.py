@@ -16,11 +16,21 @@ from resources.clock import SimulatedClock
 from resources.warehouse import WarehouseResource
 from tests.support.desk import NOW, builder, compose, desk_at
 from warehouse.store import Warehouse
-from warehouse.tables import EQUITY, FEATURES_H4, MACRO, OHLCV_DAILY, OHLCV_H4, RUNS, TRUTH
+from warehouse.tables import (
+    CORPORATE_ACTIONS,
+    EQUITY,
+    FEATURES_H4,
+    MACRO,
+    OHLCV_DAILY,
+    OHLCV_H4,
+    RUNS,
+    TRUTH,
+)
 
 ROOT = Path(__file__).parents[1]
-TABLES = {"/".join(t.asset_key): t for t in (OHLCV_H4, OHLCV_DAILY, MACRO, TRUTH, FEATURES_H4, RUNS, EQUITY)}
-MONTHLY = {"market/ohlcv_h4", "market/ohlcv_daily", "market/macro", "market/truth", "features/h4"}
+HISTORY = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, FEATURES_H4)
+TABLES = {"/".join(t.asset_key): t for t in (*HISTORY, RUNS, EQUITY)}
+MONTHLY = {"/".join(t.asset_key) for t in HISTORY}
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +154,8 @@ def test_whatever_feeds_a_decision_is_guarded_by_blocking_checks(definitions):
     assert guarded["market/ohlcv_h4"] == guarded["market/ohlcv_daily"] == bars
     assert guarded["features/h4"] == {"no_duplicates", "no_nan", "known_in_time"}
     assert guarded["market/macro"] == {"all_read", *guarded["features/h4"]}
+    actions = {"all_read", "no_duplicates", "no_nan", "known_in_time"}
+    assert guarded["market/corporate_actions"] == actions
     assert guarded["backtest/runs"] >= {"finite_nav", "has_trades"}
 
 
