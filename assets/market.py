@@ -58,7 +58,16 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         """
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(OHLCV_H4, settings, now, context=context)
-        done = update_bars("h4", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_bars(
+            "h4",
+            window,
+            market=market,
+            warehouse=warehouse,
+            now=now,
+            manifest=manifest,
+            allow_stale=stale,
+        )
         return bars_result(
             context, "h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings
         )
@@ -77,7 +86,16 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         """
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(OHLCV_DAILY, settings, now, context=context)
-        done = update_bars("daily", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_bars(
+            "daily",
+            window,
+            market=market,
+            warehouse=warehouse,
+            now=now,
+            manifest=manifest,
+            allow_stale=stale,
+        )
         return bars_result(
             context, "daily", done, window, market=market, warehouse=warehouse, now=now, settings=settings
         )
@@ -96,7 +114,10 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         """
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(MACRO, settings, now, context=context)
-        done = update_macro(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_macro(
+            window, market=market, warehouse=warehouse, now=now, manifest=manifest, allow_stale=stale
+        )
         return macro_result(context, done, window, market=market, warehouse=warehouse)
 
     @_history(CORPORATE_ACTIONS, ACTION_CHECKS, months)
@@ -113,7 +134,10 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         """
         window, now = context.partition_time_window, clock.now()
         manifest = manifest_for(CORPORATE_ACTIONS, settings, now, context=context)
-        done = update_actions(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_actions(
+            window, market=market, warehouse=warehouse, now=now, manifest=manifest, allow_stale=stale
+        )
         return actions_result(context, done, window, market=market, warehouse=warehouse)
 
     @_history(TRUTH, ("no_duplicates",), months)

@@ -40,6 +40,7 @@ def _bars(name: str, description: str, label: str) -> Table:
         key=("feed", "symbol", "ts"),
         time="ts",
         block=("feed", "symbol"),
+        grades=("state", ("imputed", "provisional", "final")),
     )
 
 

@@ -66,6 +66,8 @@ class FilesSource:
         When a symbol of the mapping has no instrument.
     """
 
+    incremental = None
+
     def __init__(
         self, mapping: FilesMapping, base: Path, instruments: Mapping[str, Instrument], *, feed: str = "files"
     ) -> None:

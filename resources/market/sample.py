@@ -36,6 +36,7 @@ class SampleSource:
 
     feed = "sample"
     simulated = True
+    incremental = None
 
     def __init__(self, parameters: WorldParameters, instruments: Mapping[str, Instrument]) -> None:
         self._parameters = parameters

@@ -102,6 +102,7 @@ class Damaged:
     alter_actions: Callable[[Fetched], Fetched] = lambda fetched: fetched
     history: Window = field(init=False)
     calls: int = 0
+    incremental = None
 
     def __post_init__(self) -> None:
         self.history = self.source.history

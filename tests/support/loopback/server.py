@@ -175,6 +175,7 @@ class _Line(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together, or the line waits 40 ms for an acknowledgement
     server_of: LoopbackServer
 
     def do_GET(self) -> None:
