@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, rows_by_month
-from assets.increments import fetch_actions
+from assets.increments import lenient
 from assets.ingest import Ingested
+from pipeline.errors import SourceError
+from resources.market.port import Fetched
 from warehouse.tables import CORPORATE_ACTIONS, QUARANTINE
 
 if TYPE_CHECKING:
@@ -35,12 +38,12 @@ def update_actions(
 ) -> Ingested:
     """Append the splits and dividends whose ex-date lies in ``window`` (end exclusive).
 
-    A corrected action is a new version known from now on.  ``allow_stale`` goes on with stored rows where a
-    venue cannot be had.
+    A corrected action is a new version known from now on.  ``allow_stale`` goes on with what is stored where
+    a symbol cannot be had.
     """
     import polars as pl
 
-    fetched = fetch_actions(market, window, now=now, allow_stale=allow_stale)
+    fetched = _fetched(window, market=market, now=now, allow_stale=allow_stale)
     feed = pl.lit(market.feed).alias("feed")
     if fetched.quarantined.height:
         warehouse.append(QUARANTINE, fetched.quarantined.with_columns(feed))
@@ -85,6 +88,25 @@ def actions_result(
             checks.known_in_time(_too_early(stored)),
         ],
     )
+
+
+def _fetched(
+    window: tuple[datetime, datetime], *, market: MarketSource, now: datetime, allow_stale: bool
+) -> Fetched:
+    """Ask the source; with ``allow_stale`` what cannot be had is a warning."""
+    from pipeline.market.actions import ACTION_SCHEMA
+    from pipeline.market.bars import GAP_SCHEMA, QUARANTINE_SCHEMA, empty
+    from pipeline.market.findings import Finding, Severity
+
+    if not allow_stale:
+        return market.actions(*window, now=now)
+    try:
+        fetched = market.actions(*window, now=now)
+    except SourceError as error:
+        lost = Finding("unreachable", Severity.ERROR, None, None, error.what)
+        fetched = Fetched(empty(ACTION_SCHEMA), empty(QUARANTINE_SCHEMA), (lost,), empty(GAP_SCHEMA))
+    every = {finding.symbol for finding in fetched.findings}
+    return replace(fetched, findings=lenient(fetched.findings, every))
 
 
 def _too_early(stored: pl.DataFrame) -> int:

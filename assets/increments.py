@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
-    from resources.market.port import IncrementalSource, MarketSource, Timeframe
+    from resources.market.port import IncrementalSource, Timeframe
     from warehouse.store import Warehouse
     from warehouse.table import Table
 
@@ -92,12 +92,12 @@ def fetch_bars(
         if not (allow_stale and held):
             raise
         lost = tuple(_unreachable(symbol, error.what) for symbol in plan.asked)
-        return replace(_nothing(table), findings=_lenient(lost, held))
+        return replace(_nothing(table), findings=lenient(lost, held))
     fetched = _from_one_venue(stored, fetched)
     fetched = _refreshed(source, timeframe, stored, fetched, now=now)
     known = _without_leading_gaps(stored, fetched, plan.asked, reaches_now=window[1] >= now)
     findings = (*known.findings, *_left(plan))
-    return replace(known, findings=_lenient(findings, held) if allow_stale else findings)
+    return replace(known, findings=lenient(findings, held) if allow_stale else findings)
 
 
 def fetch_macro(
@@ -126,33 +126,8 @@ def fetch_macro(
         if not (allow_stale and held):
             raise
         lost = tuple(_unreachable(name, error.what) for name in asked)
-        return replace(_nothing(MACRO), findings=_lenient(lost, held))
-    return replace(fetched, findings=_lenient(fetched.findings, held)) if allow_stale else fetched
-
-
-def fetch_actions(
-    source: MarketSource, window: tuple[datetime, datetime], *, now: datetime, allow_stale: bool
-) -> Fetched:
-    """Fetch the corporate actions of the window: few rows, so all of them each time.
-
-    Raises
-    ------
-    SourceError
-        When nobody could be had, unless ``allow_stale``.
-    """
-    from pipeline.market.actions import ACTION_SCHEMA
-    from pipeline.market.bars import empty
-
-    symbols = source.instruments() if allow_stale else ()
-    try:
-        fetched = source.actions(*window, now=now)
-    except SourceError as error:
-        if not allow_stale:
-            raise
-        lost = _unreachable(source.feed, error.what)
-        nothing = replace(_nothing(MACRO), frame=empty(ACTION_SCHEMA))
-        return replace(nothing, findings=_lenient((lost,), (source.feed,)))
-    return replace(fetched, findings=_lenient(fetched.findings, symbols))
+        return replace(_nothing(MACRO), findings=lenient(lost, held))
+    return replace(fetched, findings=lenient(fetched.findings, held)) if allow_stale else fetched
 
 
 def plan_bars(stored: pl.DataFrame, expected: Mapping[str, pl.DataFrame], window: Window) -> Plan:
@@ -338,7 +313,7 @@ def _unreachable(name: str, reason: str) -> Finding:
     return Finding("unreachable", Severity.ERROR, name, None, reason)
 
 
-def _lenient(findings: Sequence[Finding], held: Collection[str]) -> tuple[Finding, ...]:
+def lenient(findings: Sequence[Finding], held: Collection[str | None]) -> tuple[Finding, ...]:
     """Make warnings of the findings about symbols that could not be had but are stored."""
     from pipeline.market.findings import Severity
 

@@ -153,9 +153,8 @@ def test_whatever_feeds_a_decision_is_guarded_by_blocking_checks(definitions):
     bars = {"all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time"}
     assert guarded["market/ohlcv_h4"] == guarded["market/ohlcv_daily"] == bars
     assert guarded["features/h4"] == {"no_duplicates", "no_nan", "known_in_time"}
-    assert guarded["market/macro"] == {"all_read", *guarded["features/h4"]}
-    actions = {"all_read", "no_duplicates", "no_nan", "known_in_time"}
-    assert guarded["market/corporate_actions"] == actions
+    for read in ("market/macro", "market/corporate_actions"):
+        assert guarded[read] == {"all_read", *guarded["features/h4"]}
     assert guarded["backtest/runs"] >= {"finite_nav", "has_trades"}
 
 

@@ -213,37 +213,13 @@ class LiveSource:
         return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA), vintaged=True)
 
     def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
-        """Return the splits and dividends of equities with an ex-date in the window, known at ``now``.
+        """Return the splits and dividends of its equities that a venue tells; see `asked_actions`."""
+        from resources.market.venue_actions import asked_actions
 
-        Raises
-        ------
-        SourceError, ConfigError
-            As `bars`.
-        """
-        import polars as pl
-
-        from pipeline.market.actions import ACTION_SCHEMA
-        from pipeline.market.bars import GAP_SCHEMA, QUARANTINE_SCHEMA, empty
-        from resources.market.venue_actions import known_actions, told_actions
-
-        frames, aside, findings = [empty(ACTION_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
-        lost: list[NotHadError] = []
-        asked = [s for s in self._settings.bars if self._table[s].asset_class == "equity"]
-        for symbol in asked:
-            names = self._settings.bars[symbol].venues
-            told, venue, failures = told_actions(symbol, names, self._bar_venue, (start, end))
-            if told is not None:
-                rows, bad = known_actions(told, self._table[symbol], venue)
-                frames.append(rows.filter(labels_in([Window(start, end)]), pl.col("known_at") <= now))
-                aside.append(bad)
-            elif failures:
-                lost.append(not_had(symbol, failures))
-                findings.append(_unreachable(symbol, lost[-1]))
-        if lost and len(lost) == len(asked):
-            require_one(lost, self.feed)
-        bad = pl.concat(aside)
-        rows = pl.concat(frames).sort("symbol", "ts", "kind")
-        return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
+        first = max(start, self.history.start)
+        asked = self._settings.bars if first < end else {}
+        venues = {symbol: entry.venues for symbol, entry in asked.items()}
+        return asked_actions(venues, self._table, self._bar_venue, (first, end), now=now, feed=self.feed)
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - the port
         """Return no rows: nothing is planted in markets."""

@@ -315,31 +315,3 @@ def test_missing_keys_are_a_mistake_of_the_settings_when_nobody_else_delivers():
     with pytest.raises(ConfigError, match="APCA_API_KEY_ID") as caught:
         source.bars("h4", START, NOW, now=NOW)
     assert caught.value.exit_code == 1
-
-
-STOCK = {"venues": ["first", "second"], "length": "30m", "daily": "1d"}
-SPLIT = ("split", START + timedelta(days=1), 2.0, "USD", None)
-DIVIDEND = ("dividend", START, 1.5, "USD", START - timedelta(days=9))
-
-
-def test_actions_come_from_the_first_venue_that_tells_any_and_say_when_they_were_known():
-    both = {"first": venue(), "second": venue("second", told=[SPLIT, DIVIDEND])}
-    got = live_source({"bars": {"SPY": STOCK, "BTC/USD": COIN}}, both).actions(START, NOW, now=NOW)
-    assert got.frame.select("kind", "currency", "source", "known_at").rows() == [
-        ("dividend", "USD", "second", START - timedelta(days=9)),
-        ("split", None, "second", datetime(2024, 7, 2, 13, 30, tzinfo=UTC)),
-    ]
-    nobody = {"first": venue(), "second": venue("second")}
-    assert live_source({"bars": {"SPY": STOCK}}, nobody).actions(START, NOW, now=NOW).frame.is_empty()
-
-
-def test_actions_that_nobody_delivers_are_an_error():
-    both = {name: venue(name, told=[], broken={"SPY"}) for name in ("first", "second")}
-    with pytest.raises(SourceError):
-        live_source({"bars": {"SPY": STOCK}}, both).actions(START, NOW, now=NOW)
-
-
-def test_an_action_without_sense_is_set_aside():
-    both = {"first": venue(told=[("split", START, -2.0, None, None)]), "second": venue("second")}
-    got = live_source({"bars": {"SPY": STOCK}}, both).actions(START, NOW, now=NOW)
-    assert (got.frame.height, got.quarantined["rule"].to_list()) == (0, ["non_positive"])

@@ -35,9 +35,9 @@ INSTRUMENTS = {
 class FakeBars:
     """A venue of bars that has one for every instant since ``since``, around the clock.
 
+    ``told`` are its corporate actions by symbol, None where it tells none;
     ``broken`` are symbols it does not deliver, ``lacks`` says which opens it has no bar for, ``factor``
-    multiplies all prices of a symbol, ``behind`` is how slow its clock is, ``told`` are corporate actions
-    (None: it tells none); ``asked`` are the questions.
+    multiplies all prices of a symbol, ``behind`` is how much its clock is slow; ``asked`` are the questions.
     """
 
     name: str
@@ -49,7 +49,7 @@ class FakeBars:
     broken: set[str] = field(default_factory=set)
     factor: dict[str, float] = field(default_factory=dict)
     lacks: Callable[[datetime], bool] = lambda at: False
-    told: list[tuple[str, datetime, float, str | None, datetime | None]] | None = None
+    told: dict[str, list[tuple[str, datetime, float, str | None, datetime | None]]] | None = None
     asked: list[tuple[str, str, datetime, datetime]] = field(default_factory=list)
 
     def bars(self, symbol: str, length: str, start: datetime, end: datetime) -> VenueBars:
@@ -81,12 +81,13 @@ class FakeBars:
         return VenueBars(rows, self.adjustment, f"https://{self.name}/bars", told)
 
     def actions(self, symbol: str, start: datetime, end: datetime) -> pl.DataFrame | None:
-        if self.told is None:
-            return None
+        self.asked.append((symbol, "actions", start, end))
         if symbol in self.broken:
             raise SourceError(f"{self.name} did not deliver", field=self.name) from PassingError("out")
-        mine = [row for row in self.told if start <= row[1] < end]
-        return pl.DataFrame(mine, schema=dict(action_schema()), orient="row")
+        if self.told is None:
+            return None
+        rows = [row for row in self.told.get(symbol, []) if start <= row[1] < end]
+        return pl.DataFrame(rows, schema=dict(action_schema()), orient="row")
 
     def hours_asked(self) -> float:
         """How many hours of bars the questions since `forget` were about."""
