@@ -14,7 +14,7 @@ from pipeline.calendar.sessions import expected_h4
 from pipeline.errors import SourceError
 from resources.desk import Desk
 from resources.market.port import Window
-from tests.support.desk import desk_at
+from tests.support.desk import desk_at, materialize
 from tests.support.fake_venues import FakeBars, FakeSeries, live_source
 from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4
 
@@ -289,3 +289,20 @@ def test_a_past_stretch_of_a_series_that_is_there_is_not_asked_for():
     assert plan_series(stored, "B", year) == [Window(*year)]
     before = (START - timedelta(days=30), START - timedelta(days=20))
     assert plan_series(stored, "A", before) == [Window(*before)]
+
+
+def test_a_run_asks_each_bar_once_for_both_timeframes_and_the_next_run_only_the_overlap(
+    room, instance, no_drawing
+):
+    asked = []
+    for _ in range(2):
+        room.first.forget()
+        result = materialize(room.opened(), instance, only="group:market", first=START)
+        assert result.success
+        asked.append(sorted((symbol, end - start) for symbol, _, start, end in room.first.asked))
+    whole = room.now - START
+    days = timedelta(days=5, hours=9, minutes=20)  # five days and the running one; five H4 bars lie in it
+    assert asked[0] == [("BTC/USD", whole), ("ETH/USD", whole)]
+    assert {symbol for symbol, _ in asked[1]} == {"BTC/USD", "ETH/USD"}
+    assert len(asked[1]) <= 2 * 2
+    assert max(span for _, span in asked[1]) == days
