@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from pipeline.market.findings import Finding
 
 BAR_CHECKS = ("all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time")
-UNREAD = frozenset({"unreadable", "unknown_symbol"})
-"""Rules of findings about a whole file or symbol that the source had to leave out."""
-MACRO_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
+UNREAD = frozenset({"unreadable", "unknown_symbol", "unreachable", "no_bars"})
+"""Rules of findings about a whole file, symbol or series that the source had to leave out."""
+MACRO_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
+ACTION_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 
@@ -36,7 +37,7 @@ def specs(key: Sequence[str], names: Sequence[str]) -> list[dg.AssetCheckSpec]:
 
 
 _DESCRIPTIONS = {
-    "all_read": "Every file and every symbol of the source could be read.",
+    "all_read": "Every file, symbol and series of the source could be had.",
     "no_gaps": "No expected bar is missing; outages warn, too much missing blocks.",
     "no_duplicates": "Every key has one newest version.",
     "ohlc_order": "low <= open, close <= high.",
@@ -49,11 +50,19 @@ _DESCRIPTIONS = {
 
 
 def all_read(findings: Sequence[Finding]) -> dg.AssetCheckResult:
-    """Judge whether the source could read all of itself: what is left out is no gap, it is nothing."""
+    """Judge whether the source could read all of itself: what is left out is no gap, it is nothing.
+
+    Where the finding is a warning, as for a venue out of reach whose stored rows are used on request, so is
+    the verdict.
+    """
+    from pipeline.market.findings import Severity
+
     lost = [finding for finding in findings if finding.rule in UNREAD]
+    blocked = any(finding.severity is Severity.ERROR for finding in lost)
     return dg.AssetCheckResult(
         check_name="all_read",
         passed=not lost,
+        severity=dg.AssetCheckSeverity.WARN if lost and not blocked else dg.AssetCheckSeverity.ERROR,
         description="; ".join(finding.reason for finding in lost[:5]) or "nothing was left out",
         metadata={"left_out": len(lost)},
     )

@@ -46,7 +46,7 @@ def bars_result(
     table = BAR_TABLES[timeframe]
     start, end = window
     stored = warehouse.as_of(table, where={"feed": market.feed}, start=start, end=end)
-    limit = settings.settings.system.checks.max_missing_share
+    limits = settings.settings.system.checks
     prices = ("open", "high", "low", "close")
     overdue = _overdue(timeframe, market, warehouse, now, settings)
     per_symbol = stored.group_by("symbol").agg(
@@ -62,11 +62,13 @@ def bars_result(
         metadata={**_counts(done, stored.height), "simulated": market.simulated},
         check_results=[
             checks.all_read(done.findings),
-            checks.gaps(done.findings, stored.height, limit),
+            checks.gaps(done.findings, stored.height, limits.max_missing_share),
             checks.duplicates(warehouse.duplicates(table)),
             checks.ohlc_order(stored),
             checks.no_nan(stored, prices),
-            checks.fresh(overdue, up_to_date=market.history.end is None and end > now),
+            checks.fresh(
+                overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale
+            ),
             checks.known_in_time(_too_early(timeframe, stored, settings)),
         ],
     )
@@ -101,6 +103,7 @@ def macro_result(
     return dg.MaterializeResult(
         metadata={**_counts(done, stored.height), "simulated": market.simulated},
         check_results=[
+            checks.all_read(done.findings),
             checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
             checks.known_in_time(checks.known_before(stored, "ts")),

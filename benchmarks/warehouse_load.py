@@ -114,6 +114,7 @@ def bars(symbol: str, first: int, rows: int) -> pl.DataFrame:
         pl.lit("load").alias("source"),
         pl.lit("none").alias("venue"),
         pl.lit("as_published").alias("vintage"),
+        pl.lit("final").alias("state"),
         pl.lit(value=True).alias("simulated"),
         (pl.col("ts") + H4).alias("known_at"),
     )

@@ -58,6 +58,7 @@ def bars(symbol: str, n: int, seed: int, start: datetime = START) -> pl.DataFram
         pl.lit("bench").alias("source"),
         pl.lit("simulated").alias("venue"),
         pl.lit("as_published").alias("vintage"),
+        pl.lit("final").alias("state"),
         pl.lit(value=True).alias("simulated"),
         (pl.col("ts") + H4).alias("known_at"),
     )

@@ -40,6 +40,15 @@ class Migration:
     statements: tuple[str, ...] = ()
 
 
+def _with_state(table: str) -> tuple[str, ...]:
+    """Add ``state`` to a table of bars; those stored before it came are final."""
+    return (
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS state VARCHAR DEFAULT 'final'",
+        f"ALTER TABLE {table} ALTER COLUMN state SET NOT NULL",
+        f"ALTER TABLE {table} ALTER COLUMN state DROP DEFAULT",
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(
         1,
@@ -64,6 +73,16 @@ MIGRATIONS: tuple[Migration, ...] = (
             "ledger.trials",
         ),
     ),
+    Migration(
+        2,
+        "bars say whether they are final, provisional or imputed",
+        statements=(
+            *_with_state("market.ohlcv_h4"),
+            *_with_state("market.ohlcv_daily"),
+            "DELETE FROM meta.digests WHERE table_name IN ('market.ohlcv_h4', 'market.ohlcv_daily')",
+        ),
+    ),
+    Migration(3, "splits and dividends", creates=("market.corporate_actions",)),
 )
 
 

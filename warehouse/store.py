@@ -46,7 +46,8 @@ def _lacking(path: Path) -> Generator[None]:
             field=str(path),
             value=str(error).splitlines()[0],
             constraint="a table, view or column of this warehouse",
-            fix="correct the name, or restore a snapshot; if the warehouse is new, run `bells run` once",
+            fix="correct the name, or restore a snapshot; if the warehouse is new or of an older version,"
+            " run `bells run` once",
         ) from error
 
 

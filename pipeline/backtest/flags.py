@@ -56,6 +56,9 @@ def flags_of(
     flags += _no_bars(simulation.symbols, has_bar, universe)
     flags += _halt(simulation, rules)
     flags += _prices(assets, provenance)
+    if provenance.imputed:
+        text = _counted(provenance.imputed, "bar is imputed, not traded", "bars are imputed, not traded")
+        flags.append(Flag("imputed", provenance.imputed, text))
     flags += [
         Flag(name, simulation.counters[name], _counted(simulation.counters[name], *texts))
         for name, texts in _COUNTED.items()
@@ -123,6 +126,10 @@ def _prices(assets: tuple[Tradable, ...], provenance: Provenance) -> list[Flag]:
     if blended:
         text = f"P&L of {', '.join(blended)} is on prices adjusted for dividends, not on raw ones"
         flags.append(Flag("adjusted_prices", ", ".join(blended), text))
+    mixed = [name for name in equities if " and " in provenance.adjustment.get(name, "")]
+    if mixed:
+        text = f"Bars of {', '.join(mixed)} are adjusted in different ways: P&L across the seam is wrong"
+        flags.append(Flag("mixed_adjustment", ", ".join(mixed), text))
     revised = [a.symbol for a in assets if provenance.vintage.get(a.symbol) == "latest_revision"]
     if revised:
         text = f"Bars of {', '.join(revised)} are the latest revision: restatements cannot be measured"

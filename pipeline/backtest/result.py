@@ -130,15 +130,18 @@ class Provenance:
     simulated
         Whether they are made up.
     adjustment
-        By symbol: ``raw``, ``split`` or ``split_dividend``.
+        By symbol: ``raw``, ``split`` or ``split_dividend``; several words where its bars differ.
     vintage
         By symbol: ``as_published`` or ``latest_revision``.
+    imputed
+        How many of the bars are imputed.
     """
 
     source: str
     simulated: bool
     adjustment: Mapping[str, str] = field(default_factory=dict)
     vintage: Mapping[str, str] = field(default_factory=dict)
+    imputed: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -154,14 +154,22 @@ class Checks(Strict):
     max_missing_share: Fraction = Field(
         0.05, description="Share of expected bars that may be missing before the no_gaps check blocks"
     )
+    allow_stale: bool = Field(
+        default=False, description="Whether to go on with what is stored where a venue is out of reach"
+    )
 
 
 class System(Strict):
     """All of ``system.yaml``."""
 
-    source: Name = Field("sample", description="Market source: sample, files")
+    source: Name = Field(
+        "sample", description="Market source: sample, files, ccxt, alpaca, yahoo, fred, venues"
+    )
     files_mapping: PathText = Field(
         "configs/sources/example.yaml", description="Mapping read by the files source, from the project root"
+    )
+    venues_settings: PathText = Field(
+        "configs/sources/venues.yaml", description="Settings read by the venues source, from the project root"
     )
     data_dir: PathText | None = Field(
         None,

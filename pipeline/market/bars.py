@@ -4,12 +4,29 @@ What a row may hold is decided here; whether its values make sense is `validatio
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import polars as pl
 
 from pipeline.errors import SchemaError, TimestampError
 
 UTC_TIME = pl.Datetime("us", "UTC")
+
+
+class BarState(StrEnum):
+    """How complete the knowledge of a bar is, from the least complete to the most."""
+
+    IMPUTED = "imputed"
+    """Made up by a policy where the source has none."""
+    PROVISIONAL = "provisional"
+    """Built from finer bars and trades before the venue's own closed bar came."""
+    FINAL = "final"
+    """The source's closed bar."""
+
+
+STATES = tuple(str(state) for state in BarState)
+"""A bar never replaces one that stands later in this order."""
+
 
 BAR_SCHEMA: Mapping[str, pl.DataType] = {
     "symbol": pl.String(),
@@ -27,6 +44,7 @@ BAR_SCHEMA: Mapping[str, pl.DataType] = {
     "source": pl.String(),
     "venue": pl.String(),
     "vintage": pl.String(),
+    "state": pl.String(),
     "simulated": pl.Boolean(),
     "known_at": UTC_TIME,
 }
@@ -77,7 +95,8 @@ def conform_bars(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with exactly the columns of `BAR_SCHEMA`, in order and type.
 
     Nullable columns that are missing are added as NULL, an unknown volume given as NaN becomes NULL,
-    foreign columns are left out.  Prices stay as they are, NaN included: `validation` names such rows.
+    foreign columns are left out.  A frame without ``state`` holds final bars.  Prices stay as they are, NaN
+    included: `validation` names such rows.
 
     Raises
     ------
@@ -86,9 +105,12 @@ def conform_bars(frame: pl.DataFrame) -> pl.DataFrame:
     TimestampError
         When a time column carries no time zone.
     """
+    if "state" not in frame.columns:
+        frame = frame.with_columns(state=pl.lit(str(BarState.FINAL)))
     bars = _conform(frame, BAR_SCHEMA, NULLABLE_BAR).with_columns(pl.col("volume").fill_nan(None))
     _require_words(bars, "adjustment", ADJUSTMENTS)
     _require_words(bars, "vintage", VINTAGES)
+    _require_words(bars, "state", STATES, nullable=False)
     return bars
 
 
@@ -160,7 +182,9 @@ def _castable(given: pl.DataType, wanted: pl.DataType) -> bool:
     return wanted == pl.String and given in {pl.Categorical, pl.Enum}
 
 
-def _require_words(frame: pl.DataFrame, column: str, words: tuple[str, ...]) -> None:
-    wrong = frame.filter(~pl.col(column).is_in(words) & pl.col(column).is_not_null())
+def _require_words(
+    frame: pl.DataFrame, column: str, words: tuple[str, ...], *, nullable: bool = True
+) -> None:
+    wrong = frame.filter(~pl.col(column).is_in(words).fill_null(value=nullable))
     if wrong.height:
         raise SchemaError("an unknown word", column, wrong[column][0], f"one of {', '.join(words)}")

@@ -10,13 +10,14 @@ import polars as pl
 
 from pipeline.calendar.sessions import EquityBars, expected_daily, expected_h4
 from pipeline.errors import SchemaError
-from pipeline.market.bars import BAR_SCHEMA, PRICES, QUARANTINE_SCHEMA, empty
+from pipeline.market.bars import BAR_SCHEMA, PRICES, QUARANTINE_SCHEMA, BarState, empty
 from pipeline.market.findings import Severity
 from pipeline.market.quarantine import quarantine
 from pipeline.market.rules import Rule, judge, repeat_rules, value_rules, with_repeats
 
 _NEEDED = ("symbol", "open_at", "close_at", *PRICES, "volume", "known_at")
-_CARRIED = ("adjustment", "source", "venue", "vintage", "simulated")
+_CARRIED = ("adjustment", "source", "venue", "vintage", "state", "simulated")
+_FROM_FIRST = ("adjustment", "source", "venue", "vintage")
 _DAY = timedelta(days=1)
 
 
@@ -52,7 +53,8 @@ def to_h4(
         Bars with the columns of `BAR_SCHEMA` that the source can fill, sorted by symbol and label, and
         rows of `QUARANTINE_SCHEMA`.  ``open_at``, ``close_at`` and ``minutes`` are the calendar's,
         ``covered_minutes`` what the rows cover; ``known_at`` is never before the interval's end plus the
-        lag of its last row, nor before any row was known.  Volume is NULL where a row's is.
+        lag of its last row, nor before any row was known.  Volume is NULL where a row's is.  ``state`` is
+        the least complete of the rows', ``final`` where they do not say.
 
     Raises
     ------
@@ -152,6 +154,8 @@ def _aggregate(taken: pl.DataFrame) -> pl.DataFrame:
     if "covered_minutes" in taken.columns:
         minutes = pl.coalesce("covered_minutes", minutes)
     lag = pl.col("known_at").last() - pl.col("close_at").last()
+    if "state" not in taken.columns:
+        taken = taken.with_columns(state=pl.lit(str(BarState.FINAL)))
     close_at = pl.max_horizontal(pl.col("exp_close_at").first(), pl.col("close_at").last())
     bars = (
         taken.sort("symbol", "close_at")
@@ -167,7 +171,8 @@ def _aggregate(taken: pl.DataFrame) -> pl.DataFrame:
             close=pl.col("close").last(),
             volume=pl.when(pl.col("volume").null_count() == 0).then(pl.col("volume").sum()),
             known_at=pl.max_horizontal(pl.col("known_at").max(), close_at + lag),
-            **{c: pl.col(c).first() for c in _CARRIED if c in taken.columns and c != "simulated"},
+            state=pl.col("state").cast(pl.Enum(BarState)).min().cast(pl.String),
+            **{c: pl.col(c).first() for c in _FROM_FIRST if c in taken.columns},
             **({"simulated": pl.col("simulated").any()} if "simulated" in taken.columns else {}),
         )
     )

@@ -122,7 +122,8 @@ def _with_instrument(
 def _our_bars(entry: BarFile, path: Path) -> pl.DataFrame:
     from pipeline.market.bars import BAR_SCHEMA, conform_bars
 
-    return conform_bars(read_columns(path, list(BAR_SCHEMA), kind=entry.kind(path.name)))
+    required = [name for name in BAR_SCHEMA if name != "state"]
+    return conform_bars(read_columns(path, required, kind=entry.kind(path.name), optional=("state",)))
 
 
 def _rows(entry: BarFile, path: Path, name: str) -> pl.DataFrame:
@@ -162,6 +163,7 @@ def _labelled(rows: pl.DataFrame, entry: BarFile, instruments: Mapping[str, Inst
         pl.col("symbol").replace_strict(venues, default=None, return_dtype=pl.String).alias("venue"),
         adjustment=pl.lit(entry.adjustment),
         vintage=pl.lit(entry.vintage),
+        state=pl.lit("final"),
         simulated=pl.lit(value=False),
     )
 
@@ -207,15 +209,18 @@ def _days(
     for symbol, instrument in table.items():
         alike.setdefault((instrument.calendar, instrument.asset_class), []).append(symbol)
     parts = [
-        _placed(whole.filter(pl.col("symbol").is_in(symbols)), table[symbols[0]], entry)
+        placed_days(whole.filter(pl.col("symbol").is_in(symbols)), table[symbols[0]], entry.lag)
         for symbols in alike.values()
     ]
     undated = dated.filter(pl.col("ts").is_null())
     return {"daily": conform_bars(pl.concat(parts))}, {"daily": _undated(undated, rows.columns)}
 
 
-def _placed(days: pl.DataFrame, instrument: Instrument, entry: BarFile) -> pl.DataFrame:
-    """Give daily rows their session; a row on another day keeps its date, to be judged later."""
+def placed_days(days: pl.DataFrame, instrument: Instrument, lag: timedelta | None) -> pl.DataFrame:
+    """Give daily rows, dated by ``ts``, their session; a row on another day is to be judged later.
+
+    ``lag`` is the vendor's delay; None: the rule's own.
+    """
     import polars as pl
 
     from pipeline.calendar.sessions import expected_daily
@@ -233,7 +238,7 @@ def _placed(days: pl.DataFrame, instrument: Instrument, entry: BarFile) -> pl.Da
         pl.col("minutes").alias("covered_minutes"),
     )
     labels, closes = (placed[c].dt.replace_time_zone(None).to_numpy() for c in ("ts", "close_at"))
-    known = when_known(instrument, "daily", labels, closes, entry.lag)
+    known = when_known(instrument, "daily", labels, closes, lag)
     by_rule = pl.Series("known_at", known).dt.replace_time_zone("UTC")
     in_session = pl.col("minutes").is_not_null()
     return placed.with_columns(by_rule).with_columns(

@@ -38,8 +38,10 @@ def matching_files(base: Path, pattern: str) -> list[Path]:
     return found
 
 
-def read_columns(path: Path, columns: Sequence[str], *, kind: FileFormat) -> pl.DataFrame:
-    """Return the named columns of a file; those of a CSV file as text.
+def read_columns(
+    path: Path, columns: Sequence[str], *, kind: FileFormat, optional: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Return the named columns of a file, and the optional ones that it has; those of a CSV file as text.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def read_columns(path: Path, columns: Sequence[str], *, kind: FileFormat) -> pl.
     import polars as pl
 
     try:
-        frame = _parquet(path, columns) if kind == "parquet" else _csv(path, columns)
+        frame = (_parquet if kind == "parquet" else _csv)(path, columns, optional)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeError) as error:
         lines = str(error).strip().splitlines()
         raise SourceError(
@@ -91,19 +93,25 @@ def as_numbers(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> pl.Da
     return frame.with_columns(out)
 
 
-def _parquet(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+def _parquet(path: Path, columns: Sequence[str], optional: Sequence[str]) -> pl.DataFrame:
     import polars as pl
 
-    _require_columns(path, columns, list(pl.read_parquet_schema(path)))
-    return pl.read_parquet(path, columns=list(dict.fromkeys(columns)), glob=False)
+    there = list(pl.read_parquet_schema(path))
+    _require_columns(path, columns, there)
+    return pl.read_parquet(path, columns=_wanted(columns, optional, there), glob=False)
 
 
-def _csv(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+def _csv(path: Path, columns: Sequence[str], optional: Sequence[str]) -> pl.DataFrame:
     import polars as pl
 
     header = pl.read_csv(path, n_rows=0, infer_schema=False, glob=False).columns
     _require_columns(path, columns, header)
-    return pl.read_csv(path, columns=list(dict.fromkeys(columns)), infer_schema=False, glob=False)
+    wanted = _wanted(columns, optional, header)
+    return pl.read_csv(path, columns=wanted, infer_schema=False, glob=False)
+
+
+def _wanted(columns: Sequence[str], optional: Sequence[str], there: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*columns, *(name for name in optional if name in there)]))
 
 
 def _require_columns(path: Path, wanted: Sequence[str], there: Sequence[str]) -> None:

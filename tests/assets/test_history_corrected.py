@@ -106,6 +106,16 @@ def test_a_corrected_day_is_never_a_missed_close(stored):
         assert got["sma_20d"][cell] == pytest.approx(expected, rel=1e-9)
 
 
+def test_imputed_bars_are_read_like_others_and_counted(stored):
+    imputed = pl.when(pl.int_range(pl.len()).is_in([10, 20])).then(pl.lit("imputed")).otherwise("state")
+    other = stored.h4.with_columns(feed=pl.lit("filled"), state=imputed)
+    stored.store(OHLCV_H4, other)
+    stored.store(OHLCV_DAILY, stored.daily.with_columns(feed=pl.lit("filled")))
+    read = read_history([SYMBOL], END, feed="filled", warehouse=stored.warehouse, instruments=INSTRUMENTS)
+    assert (read.provenance.imputed, stored.read().provenance.imputed) == (2, 0)
+    np.testing.assert_array_equal(read.panel.close, stored.read().panel.close)
+
+
 def test_the_prices_of_fills_and_marks_are_those_first_published(stored):
     before = stored.read().panel.close[BAR, 0]
     stored.now = END + timedelta(days=1)

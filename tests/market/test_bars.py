@@ -7,7 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline.errors import SchemaError, TimestampError
-from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA, conform_bars, conform_macro, empty
+from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA, BarState, conform_bars, conform_macro, empty
 
 TS = datetime(2024, 7, 1, 12, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def bar(**changes) -> pl.DataFrame:
         "symbol": "SPY", "ts": TS, "open_at": TS + timedelta(minutes=90), "close_at": TS + timedelta(hours=4),
         "minutes": 150, "covered_minutes": 150, "open": 545.0, "high": 546.0, "low": 544.0, "close": 545.5,
         "volume": 1e6, "adjustment": "raw", "source": "test", "venue": "XNYS", "vintage": "as_published",
-        "simulated": True, "known_at": TS + timedelta(hours=4),
+        "state": "final", "simulated": True, "known_at": TS + timedelta(hours=4),
     }  # fmt: skip
     return pl.DataFrame({k: [v] for k, v in (row | changes).items()})
 
@@ -39,12 +39,17 @@ def test_a_missing_nullable_column_becomes_null_not_zero(column):
 
 
 @pytest.mark.parametrize(
-    "column", sorted(set(BAR_SCHEMA) - {"volume", "venue", "minutes", "covered_minutes"})
+    "column", sorted(set(BAR_SCHEMA) - {"volume", "venue", "minutes", "covered_minutes", "state"})
 )
 def test_a_missing_required_column_is_named(column):
     with pytest.raises(SchemaError) as caught:
         conform_bars(bar().drop(column))
     assert caught.value.field == column
+
+
+def test_bars_that_do_not_say_are_final():
+    assert conform_bars(bar().drop("state"))["state"].to_list() == [BarState.FINAL]
+    assert conform_bars(bar(state="imputed"))["state"].to_list() == ["imputed"]
 
 
 def test_an_unknown_volume_is_null_and_a_nan_price_stays_for_the_rules_to_name():
@@ -78,7 +83,10 @@ def test_a_wrong_type_is_refused_naming_the_column(column, value):
     assert caught.value.field == column
 
 
-@pytest.mark.parametrize(("column", "word"), [("adjustment", "splits"), ("vintage", "newest")])
+@pytest.mark.parametrize(
+    ("column", "word"),
+    [("adjustment", "splits"), ("vintage", "newest"), ("state", "nearly"), ("state", None)],
+)
 def test_unknown_words_are_refused_naming_those_there_are(column, word):
     with pytest.raises(SchemaError, match=column) as caught:
         conform_bars(bar(**{column: word}))

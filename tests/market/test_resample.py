@@ -48,7 +48,8 @@ def test_four_hours_make_one_bar():
         {
             "symbol": "X", "ts": utc("2024-07-01T08:00"), "open_at": utc("2024-07-01T08:00"),
             "close_at": utc("2024-07-01T12:00"), "minutes": 240, "covered_minutes": 240, "open": 100.0,
-            "high": 105.0, "low": 99.0, "close": 104.0, "volume": 40.0, "known_at": utc("2024-07-01T12:00"),
+            "high": 105.0, "low": 99.0, "close": 104.0, "volume": 40.0, "state": "final",
+            "known_at": utc("2024-07-01T12:00"),
         }
     ]  # fmt: skip
 
@@ -177,6 +178,20 @@ def test_provenance_is_carried_where_given():
     assert bars.select("source", "venue", "adjustment", "vintage", "simulated").rows() == [
         ("f", "v", "raw", "as_published", False)
     ]
+
+
+@pytest.mark.parametrize(
+    ("states", "made"),
+    [
+        (["final", "final", "provisional", "final"], "provisional"),
+        (["provisional", "imputed", "final", "final"], "imputed"),
+        (["final"] * 4, "final"),
+    ],
+)
+def test_a_bar_is_as_complete_as_the_least_complete_of_its_rows(states, made):
+    rows = [row | {"state": s} for row, s in zip(hours("2024-07-01T08:00", 4), states, strict=True)]
+    bars, _ = to_h4(frame(rows), "24/7")
+    assert bars["state"].to_list() == [made]
 
 
 def test_nothing_gives_nothing_and_a_missing_column_is_named():

@@ -70,6 +70,7 @@ def bars() -> Callable[..., pl.DataFrame]:
                 "source": ["test"] * n,
                 "venue": ["simulated"] * n,
                 "vintage": ["as_published"] * n,
+                "state": ["final"] * n,
                 "simulated": [True] * n,
                 "known_at": [t + H4 for t in ts],
             },

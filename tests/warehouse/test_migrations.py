@@ -1,14 +1,18 @@
 """Migrations are numbered, applied once, and bring every file to what is declared."""
 
 import itertools
+from dataclasses import replace
 
+import duckdb
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from pipeline.errors import ConfigError, SchemaError
-from warehouse import migrations
+from warehouse import ddl, migrations
 from warehouse.migrations import Migration
 from warehouse.store import Warehouse
-from warehouse.tables import TABLES
+from warehouse.tables import OHLCV_H4, TABLES
 
 
 @pytest.fixture
@@ -57,8 +61,48 @@ def test_a_migration_that_does_not_reach_what_is_declared_leaves_the_file_as_it_
     with pytest.raises(SchemaError, match=r"market\.macro\.oops"):
         Warehouse(warehouse.path, now=clock.now).migrate()
     with warehouse.read() as cursor:
-        assert migrations.applied(cursor) == {1}
+        assert migrations.applied(cursor) == {1, 2, 3}
         assert "oops" not in [d[0] for d in cursor.execute("SELECT * FROM market.macro").description]
+
+
+def test_bars_of_a_file_made_before_states_are_final_and_take_new_states(tmp_path, clock, bars):
+    path = tmp_path / "first version.duckdb"
+    made = bars()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SET TimeZone='UTC'")
+        _make_first_version(connection)
+        old = made.drop("state").with_columns(  # noqa: F841 - named in the statement below
+            recorded_at=pl.lit(clock.now()), write_id=pl.lit(None, pl.String)
+        )
+        connection.execute("INSERT INTO market.ohlcv_h4 BY NAME SELECT * FROM old")
+    warehouse = Warehouse(path, now=clock.now)
+    assert warehouse.migrate() == [m.title for m in migrations.MIGRATIONS[1:]]
+    assert_frame_equal(warehouse.as_of(OHLCV_H4), made)
+    assert warehouse.append(OHLCV_H4, made).unchanged == made.height
+    revised = warehouse.append(OHLCV_H4, made.tail(1).with_columns(close=pl.lit(1.5))).revised
+    assert revised == 1
+    with warehouse.read() as cursor:
+        stored = cursor.execute("SELECT state, count(*) FROM market.ohlcv_h4_now GROUP BY 1").fetchall()
+        kept = cursor.execute("SELECT count(*) FROM meta.digests").fetchall()
+        assert (stored, kept) == ([("final", 6)], [(0,)])
+    with pytest.raises(duckdb.ConstraintException, match="NOT NULL"), warehouse.write() as cursor:
+        cursor.execute("UPDATE market.ohlcv_h4 SET state = NULL")
+
+
+def _make_first_version(connection):
+    """Run migration 1 as the version before states did: same statements, bars without ``state``."""
+    tables = [TABLES[name] for name in migrations.MIGRATIONS[0].creates]
+    before = [
+        replace(t, columns=tuple(c for c in t.columns if c.name != "state"), grades=None) for t in tables
+    ]
+    for statement_of in (lambda t: ddl.create_schema(t.schema), ddl.create_table, ddl.create_view):
+        for table in before:
+            connection.execute(statement_of(table))
+    connection.execute("INSERT INTO meta.migrations VALUES (1, 'foundation', now(), now(), NULL)")
+    stale = (
+        "INSERT INTO meta.digests VALUES ('market.ohlcv_h4', '2024-01-01', '[]', 6, now(), now(), 6, 'old',"
+    )
+    connection.execute(f"{stale} now(), now(), NULL)")
 
 
 def test_a_file_of_a_newer_version_is_refused(warehouse, clock):
@@ -69,8 +113,6 @@ def test_a_file_of_a_newer_version_is_refused(warehouse, clock):
 
 
 def test_an_empty_duckdb_file_is_brought_to_the_schema(tmp_path, clock, bars):
-    import duckdb
-
     path = tmp_path / "empty.duckdb"
     duckdb.connect(str(path)).close()
     warehouse = Warehouse(path, now=clock.now)

@@ -15,7 +15,7 @@ from pipeline.calendar.grid import from_time64, to_time64
 from pipeline.calendar.known import KnownRule, bar_known_at, known_at
 from pipeline.calendar.sessions import expected_daily, expected_h4, session_table
 from pipeline.config.instruments import AssetClass, Instrument
-from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA, UTC_TIME
+from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA, UTC_TIME, BarState
 from pipeline.market.sample import macro as macro_series
 from pipeline.market.sample.bars import daily, gather, step_bars
 from pipeline.market.sample.parameters import STATES, WorldParameters
@@ -149,6 +149,7 @@ def _labelled(frame: pl.DataFrame, world: WorldParameters, symbol: str, known: T
         source=pl.lit(_source(world)),
         venue=pl.lit(world.venue),
         vintage=pl.lit("as_published"),
+        state=pl.lit(str(BarState.FINAL)),
         simulated=pl.lit(value=True),
         known_at=_utc(known),
     ).select(list(BAR_SCHEMA))
