@@ -44,7 +44,7 @@ TIMEOUT_S = 1.5
 RETRY_AFTER_S = 3
 QUICK = tuple(kind for kind in LINE + ROWS if kind != "slow")
 KINDS = (*QUICK, *QUICK, *QUICK, "slow")
-"""A slow answer costs a real second, the others nothing: it is drawn a third as often."""
+"""A slow answer costs real seconds, the others nothing: it is drawn a third as often."""
 HOLE = (NOW - timedelta(days=9), NOW - timedelta(days=8, hours=20))
 SEED = 20240310
 
