@@ -15,9 +15,9 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from benchmarks.harness import machine
 from pipeline.errors import SourceError
@@ -26,26 +26,29 @@ from resources.market.mapping import LENGTHS
 from resources.venues.alpaca_venue import AlpacaVenue
 from resources.venues.ccxt_venue import CcxtVenue
 from resources.venues.patience import LONGEST_WAIT_S, Patience
-from resources.venues.port import BarVenue, Length, VenueBars
 from tests.support.loopback.alpaca import Alpaca
 from tests.support.loopback.exchanges import Binance, Coinbase, Exchange, Kraken
 from tests.support.loopback.faults import LINE, ROWS, FaultPlan
 from tests.support.loopback.server import LoopbackServer
 from tests.support.loopback.truth import History, bar_at, stamp
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from resources.venues.port import BarVenue, Length, VenueBars
+
 NOW = datetime(2024, 3, 10, 6, 20, tzinfo=UTC)
 FAULTY = 0.4
 SPACING_S = 0.5
-TIMEOUT_S = 1.0
+TIMEOUT_S = 1.5
 RETRY_AFTER_S = 3
 QUICK = tuple(kind for kind in LINE + ROWS if kind != "slow")
 KINDS = (*QUICK, *QUICK, *QUICK, "slow")
-"""A slow answer costs a real second, the others nothing: it is drawn a third as often."""
+"""A slow answer costs real seconds, the others nothing: it is drawn a third as often."""
 HOLE = (NOW - timedelta(days=9), NOW - timedelta(days=8, hours=20))
 SEED = 20240310
 
 Bar = tuple[float, ...]
-Maker = Callable[[str, str, Mapping[str, str], Patience], BarVenue]
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,9 @@ def impolite(server: LoopbackServer) -> int:
     return early
 
 
-def run(requests: int, *, seed: int = SEED, make: Maker = venue_of, spacing_s: float = SPACING_S) -> Outcome:
+def run(
+    requests: int, *, seed: int = SEED, kinds: tuple[str, ...] = KINDS, spacing_s: float = SPACING_S
+) -> Outcome:
     """Update hour by hour until that many requests were made, then once more with the venues well again."""
     outcome = Outcome()
     clock = Watched(NOW)
@@ -214,14 +219,14 @@ def run(requests: int, *, seed: int = SEED, make: Maker = venue_of, spacing_s: f
             server = LoopbackServer(
                 feed.fake(histories),
                 clock=clock,
-                faults=FaultPlan(rate=FAULTY, kinds=KINDS, seed=seed + number),
+                faults=FaultPlan(rate=FAULTY, kinds=kinds, seed=seed + number),
                 skew=feed.skew,
                 slow_s=TIMEOUT_S + 0.3,
                 retry_after_s=RETRY_AFTER_S,
             )
             servers.append(stack.enter_context(server))
             symbols = {ours: theirs for ours, (theirs, _) in feed.symbols.items()}
-            venue = make(feed.name, server.url, symbols, Patience(clock, spacing_s))
+            venue = venue_of(feed.name, server.url, symbols, Patience(clock, spacing_s))
             keepers.append(Keeper(feed, venue, clock, outcome))
         while sum(len(server.log) for server in servers) < requests:
             for keeper in keepers:

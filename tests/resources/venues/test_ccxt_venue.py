@@ -8,6 +8,7 @@ import pytest
 from pipeline.errors import ComponentNotFoundError, SourceError
 from resources.clock import SimulatedClock
 from resources.market.mapping import LENGTHS
+from resources.venues.ccxt_client import open_exchange
 from resources.venues.ccxt_venue import FACTS, CcxtVenue
 from resources.venues.patience import Patience
 from resources.venues.port import venue_bar_schema
@@ -287,6 +288,15 @@ def test_a_retry_after_longer_than_a_minute_is_not_waited_for_and_not_disturbed(
         assert len(asked_for(line, "klines")) == 1
         line.clock.advance(timedelta(hours=2))
         assert venue.bars("BTC/USD", "1h", START, CLOSED).rows.height
+
+
+def test_a_base_address_replaces_the_host_and_keeps_the_path():
+    patience = Patience(SimulatedClock(NOW))
+    there = open_exchange("binance", patience, base_url="https://api.binance.us/", timeout_s=10.0)
+    usual = open_exchange("binance", patience, base_url=None, timeout_s=10.0)
+    assert there.urls["api"]["public"] == "https://api.binance.us/api/v3"
+    assert usual.urls["api"]["public"] == "https://api.binance.com/api/v3"
+    assert there.enableRateLimit is False
 
 
 def test_an_exchange_that_is_not_known_is_named():

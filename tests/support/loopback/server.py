@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -115,8 +116,7 @@ class LoopbackServer:
         class Line(_Line):
             server_of = venue
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Line)
-        self._server.daemon_threads = True
+        self._server = _Listener(("127.0.0.1", 0), Line)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
@@ -135,6 +135,8 @@ class LoopbackServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
+        if error is None and self._server.failures:
+            raise self._server.failures[0]  # a fault of the fake would pass for a fault of the line
 
     def answer(self, path: str, query: Mapping[str, str], headers: Mapping[str, str], line: _Line) -> None:
         """Plan, log and send the answer to one request."""
@@ -174,6 +176,21 @@ class LoopbackServer:
 def _limited(retry_after: str) -> Reply:
     headers = {"Content-Type": "application/json", "Retry-After": retry_after}
     return Reply(429, b'{"code": -1003, "msg": "Too many requests."}', headers)
+
+
+class _Listener(ThreadingHTTPServer):
+    """Accepts connections; remembers what went wrong in a handler, but not that a client hung up."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], line: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, line)
+        self.failures: list[BaseException] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        error = sys.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            self.failures.append(error)
 
 
 class _Line(BaseHTTPRequestHandler):

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 NOW = datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
 LISTED = datetime(2023, 6, 1, tzinfo=UTC)
 KEYS = {"ALPACA_API_KEY": "key", "ALPACA_SECRET_KEY": "secret"}
-TIMEOUT_S = 0.3
+TIMEOUT_S = 1.5
+"""Only a ``slow`` answer may take longer, on a busy machine too."""
 FAKES = {"binance": Binance, "kraken": Kraken, "coinbase": Coinbase, "alpaca": Alpaca}
 OURS = {"binance": "BTC/USD", "kraken": "BTC/USD", "coinbase": "BTC/USD", "alpaca": "AAA"}
 THEIRS = {"binance": "BTC/USDT", "kraken": "BTC/USD", "coinbase": "BTC/USD", "alpaca": "AAA"}
@@ -50,7 +51,7 @@ def venue_at(
     clock = SimulatedClock(NOW)
     history = History(own, listed, holes)
     answer = handler or FAKES[name]({own: history}, **(fake or {}))
-    with LoopbackServer(answer, clock=clock, slow_s=TIMEOUT_S + 0.2, **server) as line:
+    with LoopbackServer(answer, clock=clock, slow_s=TIMEOUT_S + 0.3, **server) as line:
         patience = Patience(clock, spacing_s)
         if name == "alpaca":
             yield (
