@@ -9,8 +9,10 @@ import pytest
 from assets.actions import update_actions
 from assets.history import read_history
 from assets.manifests import manifest_for
+from pipeline.errors import SourceError
 from pipeline.market.actions import ACTION_SCHEMA
 from pipeline.market.adjustment import split_adjusted
+from pipeline.market.findings import Finding, Severity
 from resources.market.port import Fetched
 from tests.support.bars_folder import END, bars_of
 from tests.support.desk import NOW, START, damaged, materialize
@@ -35,10 +37,15 @@ def telling(desk, frame: pl.DataFrame):
     return damaged(desk, alter_actions=lambda fetched: replace(fetched, frame=frame))
 
 
-def update(desk):
+def update(desk, **how):
     manifest = manifest_for(CORPORATE_ACTIONS, desk.loaded, desk.clock.now())
     return update_actions(
-        (START, NOW), market=desk.market, warehouse=desk.warehouse, now=desk.clock.now(), manifest=manifest
+        (START, NOW),
+        market=desk.market,
+        warehouse=desk.warehouse,
+        now=desk.clock.now(),
+        manifest=manifest,
+        **how,
     )
 
 
@@ -85,6 +92,26 @@ def test_rows_that_make_no_sense_go_to_quarantine(desk):
 
     assert update(damaged(desk, alter_actions=alter)).quarantined == 1
     assert desk.warehouse.query("quarantined", feed="sample")["rule"].to_list() == ["non_positive"]
+
+
+def test_what_cannot_be_had_stops_the_update_unless_the_stored_rows_may_do(desk):
+    def lost(fetched: Fetched) -> Fetched:
+        raise SourceError("not one symbol could be had", field="sample")
+
+    update(telling(desk, split()))
+    broken = damaged(desk, alter_actions=lost)
+    with pytest.raises(SourceError):
+        update(broken)
+    done = update(broken, allow_stale=True)
+    assert [(f.rule, f.severity) for f in done.findings] == [("unreachable", "warn")]
+    assert stored(desk).height == 1
+
+
+def test_one_symbol_that_cannot_be_had_is_an_error_unless_the_stored_rows_may_do(desk):
+    gone = Finding("unreachable", Severity.ERROR, "SPY", None, "yahoo is out")
+    broken = damaged(desk, alter_actions=lambda fetched: replace(fetched, findings=(gone,)))
+    assert [f.severity for f in update(broken).findings] == ["error"]
+    assert [f.severity for f in update(broken, allow_stale=True).findings] == ["warn"]
 
 
 def failures(result) -> set[str]:
