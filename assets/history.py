@@ -56,6 +56,8 @@ class History:
         What was read, with digests, for the manifest.
     corrected
         What later corrections made of it, oldest first; empty without any before ``end``.
+    latest
+        The same bars in their newest versions, whenever those became known; None where nothing was corrected.
     """
 
     panel: Panel
@@ -64,6 +66,7 @@ class History:
     provenance: Provenance
     inputs: tuple[Input, ...]
     corrected: tuple[Corrected, ...] = ()
+    latest: Corrected | None = None
 
     def features(self, specs: Sequence[FeatureSpec]) -> dict[str, Float2D]:
         """Return features as known at each decision, by name, shape ``(bars, assets)``.
@@ -118,9 +121,12 @@ def read_history(
         )
     first = bars["ts"].sort().to_list()[0]
     last = max(cell_label(end), first)
-    corrected = tuple(
-        Corrected(since, build_panel(newer[OHLCV_H4], symbols, first, last), newer[OHLCV_DAILY])
-        for since, newer in _corrections(versions, end)
+    corrected, latest = (
+        tuple(
+            Corrected(since, build_panel(newer[OHLCV_H4], symbols, first, last), newer[OHLCV_DAILY])
+            for since, newer in found
+        )
+        for found in (_corrections(versions, end), _newest(versions))
     )
     return History(
         panel=build_panel(bars, symbols, first, last),
@@ -135,6 +141,7 @@ def read_history(
         ),
         inputs=tuple(_input(table, rows, at, end) for table, rows in versions.items()),
         corrected=corrected,
+        latest=latest[0] if latest else None,
     )
 
 
@@ -168,6 +175,17 @@ def _corrections(
         for table, rows in versions.items()
     ]
     for since in pl.concat(arrived).unique().sort():
+        yield since, {table: _known_by(table, rows, since) for table, rows in versions.items()}
+
+
+def _newest(versions: Mapping[Table, pl.DataFrame]) -> Iterator[tuple[datetime, dict[Table, pl.DataFrame]]]:
+    """Yield all bars in their newest versions, where any was corrected, and since when they are so."""
+    import polars as pl
+
+    corrected = pl.concat(
+        rows.filter(~pl.struct(table.key).is_first_distinct())["known_at"] for table, rows in versions.items()
+    )
+    for since in corrected.sort().tail(1):
         yield since, {table: _known_by(table, rows, since) for table, rows in versions.items()}
 
 

@@ -115,7 +115,7 @@ class Flag:
     """Something a reader of the numbers must know."""
 
     name: str
-    value: str | int | float | bool
+    value: str | int | float | bool | Mapping[str, float | None]
     text: str
 
 

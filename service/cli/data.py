@@ -1,4 +1,4 @@
-"""``bells data``: update, validate, status and export of market history."""
+"""``bells data``: update, validate, status, restated and export of market history."""
 
 from __future__ import annotations
 
@@ -137,6 +137,25 @@ def status(
         emit_rows("gaps", gaps[:MOST_SHOWN])
     if aside:
         emit_rows("quarantine", aside[:MOST_SHOWN])
+
+
+@app.command()
+def restated(
+    feed: Annotated[str | None, typer.Option("--feed", help="By default the configured source.")] = None,
+    source: Source = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Show how much later versions changed each series; unknown where only the latest revision exists."""
+    from assets.restatement import restated_series
+
+    desk = open_for(assignments, source)
+    name = feed or desk.market.feed
+    rows = restated_series(desk.warehouse, name).to_dicts()
+    if as_json:
+        emit({"ok": True, "feed": name, "series": rows}, as_json=True)
+    else:
+        emit_rows(f"restated in {name}", rows)
 
 
 @app.command()
