@@ -10,7 +10,7 @@ import dagster as dg
 from assets.backtest import backtest_assets
 from assets.features import feature_assets
 from assets.market import market_assets
-from assets.partitions import months_from
+from assets.partitions import axis_start, months_from
 from resources.clock import Clock
 from resources.desk import Desk, open_desk
 from resources.warehouse import WarehouseResource
@@ -46,7 +46,8 @@ def build_definitions(
     """
     desk = desk or open_desk(os.environ if environ is None else environ, overrides=overrides, clock=clock)
     desk.home.prepare()
-    months = months_from(desk.market.history.start)
+    first = axis_start(desk.market, desk.loaded)
+    months = months_from(first)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # backfill_policy: the pinned release has it
         assets = [*market_assets(months), *feature_assets(months), *backtest_assets()]
@@ -58,7 +59,7 @@ def build_definitions(
     return dg.Definitions(
         assets=_with_policies(assets, desk),
         jobs=[main],
-        schedules=[market_update(main, desk.market.history.start)],
+        schedules=[market_update(main, first)],
         executor=dg.in_process_executor,
         resources={
             "market": desk.market,

@@ -9,6 +9,7 @@ import dagster as dg
 from assets import checks
 from assets.describe import describe_months, numbers, picture, rows_by_month
 from assets.history import read_history
+from assets.instruments import known_instruments
 from warehouse.tables import FEATURES_H4, OHLCV_H4
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def feature_rows(
     coverage = warehouse.query("coverage", feed=market.feed).filter(pl.col("timeframe") == "h4")
     symbols = coverage["symbol"].sort().to_list()
     until = min(end, now)
-    read = read_history(symbols, until, feed=market.feed, warehouse=warehouse, instruments=instruments)
+    known = known_instruments(warehouse, market.feed, instruments)
+    read = read_history(symbols, until, feed=market.feed, warehouse=warehouse, instruments=known)
     values = read.features(STANDARD)
     rows = features_table(read.panel, values, entered_at(read.panel, read.daily))
     chosen = rows.filter(pl.col("ts").is_between(start, end, closed="left")).with_columns(

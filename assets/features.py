@@ -7,6 +7,7 @@ from assets.describe import table_metadata
 from assets.feature_rows import feature_rows, features_result
 from assets.manifests import manifest_for
 from assets.market import Months
+from assets.partitions import window_of
 from assets.retries import POLICY, retried_when_passing
 from pipeline.config.load import Loaded
 from resources.clock import Clock
@@ -46,7 +47,7 @@ def feature_assets(months: Months) -> list[dg.AssetsDefinition]:
         A row is known when its bar and everything that entered it were known.  Other periods are computed
         from parameters wherever they are needed; these are the ones that people, checks and the UI look at.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         rows, inputs = feature_rows(
             window, market=market, warehouse=warehouse, now=now, instruments=settings.settings.instruments
         )

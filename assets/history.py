@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assets.instruments import survivors
 from pipeline.errors import InsufficientDataError
 from warehouse.manifest import Input
 from warehouse.tables import OHLCV_DAILY, OHLCV_H4
@@ -135,9 +136,10 @@ def read_history(
         provenance=Provenance(
             feed,
             bool(bars["simulated"].any()),
-            _adjustments(bars),
-            _by_symbol(bars, "vintage"),
+            _adjustments(daily) | _adjustments(bars),
+            _by_symbol(daily, "vintage") | _by_symbol(bars, "vintage"),
             sum(int((frame["state"] == "imputed").sum()) for frame in (bars, daily)),
+            survivors(warehouse, feed, symbols),
         ),
         inputs=tuple(_input(table, rows, at, end) for table, rows in versions.items()),
         corrected=corrected,

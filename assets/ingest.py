@@ -10,7 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from assets.increments import MOMENT, fetch_bars, fetch_macro
-from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
+from assets.instruments import listed_rows
+from assets.unchanged import Recalled, recall, remember
+from warehouse.tables import INSTRUMENTS, MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
-    from resources.market.port import MarketSource
+    from resources.market.port import Fetched, MarketSource
     from warehouse.append import Corrections
     from warehouse.manifest import Manifest
     from warehouse.store import Warehouse
@@ -43,6 +45,8 @@ class Ingested:
         Rows set aside with a reason; ``fetched + quarantined`` is what the source holds.
     findings
         What validation had to say, gaps included.
+    same_files
+        Whether the files are those of the last ingest, so that nothing had to be read or written.
     """
 
     table: str
@@ -52,6 +56,7 @@ class Ingested:
     unchanged: int
     quarantined: int
     findings: Sequence[Finding]
+    same_files: bool = False
 
 
 def update_bars(
@@ -76,6 +81,9 @@ def update_bars(
     import polars as pl
 
     table = BAR_TABLES[timeframe]
+    known = recall(market, timeframe, table, window, warehouse=warehouse)
+    if known is not None:
+        return _as_before(table, known)
     if market.incremental is None:
         fetched = market.bars(timeframe, *window, now=now)
     else:
@@ -88,16 +96,21 @@ def update_bars(
             now=now,
             allow_stale=allow_stale,
         )
+    if fetched.listed:
+        warehouse.append(INSTRUMENTS, listed_rows(fetched.listed, market.feed))
     kept, poorer = _without_losses(table, fetched.frame, market=market, warehouse=warehouse)
-    return _store(
+    done = _store(
         table,
         kept,
         pl.concat([fetched.quarantined, poorer]),
         fetched.findings,
         market=market,
         warehouse=warehouse,
-        manifest=manifest,
+        manifest=_naming_files(manifest, fetched),
     )
+    found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
+    remember(market, table, window, fetched, found, warehouse=warehouse)
+    return done
 
 
 def update_macro(
@@ -116,6 +129,9 @@ def update_macro(
     """
     import polars as pl
 
+    known = recall(market, "macro", MACRO, window, warehouse=warehouse)
+    if known is not None:
+        return _as_before(MACRO, known)
     if market.incremental is None:
         fetched = market.macro(*window, now=now)
     else:
@@ -123,19 +139,22 @@ def update_macro(
             market.incremental, window, warehouse=warehouse, now=now, allow_stale=allow_stale
         )
     dated = pl.col("vintage").eq("as_published") & fetched.vintaged
-    stored = partial(_store, MACRO, market=market, warehouse=warehouse, manifest=manifest)
+    named = _naming_files(manifest, fetched)
+    stored = partial(_store, MACRO, market=market, warehouse=warehouse, manifest=named)
     done = stored(fetched.frame.filter(~dated), fetched.quarantined, fetched.findings)
     vintages = fetched.frame.filter(dated)
-    if vintages.is_empty():
-        return done
-    more = stored(vintages, None, (), corrections="given")
-    return replace(
-        done,
-        fetched=done.fetched + more.fetched,
-        inserted=done.inserted + more.inserted,
-        revised=done.revised + more.revised,
-        unchanged=done.unchanged + more.unchanged,
-    )
+    if vintages.height:
+        more = stored(vintages, None, (), corrections="given")
+        done = replace(
+            done,
+            fetched=done.fetched + more.fetched,
+            inserted=done.inserted + more.inserted,
+            revised=done.revised + more.revised,
+            unchanged=done.unchanged + more.unchanged,
+        )
+    found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
+    remember(market, MACRO, window, fetched, found, warehouse=warehouse)
+    return done
 
 
 def update_truth(
@@ -149,6 +168,21 @@ def update_truth(
     """Append the planted regimes of a simulated world (no rows for a real source)."""
     truth = market.truth(*window, now=now)
     return _store(TRUTH, truth, None, (), market=market, warehouse=warehouse, manifest=manifest)
+
+
+def _as_before(table: Table, known: Recalled) -> Ingested:
+    rows, aside, said = known.fetched, known.quarantined, known.findings
+    return Ingested(table.full_name, rows, 0, 0, rows, aside, said, same_files=True)
+
+
+def _naming_files(manifest: Manifest, fetched: Fetched) -> Manifest:
+    """Return the manifest with the content and the columns of every file that was read."""
+    from warehouse.manifest import Input
+
+    files = tuple(
+        Input(f"file:{mark.name}", None, None, mark.sha256, schema=mark.schema) for mark in fetched.files
+    )
+    return replace(manifest, inputs=(*manifest.inputs, *files))
 
 
 def _without_losses(

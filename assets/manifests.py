@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from warehouse.manifest import Input
     from warehouse.table import Table
 
-LIBRARIES = ("dagster", "duckdb", "numba", "numpy", "polars", "pyarrow", "scipy")
+LIBRARIES = ("dagster", "duckdb", "exchange_calendars", "numba", "numpy", "polars", "pyarrow", "scipy")
 
 
 @cache
@@ -40,6 +40,19 @@ def code_version() -> str:
         return f"{commit}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
     except (OSError, subprocess.CalledProcessError):
         return f"eightbells {version('eightbells')}"
+
+
+@cache
+def code_text() -> str:
+    """Return a hash of the text of every module that a stored row can depend on, committed or not."""
+    from hashlib import sha256
+
+    hasher = sha256()
+    for folder in ("pipeline", "warehouse", "resources", "assets"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            text = path.read_bytes()
+            hasher.update(f"{path.relative_to(ROOT).as_posix()} {len(text)}\n".encode() + text)
+    return hasher.hexdigest()
 
 
 def _git(*arguments: str) -> str:

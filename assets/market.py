@@ -10,6 +10,7 @@ from assets.checks import ACTION_CHECKS, BAR_CHECKS, MACRO_CHECKS, specs
 from assets.describe import table_metadata
 from assets.ingest import update_bars, update_macro, update_truth
 from assets.manifests import manifest_for
+from assets.partitions import window_of
 from assets.reports import bars_result, macro_result, truth_result
 from assets.retries import POLICY, retried_when_passing
 from pipeline.config.load import Loaded
@@ -56,7 +57,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         Rows are versions of (feed, symbol, ts): fetching an equal bar again writes nothing, a corrected one
         is a new version known from now on.  Rows that break a rule go to ``market.quarantine``.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(OHLCV_H4, settings, now, context=context)
         stale = settings.settings.system.checks.allow_stale
         done = update_bars(
@@ -84,7 +85,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
 
         The label is a date, not an instant: a decision reads a daily close by ``known_at`` only.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(OHLCV_DAILY, settings, now, context=context)
         stale = settings.settings.system.checks.allow_stale
         done = update_bars(
@@ -112,7 +113,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
 
         Where a source holds only the latest revision, the rows say so and a backtest that reads them too.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(MACRO, settings, now, context=context)
         stale = settings.settings.system.checks.allow_stale
         done = update_macro(
@@ -152,7 +153,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
 
         Nothing that decides may read it.
         """
-        window, now = context.partition_time_window, clock.now()
+        window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(TRUTH, settings, now, context=context)
         done = update_truth(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return truth_result(context, done, window, market=market, warehouse=warehouse)

@@ -9,9 +9,31 @@ import dagster as dg
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pipeline.config.load import Loaded
+    from resources.market.port import MarketSource
+
 FORMAT = "%Y-%m"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+
+
+def axis_start(market: MarketSource, settings: Loaded) -> datetime:
+    """Return where the months begin: with the source, but not before the configured first month.
+
+    Dagster writes an event for each month and asset: seventy years of one macro series must not make seventy
+    years of months.
+    """
+    return max(market.history.start, settings.settings.system.axis.first_month)
+
+
+def window_of(
+    context: dg.AssetExecutionContext, market: MarketSource, settings: Loaded
+) -> tuple[datetime, datetime]:
+    """Return the labels of the months of a run, end exclusive; the first month brings what is older."""
+    window = context.partition_time_window
+    if window.start > axis_start(market, settings):
+        return window.start, window.end
+    return min(window.start, market.history.start), window.end
 
 
 def months_from(start: datetime) -> dg.TimeWindowPartitionsDefinition:

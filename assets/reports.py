@@ -10,14 +10,15 @@ import dagster as dg
 from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.ingest import BAR_TABLES
+from assets.instruments import known_before_bounds, known_instruments
 from warehouse.tables import MACRO, TRUTH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    import polars as pl
-
     from assets.ingest import Ingested, Timeframe
+    from pipeline.config.instruments import Instrument
     from pipeline.config.load import Loaded
     from resources.market.port import MarketSource
     from warehouse.store import Warehouse
@@ -48,7 +49,8 @@ def bars_result(
     stored = warehouse.as_of(table, where={"feed": market.feed}, start=start, end=end)
     limits = settings.settings.system.checks
     prices = ("open", "high", "low", "close")
-    overdue = _overdue(timeframe, market, warehouse, now, settings)
+    instruments = known_instruments(warehouse, market.feed, settings.settings.instruments)
+    overdue = _overdue(timeframe, market, warehouse, now, instruments)
     per_symbol = stored.group_by("symbol").agg(
         pl.len().alias("rows"), pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")
     )
@@ -69,7 +71,7 @@ def bars_result(
             checks.fresh(
                 overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale
             ),
-            checks.known_in_time(_too_early(timeframe, stored, settings)),
+            checks.known_in_time(known_before_bounds(stored, timeframe, instruments).height),
         ],
     )
 
@@ -164,7 +166,11 @@ def _gap_rows(done: Ingested) -> list[dict[str, object]]:
 
 
 def _overdue(
-    timeframe: Timeframe, market: MarketSource, warehouse: Warehouse, now: datetime, settings: Loaded
+    timeframe: Timeframe,
+    market: MarketSource,
+    warehouse: Warehouse,
+    now: datetime,
+    instruments: Mapping[str, Instrument],
 ) -> dict[str, float]:
     """Return, by symbol, the hours beyond the grace by which its next expected bar is overdue."""
     import numpy as np
@@ -178,7 +184,7 @@ def _overdue(
     coverage = warehouse.query("coverage", feed=market.feed).filter(pl.col("timeframe") == timeframe)
     late: dict[str, float] = {}
     for symbol, last in coverage.select("symbol", "last").iter_rows():
-        instrument = settings.settings.instruments[symbol]
+        instrument = instruments[symbol]
         after = Window(last + timedelta(microseconds=1))
         due = expected_bars(instrument, timeframe, after, now=horizon)
         if due.height:
@@ -187,17 +193,3 @@ def _overdue(
             overdue = (to_time64(horizon) - first) / np.timedelta64(1, "h") - GRACE / timedelta(hours=1)
             late[symbol] = max(0.0, float(overdue))
     return late
-
-
-def _too_early(timeframe: Timeframe, stored: pl.DataFrame, settings: Loaded) -> int:
-    """Count bars that claim to be known before New York's wall clock allows, apart from every calendar."""
-    from pipeline.calendar.bounds import known_too_early
-    from resources.market.checked import daily_rule
-
-    count = 0
-    for (symbol,), rows in stored.select("symbol", "ts", "known_at").group_by("symbol"):
-        instrument = settings.settings.instruments[str(symbol)]
-        around_the_clock = instrument.calendar == "24/7"
-        cell = "cell" if around_the_clock else "cell_new_york"
-        count += known_too_early(rows, cell if timeframe == "h4" else daily_rule(instrument)).height
-    return count

@@ -19,27 +19,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Input:
-    """One table that a materialisation read.
+    """One table or file that a materialisation read.
 
     Parameters
     ----------
     table
-        ``schema.name``.
+        ``schema.name``, or ``file:`` and the name of the file.
     at
         The instant it was read as of; None for everything known then.
     rows
-        Rows that were read.
+        Rows that were read; None for a file, whose digest covers its bytes.
     digest
-        Digest of what was read.
+        Digest of what was read; of a file its SHA-256.
     recorded
         Whether ``at`` is on the clock of ``recorded_at``.
+    schema
+        For a file: hash of its column names and types.
     """
 
     table: str
     at: datetime | None
-    rows: int
+    rows: int | None
     digest: str | None
     recorded: bool = False
+    schema: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the record kept in ``inputs_json``."""
@@ -49,6 +52,7 @@ class Input:
             "rows": self.rows,
             "digest": self.digest,
             "recorded": self.recorded,
+            **({} if self.schema is None else {"schema": self.schema}),
         }
 
 

@@ -83,6 +83,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         ),
     ),
     Migration(3, "splits and dividends", creates=("market.corporate_actions",)),
+    Migration(
+        4,
+        "what a feed takes its symbols for, and what its last ingests read",
+        creates=("market.instruments", "meta.ingests"),
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from warehouse.tables_backtest import (
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
 from warehouse.tables_market import (
     CORPORATE_ACTIONS,
+    INSTRUMENTS,
     MACRO,
     MARKET_TABLES,
     OHLCV_DAILY,
@@ -23,7 +24,7 @@ from warehouse.tables_market import (
     QUARANTINE,
     TRUTH,
 )
-from warehouse.tables_meta import ARTIFACTS, DIGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
+from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {t.full_name: t for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *META_TABLES)}
@@ -54,6 +55,8 @@ __all__ = [
     "EQUITY",
     "FEATURES_H4",
     "FILLS",
+    "INGESTS",
+    "INSTRUMENTS",
     "MACRO",
     "MANIFESTS",
     "MIGRATIONS",

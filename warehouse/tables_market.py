@@ -129,4 +129,26 @@ QUARANTINE = Table(
     known_at="recorded",
 )
 
-MARKET_TABLES = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, QUARANTINE)
+INSTRUMENTS = Table(
+    schema="market",
+    name="instruments",
+    description="What a feed takes one of its symbols for: class, calendar, venue, smallest steps.",
+    columns=(
+        _FEED,
+        key_column("symbol", "VARCHAR", "name", "Instrument in our spelling (SPY, BTC/USD)."),
+        Column("asset_class", "VARCHAR", "equity | crypto | index", "Kind of instrument.", nullable=False),
+        Column("calendar", "VARCHAR", "name", "Session calendar.", nullable=False),
+        Column("venue", "VARCHAR", "name", "Where it is quoted and traded.", nullable=False),
+        Column("currency", "VARCHAR", "ISO 4217", "Currency of its price.", nullable=False),
+        Column("tick", "DOUBLE", "quote currency", "Smallest price step.", nullable=False),
+        Column("lot", "DOUBLE", "base units", "Smallest quantity step; 0 means any.", nullable=False),
+        Column("min_notional", "DOUBLE", "quote currency", "Smallest order.", nullable=False),
+        Column("taken_for", "VARCHAR", "name", "Whose entry it borrows; NULL for an entry of its own."),
+        Column("survivors", "BOOLEAN", "flag", "True when chosen among those still there.", nullable=False),
+    ),
+    key=("feed", "symbol"),
+    block=("feed",),
+    known_at="recorded",
+)
+
+MARKET_TABLES = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, QUARANTINE, INSTRUMENTS)

@@ -92,4 +92,22 @@ ARTIFACTS = Table(
     known_at="recorded",
 )
 
-META_TABLES = (MANIFESTS, MIGRATIONS, SPOOLED, DIGESTS, ARTIFACTS)
+INGESTS = Table(
+    schema="meta",
+    name="ingests",
+    description="What the last ingest of a feed into a table read, found and left, so that the same need not"
+    " be done again.",
+    columns=(
+        key_column("feed", "VARCHAR", "name", "Source configuration."),
+        key_column("table_name", "VARCHAR", "schema.name", "Table it went into."),
+        Column("fingerprint", "VARCHAR", "SHA-256", "Hash of files, mapping, instruments, code and window."),
+        Column("fetched", "BIGINT", "rows", "Rows that the source delivered.", nullable=False),
+        Column("quarantined", "BIGINT", "rows", "Rows that were set aside.", nullable=False),
+        Column("findings_json", "VARCHAR", "JSON", "What validation had to say.", nullable=False),
+        Column("stored_json", "VARCHAR", "JSON", "What the warehouse held of the feed afterwards."),
+    ),
+    key=("feed", "table_name"),
+    known_at="recorded",
+)
+
+META_TABLES = (MANIFESTS, MIGRATIONS, SPOOLED, DIGESTS, ARTIFACTS, INGESTS)

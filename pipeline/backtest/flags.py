@@ -134,4 +134,8 @@ def _prices(assets: tuple[Tradable, ...], provenance: Provenance) -> list[Flag]:
     if revised:
         text = f"Bars of {', '.join(revised)} are the latest revision: restatements cannot be measured"
         flags.append(Flag("latest_revision", ", ".join(revised), text))
+    chosen = [a.symbol for a in assets if a.symbol in provenance.survivors]
+    if chosen:
+        text = f"{', '.join(chosen)} were chosen because they are still there (survivorship): returns flatter"
+        flags.append(Flag("survivorship", ", ".join(chosen), text))
     return flags

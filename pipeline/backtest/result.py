@@ -135,6 +135,8 @@ class Provenance:
         By symbol: ``as_published`` or ``latest_revision``.
     imputed
         How many of the bars are imputed.
+    survivors
+        Symbols that were chosen among those that are still there.
     """
 
     source: str
@@ -142,6 +144,7 @@ class Provenance:
     adjustment: Mapping[str, str] = field(default_factory=dict)
     vintage: Mapping[str, str] = field(default_factory=dict)
     imputed: int = 0
+    survivors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

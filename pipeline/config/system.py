@@ -3,6 +3,7 @@
 Every field has its default here, its value in ``configs/base/system.yaml`` and a reader somewhere.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -148,6 +149,15 @@ class Freshness(Strict):
     macro_hours: float = Field(28.0, gt=0, le=8760, description="Macro series")
 
 
+class Axis(Strict):
+    """The months by which Dagster materialises history."""
+
+    first_month: Instant = Field(
+        default=datetime(2015, 1, 1, tzinfo=UTC),
+        description="First month of market assets; what a source has before comes with it",
+    )
+
+
 class Checks(Strict):
     """Where a blocking check draws the line."""
 
@@ -182,4 +192,5 @@ class System(Strict):
     warehouse: WarehouseSettings = WarehouseSettings()
     logging: Logging = Logging()
     freshness: Freshness = Freshness()
+    axis: Axis = Axis()
     checks: Checks = Checks()

@@ -1,8 +1,10 @@
 """What a check of market data has to say: a finding names the rule, the symbol and where, with a reason."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Self
 
 
 class Severity(StrEnum):
@@ -42,6 +44,22 @@ class Finding:
     reason: str
     last: datetime | None = None
     count: int = 1
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Return the finding of a record that `to_dict` made."""
+        ts, last = (
+            None if record[name] is None else datetime.fromisoformat(record[name]) for name in ("ts", "last")
+        )
+        return cls(
+            rule=record["rule"],
+            severity=Severity(record["severity"]),
+            symbol=record["symbol"],
+            ts=ts,
+            reason=record["reason"],
+            last=last,
+            count=record["count"],
+        )
 
     def to_dict(self) -> dict[str, object]:
         """Return the finding as a JSON-ready record."""

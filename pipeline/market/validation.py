@@ -99,9 +99,7 @@ def validate_bars(
     on_calendar = bars.join(_calendar(expected), on=["symbol", "ts"], how="left", maintain_order="left")
     good, bad = judge(with_repeats(on_calendar, ("symbol", "ts"), bars.columns), rules)
     clean = good.select(bars.columns).sort("symbol", "ts")
-    gaps = pl.concat(
-        [empty(GAP_SCHEMA), *(find_gaps(clean, s, timeframe, expected[s], at) for s in sorted(expected))]
-    )
+    gaps = all_gaps(clean, timeframe, expected, at)
     findings = (
         *_findings_of_rows(bad),
         *_order_findings(bars),
@@ -111,6 +109,18 @@ def validate_bars(
     )
     name = dataset or f"market.ohlcv_{timeframe}"
     return Validation(clean, quarantine(bad, name, bars.columns), findings, gaps)
+
+
+def all_gaps(
+    clean: pl.DataFrame, timeframe: str, expected: Mapping[str, pl.DataFrame], now: datetime
+) -> pl.DataFrame:
+    """Return the gaps of every symbol that something is expected of, as rows of `GAP_SCHEMA`."""
+    labels = clean.select("symbol", "ts")
+    own = labels.partition_by("symbol", as_dict=True)
+    parts = [
+        find_gaps(own.get((s,), labels.clear()), s, timeframe, expected[s], now) for s in sorted(expected)
+    ]
+    return pl.concat([empty(GAP_SCHEMA), *parts])
 
 
 def find_gaps(

@@ -6,13 +6,14 @@ entry are then made into H4 or daily bars together: a cell may begin in one file
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BellsError
 from resources.market.checked import when_known
 from resources.market.mapping import OURS, BarFile
+from resources.market.port import Listed
 from resources.market.reading import as_numbers, read_columns
 from resources.market.stamps import dates, instants, stretches
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.config.instruments import AssetClass, Instrument
     from pipeline.market.findings import Finding
+    from resources.market.file_marks import FileMark
 
 PRICES = ("open", "high", "low", "close")
 
@@ -40,12 +42,18 @@ class Built:
         Files that could not be read, symbols without an instrument.
     read
         How many files were read.
+    listed
+        What its symbols are taken for.
+    marks
+        The files, marked before they were read.
     """
 
     bars: Mapping[str, pl.DataFrame]
     quarantined: Mapping[str, pl.DataFrame]
     findings: Sequence[Finding]
     read: int
+    listed: Mapping[str, Listed] = field(default_factory=dict)
+    marks: tuple[FileMark, ...] = ()
 
 
 def build(entry: BarFile, files: Sequence[Path], base: Path, instruments: Mapping[str, Instrument]) -> Built:
@@ -79,12 +87,13 @@ def build(entry: BarFile, files: Sequence[Path], base: Path, instruments: Mappin
     rows = pl.concat(parts) if parts else None
     if rows is None or rows.is_empty():
         return Built({}, {}, findings, len(parts))
-    table = {symbol: _instrument(symbol, entry, instruments) for symbol in rows["symbol"].unique()}
+    found = {symbol: _listed(symbol, entry, instruments) for symbol in rows["symbol"].unique()}
+    listed = {symbol: taken for symbol, taken in found.items() if taken is not None}
     if entry.timeframe in OURS:
-        return Built({entry.timeframe: rows}, {}, findings, len(parts))
+        return Built({entry.timeframe: rows}, {}, findings, len(parts), listed)
     make = _days if entry.timeframe == "1d" else _within_days
-    bars, aside = make(rows, entry, {s: i for s, i in table.items() if i is not None})
-    return Built(bars, aside, findings, len(parts))
+    bars, aside = make(rows, entry, {symbol: taken.instrument for symbol, taken in listed.items()})
+    return Built(bars, aside, findings, len(parts), listed)
 
 
 def unreadable(error: BellsError, symbol: str | None) -> Finding:
@@ -94,9 +103,16 @@ def unreadable(error: BellsError, symbol: str | None) -> Finding:
     return Finding("unreadable", Severity.ERROR, symbol, None, str(error))
 
 
-def _instrument(symbol: str, entry: BarFile, instruments: Mapping[str, Instrument]) -> Instrument | None:
-    found = instruments.get(symbol)
-    return instruments.get(entry.like) if found is None and entry.like is not None else found
+def _listed(symbol: str | None, entry: BarFile, instruments: Mapping[str, Instrument]) -> Listed | None:
+    survivors = entry.selection == "survivors"
+    if symbol is None:
+        return None
+    if symbol in instruments:
+        return Listed(instruments[symbol], survivors=survivors)
+    if entry.like is None:
+        return None
+    borrowed = instruments[entry.like].model_copy(update={"symbol": symbol})
+    return Listed(borrowed, like=entry.like, survivors=survivors)
 
 
 def _with_instrument(
@@ -107,7 +123,7 @@ def _with_instrument(
     from pipeline.market.findings import Finding, Severity
 
     there = sorted(rows["symbol"].drop_nulls().unique())
-    foreign = [symbol for symbol in there if _instrument(symbol, entry, instruments) is None]
+    foreign = [symbol for symbol in there if _listed(symbol, entry, instruments) is None]
     if not foreign:
         return rows, []
     reason = f"{name}: no instrument of that name; add it to instruments.yaml, or say symbols or like"

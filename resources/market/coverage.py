@@ -36,12 +36,17 @@ def expected_between(
 
     spans = bars.group_by("symbol").agg(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last"))
     found = {}
+    alike: dict[tuple[object, ...], pl.DataFrame] = {}  # hundreds of stocks share a few stretches
     for symbol, first, last in spans.sort("symbol").iter_rows():
         begin, finish = max(first, window.start), min(last + _TICK, window.until(now))
         if begin < finish:
-            found[symbol] = expected_bars(
-                instrument_of(symbol), timeframe, Window(begin, finish), now=now, lag=lag
-            )
+            instrument = instrument_of(symbol)
+            key = (instrument.calendar, instrument.asset_class, begin, finish)
+            if key not in alike:
+                alike[key] = expected_bars(instrument, timeframe, Window(begin, finish), now=now, lag=lag)
+            found[symbol] = alike[key]
+        else:  # all of it lies outside, such as a stock that was not listed yet
+            found[symbol] = bars.select("ts", "open_at", "close_at", "minutes").clear()
     return found
 
 
@@ -53,7 +58,10 @@ def joined(parts: Sequence[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
     for part in parts:
         for symbol, frame in part.items():
             together.setdefault(symbol, []).append(frame)
-    return {symbol: pl.concat(frames).unique("ts").sort("ts") for symbol, frames in together.items()}
+    return {
+        symbol: frames[0] if len(frames) == 1 else pl.concat(frames).unique("ts").sort("ts")
+        for symbol, frames in together.items()
+    }
 
 
 def spanned(frames: Iterable[pl.DataFrame]) -> Window:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from resources.market.bar_files import Built, build, unreadable
 from resources.market.checked import checked_bars
 from resources.market.coverage import expected_between, joined, set_aside_findings, spanned
 from resources.market.mapping import OURS, SYMBOL, FilesMapping
-from resources.market.port import Fetched, Timeframe, Window
+from resources.market.port import Dataset, Fetched, Listed, Timeframe, Window
 from resources.market.reading import matching_files, read_columns
 from resources.market.series_files import read_series
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from pipeline.config.instruments import Instrument
     from pipeline.market.findings import Finding
-    from resources.market.mapping import BarFile
+    from resources.market.file_marks import FileMark
+    from resources.market.mapping import BarFile, SeriesFile
 
 CODE_VERSION = "1"
 """Rises when the same files and mapping give other rows."""
@@ -107,8 +109,10 @@ class FilesSource:
 
     @cached_property
     def version(self) -> str:
-        """Hash of the mapping: equal versions read equal files the same way."""
-        return sha256(f"{CODE_VERSION}\n{self._mapping.model_dump_json()}".encode()).hexdigest()[:12]
+        """Hash of mapping and instruments: equal versions read equal files the same way."""
+        table = [self._table[symbol].model_dump_json() for symbol in sorted(self._table)]
+        text = "\n".join([CODE_VERSION, str(self._base), self._mapping.model_dump_json(), *table])
+        return sha256(text.encode()).hexdigest()[:12]
 
     @cached_property
     def simulated(self) -> bool:
@@ -174,12 +178,16 @@ class FilesSource:
 
         parts, aside, findings = [empty(BAR_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
         expected: list[dict[str, pl.DataFrame]] = []
+        listed: dict[str, Listed] = {}
+        files: tuple[FileMark, ...] = ()
         entries = [(n, entry) for n, entry in enumerate(self._mapping.entries) if timeframe in entry.makes]
         read = 0
         for number, entry in entries:
             built = self._of(number, entry)
             read += built.read
             findings.extend(built.findings)
+            listed |= built.listed
+            files += built.marks
             if timeframe in built.quarantined:
                 aside.append(built.quarantined[timeframe])
             if timeframe in built.bars and end > start:
@@ -192,7 +200,7 @@ class FilesSource:
                         Window(start, end),
                         now=now,
                         lag=entry.lag,
-                        instrument_of=lambda symbol, like=entry.like: self._instrument(symbol, like),
+                        instrument_of=lambda symbol, built=built: built.listed[symbol].instrument,
                     )
                 )
         _require_one(entries, read, findings)
@@ -201,14 +209,17 @@ class FilesSource:
             inside |= pl.col("ts") > now
         not_yet_known = (pl.col("close_at") <= now) & (pl.col("known_at") > now)
         set_aside = pl.concat(aside).filter(inside | self._unlabelled(start))
-        return checked_bars(
-            pl.concat(parts).filter(inside & ~not_yet_known),
+        bars = pl.concat(parts)
+        done = checked_bars(
+            bars.filter(inside & ~not_yet_known),
             timeframe=timeframe,
             expected=joined(expected),
             now=now,
             beside=(set_aside, [*findings, *set_aside_findings(set_aside)]),
             allow_straddle=any(entry.allow_straddle for _, entry in entries),
         )
+        late = bars.filter((pl.col("close_at") > now) | (pl.col("known_at") > now))
+        return replace(done, listed=listed, settled=late.is_empty(), files=files)
 
     def macro(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
         """Return the observations with ``start <= ts < end`` that were known at ``now``.
@@ -223,6 +234,7 @@ class FilesSource:
         from pipeline.market.bars import GAP_SCHEMA, MACRO_SCHEMA, QUARANTINE_SCHEMA, empty
 
         parts, aside, findings = [empty(MACRO_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
+        files = self.marks("macro") or ()
         for entry in self._mapping.series:
             try:
                 for path in matching_files(self._base, entry.glob):
@@ -233,9 +245,13 @@ class FilesSource:
                 findings.append(unreadable(error, None))
         _require_one(self._mapping.series, len(parts) - 1, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
-        rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("series", "ts")
+        known = pl.col("known_at") <= now
+        values = pl.concat(parts)
+        rows = values.filter(inside, known).sort("series", "ts")
         bad = pl.concat(aside).filter(inside | self._unlabelled(start))
-        return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
+        settled = values.filter(~known).is_empty()
+        said = (*findings, *set_aside_findings(bad))
+        return Fetched(rows, bad, said, empty(GAP_SCHEMA), settled=settled, files=files)
 
     def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
         """Return the corporate actions with ``start <= ts < end`` that were known at ``now``.
@@ -284,21 +300,43 @@ class FilesSource:
         named = self._mapping.history
         return pl.col("ts").is_null() & pl.lit(named is None or start <= named.start)
 
-    def _instrument(self, symbol: str, like: str | None) -> Instrument:
-        return self._table[symbol if symbol in self._table or like is None else like]
-
     def _of(self, number: int, entry: BarFile) -> Built:
         """Return what an entry gives; its files are read again only when one has changed."""
         try:
             files = matching_files(self._base, entry.glob)
         except BellsError as error:
             return Built({}, {}, (unreadable(error, entry.symbol),), 0)
-        marks = tuple((path, stat.st_mtime_ns, stat.st_size) for path in files for stat in (path.stat(),))
+        stamps = tuple((path, stat.st_mtime_ns, stat.st_size) for path in files for stat in (path.stat(),))
         kept = self._built.get(number)
-        if kept is None or kept[0] != marks:
-            kept = (marks, build(entry, files, self._base, self._table))
+        if kept is None or kept[0] != stamps:
+            marks = self._marks(entry, files) or ()
+            kept = (stamps, replace(build(entry, files, self._base, self._table), marks=marks))
             self._built[number] = kept
         return kept[1]
+
+    def marks(self, dataset: Dataset) -> tuple[FileMark, ...] | None:
+        """Return the marks of all files of a data set as they are now; None when one cannot be opened."""
+        bars = (entry for entry in self._mapping.entries if dataset in entry.makes)
+        found: tuple[FileMark, ...] = ()
+        for entry in self._mapping.series if dataset == "macro" else bars:
+            try:
+                files = matching_files(self._base, entry.glob)
+            except BellsError:
+                return None
+            marks = self._marks(entry, files)
+            if marks is None:
+                return None
+            found += marks
+        return found
+
+    def _marks(self, entry: BarFile | SeriesFile, files: Sequence[Path]) -> tuple[FileMark, ...] | None:
+        from resources.market.file_marks import mark_files
+
+        kinds = {name: entry.kind(name) for name in (p.relative_to(self._base).as_posix() for p in files)}
+        try:
+            return mark_files(files, self._base, kinds)
+        except OSError:
+            return None  # reading it names the fault
 
 
 def _require_instrument(number: int, entry: BarFile, instruments: Mapping[str, Instrument]) -> None:

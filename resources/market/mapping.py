@@ -112,6 +112,9 @@ class BarFile(_File):
     venue: Name | None = Field(None, description="null: the instrument's")
     adjustment: Adjustment = "raw"
     vintage: Vintage = "as_published"
+    selection: Literal["survivors"] | None = Field(
+        None, description="survivors: chosen among the symbols that are still there, which runs must say"
+    )
     lag_minutes: Annotated[float, Field(ge=0, le=525_600)] | None = Field(
         None, description="Delay of the vendor; null: none for H4 bars, the calendar's rule for daily ones"
     )

@@ -6,8 +6,8 @@ not in the answer, whatever broke a rule is beside it with the reason.  Adapters
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from pipeline.errors import TimestampError
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from pipeline.config.instruments import Instrument
     from pipeline.market.findings import Finding
+    from resources.market.file_marks import FileMark
 
 Timeframe = Literal["h4", "daily"]
+Dataset = Literal["h4", "daily", "macro"]
 TIMEFRAMES: tuple[Timeframe, ...] = ("h4", "daily")
 
 
@@ -60,6 +63,25 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """What a source takes one of its symbols for.
+
+    Parameters
+    ----------
+    instrument
+        Under the symbol's own name, also where it is another one's entry.
+    like
+        The instrument whose entry it borrows; None for one of its own.
+    survivors
+        Whether the symbol was chosen among those that are still there: a test on such a set flatters.
+    """
+
+    instrument: Instrument
+    like: str | None = None
+    survivors: bool = False
+
+
+@dataclass(frozen=True)
 class Fetched:
     """What a source delivered for one window.
 
@@ -76,6 +98,12 @@ class Fetched:
     vintaged
         Whether rows that say ``as_published`` carry the true ``known_at`` of every revision, as a publisher
         with vintages gives it.  Otherwise a changed value is known no earlier than it is stored.
+    listed
+        What the source takes its symbols for; a symbol that is not in it has its entry in the table.
+    settled
+        Whether nothing lies after ``now``, so that the same rows are the answer at any later instant.
+    files
+        The files it was read from, marked before they were read; none for what is no file.
     """
 
     frame: pl.DataFrame
@@ -83,6 +111,9 @@ class Fetched:
     findings: Sequence[Finding]
     gaps: pl.DataFrame
     vintaged: bool = False
+    listed: Mapping[str, Listed] = field(default_factory=dict)
+    settled: bool = False
+    files: Sequence[FileMark] = ()
 
 
 class MarketSource(Protocol):
@@ -188,4 +219,13 @@ class IncrementalSource(MarketSource, Protocol):
 
     def series(self) -> tuple[str, ...]:
         """Return the names of its macro series."""
+        ...
+
+
+@runtime_checkable
+class FileBacked(Protocol):
+    """A source whose answer depends on its ``version``, on files and on nothing else."""
+
+    def marks(self, dataset: Dataset) -> Sequence[FileMark] | None:
+        """Return the marks of all files of a data set as they are now; None when one cannot be opened."""
         ...

@@ -85,7 +85,9 @@ def run(
 
 
 def _first_month(desk: Desk, text: str | None, newest: datetime) -> datetime:
-    first = desk.market.history.start
+    from assets.partitions import axis_start
+
+    first = axis_start(desk.market, desk.loaded)
     chosen = instant("--from", text)
     if chosen is None:
         return first

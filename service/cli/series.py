@@ -21,9 +21,9 @@ MOMENT = timedelta(microseconds=1)
 def coverage(desk: Desk, feed: str | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return one record for every feed, symbol and timeframe that is stored, and every gap.
 
-    Each record has ``feed, symbol, timeframe, rows, first, last, known_to, simulated``, how many ``gaps``
-    with how many ``missing`` bars lie inside, and the rows ``quarantined``.  Gaps are unknown where no
-    calendar of ours applies (macro series).
+    Each record has ``feed, symbol, timeframe, asset_class, rows, first, last, known_to, simulated``, how many
+    ``gaps`` with how many ``missing`` bars lie inside, and the rows ``quarantined``.  Class and gaps are
+    unknown where no calendar of ours applies (macro series).
 
     Raises
     ------
@@ -34,16 +34,19 @@ def coverage(desk: Desk, feed: str | None = None) -> tuple[list[dict[str, Any]],
     aside = _quarantined(desk, feed)
     kinds = sorted({(row["feed"], row["timeframe"]) for row in stored.iter_rows(named=True)})
     gaps = {key: stored_gaps(desk, *key) for key in kinds if key[1] != "macro"}
+    known = {name: instruments_of(desk, name) for name in {key[0] for key in kinds}}
     records = []
     for row in stored.iter_rows(named=True):
         key = (row["feed"], row["timeframe"])
-        judged = key in gaps and row["symbol"] in desk.loaded.settings.instruments
+        instrument = known[row["feed"]].get(row["symbol"]) if key in gaps else None
+        judged = instrument is not None
         own = [gap for gap in gaps.get(key, ()) if gap["symbol"] == row["symbol"]]
         records.append(
             {
                 "feed": row["feed"],
                 "symbol": row["symbol"],
                 "timeframe": row["timeframe"],
+                "asset_class": None if instrument is None else str(instrument.asset_class),
                 "rows": row["rows"],
                 "first": row["first"],
                 "last": row["last"],
@@ -57,18 +60,21 @@ def coverage(desk: Desk, feed: str | None = None) -> tuple[list[dict[str, Any]],
     return records, [gap for key in gaps for gap in gaps[key]]
 
 
+def instruments_of(desk: Desk, feed: str) -> Mapping[str, Instrument]:
+    """Return what the symbols of a feed are: our table, and what their source took the others for."""
+    from assets.instruments import known_instruments
+
+    return known_instruments(desk.warehouse, feed, desk.loaded.settings.instruments)
+
+
 def stored_gaps(desk: Desk, feed: str, timeframe: Timeframe) -> list[dict[str, Any]]:
     """Return the runs of bars missing between the first and the last stored one of each symbol."""
-    import polars as pl
-
     from assets.ingest import BAR_TABLES
-    from pipeline.market.validation import find_gaps
+    from pipeline.market.validation import all_gaps
 
     bars = desk.warehouse.as_of(BAR_TABLES[timeframe], where={"feed": feed}, columns=("symbol", "ts"))
-    expected = expected_of(bars, timeframe, desk.loaded.settings.instruments)
-    now = desk.clock.now()
-    parts = [find_gaps(bars, symbol, timeframe, frame, now) for symbol, frame in expected.items()]
-    found = pl.concat(parts) if parts else pl.DataFrame()
+    expected = expected_of(bars, timeframe, instruments_of(desk, feed))
+    found = all_gaps(bars, timeframe, expected, desk.clock.now())
     return [
         {
             "feed": feed,
@@ -114,7 +120,7 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
     from pipeline.market.validation import validate_bars
 
     table = BAR_TABLES[timeframe]
-    instruments = desk.loaded.settings.instruments
+    instruments = instruments_of(desk, feed)
     bars = desk.warehouse.as_of(table, where={"feed": feed})
     known = bars.filter(pl.col("symbol").is_in(list(instruments)))
     strangers = bars.filter(pl.col("symbol").is_in(list(instruments)).not_())["symbol"].unique().sort()
@@ -144,9 +150,10 @@ def overdue(desk: Desk) -> list[dict[str, Any]]:
 
     now = desk.clock.now()
     horizon = desk.market.history.until(now)
+    instruments = instruments_of(desk, desk.market.feed)
     records = []
     for row in desk.warehouse.query("coverage", feed=desk.market.feed).iter_rows(named=True):
-        instrument = desk.loaded.settings.instruments.get(row["symbol"])
+        instrument = instruments.get(row["symbol"])
         due = None
         if instrument is not None and row["timeframe"] in ("h4", "daily"):
             expect = {"h4": expected_h4, "daily": expected_daily}[row["timeframe"]]
@@ -171,29 +178,25 @@ def overdue(desk: Desk) -> list[dict[str, Any]]:
 def _too_early(
     bars: pl.DataFrame, timeframe: Timeframe, instruments: Mapping[str, Instrument]
 ) -> list[Finding]:
-    from pipeline.calendar.bounds import known_too_early
+    from assets.instruments import known_before_bounds
     from pipeline.market.findings import Finding, Severity
-    from resources.market.checked import daily_rule
 
     findings = []
-    for (symbol,), rows in bars.select("symbol", "ts", "known_at").group_by("symbol"):
-        instrument = instruments[str(symbol)]
-        cell = "cell" if instrument.calendar == "24/7" else "cell_new_york"
-        early = known_too_early(rows, cell if timeframe == "h4" else daily_rule(instrument)).sort("ts")
-        if early.height:
-            first = early.row(0, named=True)
-            reason = f"known_at {first['known_at']:%Y-%m-%d %H:%M} is too early by the wall clock"
-            findings.append(
-                Finding(
-                    "known_before_wall_clock",
-                    Severity.ERROR,
-                    str(symbol),
-                    first["ts"],
-                    reason,
-                    early["ts"].to_list()[-1],
-                    early.height,
-                )
+    early = known_before_bounds(bars, timeframe, instruments).sort("symbol", "ts")
+    for (symbol,), rows in early.group_by("symbol", maintain_order=True):
+        first = rows.row(0, named=True)
+        reason = f"known_at {first['known_at']:%Y-%m-%d %H:%M} is too early by the wall clock"
+        findings.append(
+            Finding(
+                "known_before_wall_clock",
+                Severity.ERROR,
+                str(symbol),
+                first["ts"],
+                reason,
+                rows["ts"].to_list()[-1],
+                rows.height,
             )
+        )
     return findings
 
 

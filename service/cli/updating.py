@@ -158,6 +158,7 @@ def _counts(done: Ingested, seconds: float) -> dict[str, Any]:
         "revised": done.revised,
         "unchanged": done.unchanged,
         "quarantined": done.quarantined,
+        "same_files": done.same_files,
         "seconds": round(seconds, 3),
     }
 

@@ -123,6 +123,9 @@ def test_flags_name_what_is_simulated_missing_revised_and_uncapped(context):
     assert flag(full, "adjusted_prices") == "E1"
     assert flag(full, "imputed") is None
     assert flag(run(context, provenance=Provenance("files", simulated=False, imputed=3)), "imputed") == 3
+    assert flag(full, "survivorship") is None
+    chosen = Provenance("files", simulated=False, survivors=("E1", "not in this run"))
+    assert flag(run(context, provenance=chosen), "survivorship") == "E1"
 
 
 @pytest.mark.parametrize("word", ["raw", "split", "split and split_dividend", None])

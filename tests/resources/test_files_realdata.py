@@ -167,7 +167,17 @@ def test_macro_series_are_fractions_known_at_their_release(source, real_data):
     macro = source.macro(EARLY, NOW, now=NOW)
     assert list(macro.findings) == []
     frame = macro.frame
-    assert set(frame["series"]) == {"CFNAI", "DGS10", "DGS2", "PMI", "T10Y2Y", "VIXCLS"}
+    daily, monthly = (
+        {"DGS10", "DGS2", "T10Y2Y", "VIXCLS"},
+        set(LATEST) | {"CFNAI", "M2SL", "FEDFUNDS", "USREC"},
+    )
+    assert {name for name in frame["series"].unique() if not name.startswith("ISM_")} == {
+        *daily,
+        *monthly,
+        "PMI",
+        "NMI",
+    }
+    assert frame["series"].n_unique() == 4 + 8 + 22
     assert set(frame["vintage"]) == {"latest_revision"}
     raw = pl.read_parquet(real_data / "macro/fred_daily.parquet").filter(pl.col("series") == "T10Y2Y")
     slope = frame.filter(pl.col("series") == "T10Y2Y")
@@ -176,6 +186,53 @@ def test_macro_series_are_fractions_known_at_their_release(source, real_data):
     december = frame.filter((pl.col("series") == "PMI") & (pl.col("ts") == datetime(2019, 12, 1, tzinfo=UTC)))
     assert december.select("value", "known_at").row(0) == (47.8, datetime(2020, 1, 2, 15, 15, tzinfo=UTC))
     assert frame.filter(pl.col("known_at") <= pl.col("ts") + timedelta(days=1)).is_empty()
+
+
+LATEST = {
+    # The latest publication of a month, by the publishers' calendars of the two long shutdowns.
+    "UNRATE": {(2013, 9): datetime(2013, 10, 22, 12, 30, tzinfo=UTC)},
+    "PAYEMS": {(2013, 9): datetime(2013, 10, 22, 12, 30, tzinfo=UTC)},
+    "CPIAUCSL": {
+        (1995, 12): datetime(1996, 2, 1, 13, 30, tzinfo=UTC),
+        (2013, 9): datetime(2013, 10, 30, 12, 30, tzinfo=UTC),
+    },
+    "INDPRO": {(2013, 9): datetime(2013, 10, 28, 13, 15, tzinfo=UTC)},
+}
+RULED = {
+    # First month of what the NBER's committee announced, and the day of the announcement.
+    (1980, 2): datetime(1980, 6, 3, tzinfo=UTC),
+    (1980, 8): datetime(1981, 7, 8, tzinfo=UTC),
+    (1981, 8): datetime(1982, 1, 6, tzinfo=UTC),
+    (1982, 12): datetime(1983, 7, 8, tzinfo=UTC),
+    (1990, 8): datetime(1991, 4, 25, tzinfo=UTC),
+    (1991, 4): datetime(1992, 12, 22, tzinfo=UTC),
+    (2001, 4): datetime(2001, 11, 26, tzinfo=UTC),
+    (2001, 12): datetime(2003, 7, 17, tzinfo=UTC),
+    (2008, 1): datetime(2008, 12, 1, tzinfo=UTC),
+    (2009, 7): datetime(2010, 9, 20, tzinfo=UTC),
+    (2020, 3): datetime(2020, 6, 8, tzinfo=UTC),
+    (2020, 5): datetime(2021, 7, 19, tzinfo=UTC),
+}
+
+
+def known_of(source, series):
+    frame = source.macro(EARLY, NOW, now=NOW).frame.filter(pl.col("series") == series).sort("ts")
+    return {(ts.year, ts.month): known for ts, known in frame.select("ts", "known_at").iter_rows()}
+
+
+@pytest.mark.parametrize("series", sorted(LATEST))
+def test_a_month_that_a_shutdown_delayed_is_not_known_before_it_was_published(source, series):
+    known = known_of(source, series)
+    for month, published in LATEST[series].items():
+        assert known[month] >= published
+
+
+def test_no_recession_is_known_before_the_committee_announced_it(source):
+    frame = source.macro(EARLY, NOW, now=NOW).frame.filter(pl.col("series") == "USREC").sort("ts")
+    turns = frame.filter(pl.col("value") != pl.col("value").shift(1))
+    assert {(ts.year, ts.month) for ts in turns["ts"]} == set(RULED)
+    known = known_of(source, "USREC")
+    assert all(known[month] >= announced for month, announced in RULED.items())
 
 
 def test_in_the_past_only_what_was_known_is_shown(source):
