@@ -10,6 +10,7 @@ import dagster as dg
 from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.ingest import BAR_TABLES
+from warehouse.table import RECORDED_AT
 from warehouse.tables import MACRO, TRUTH
 
 if TYPE_CHECKING:
@@ -45,7 +46,13 @@ def bars_result(
 
     table = BAR_TABLES[timeframe]
     start, end = window
-    stored = warehouse.as_of(table, where={"feed": market.feed}, start=start, end=end)
+    stored = warehouse.as_of(
+        table,
+        where={"feed": market.feed},
+        columns=(*table.readable, RECORDED_AT),
+        start=start,
+        end=end,
+    )
     limits = settings.settings.system.checks
     prices = ("open", "high", "low", "close")
     overdue = _overdue(timeframe, market, warehouse, now, settings)
@@ -87,7 +94,13 @@ def macro_result(
 
     from pipeline.market.pictures import series_lines
 
-    stored = warehouse.as_of(MACRO, where={"feed": market.feed}, start=window[0], end=window[1])
+    stored = warehouse.as_of(
+        MACRO,
+        where={"feed": market.feed},
+        columns=(*MACRO.readable, RECORDED_AT),
+        start=window[0],
+        end=window[1],
+    )
     per_series = stored.group_by("series").agg(
         pl.len().alias("rows"),
         pl.col("ts").max().alias("last"),
@@ -106,7 +119,7 @@ def macro_result(
             checks.all_read(done.findings),
             checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
-            checks.known_in_time(checks.known_before(stored, "ts")),
+            checks.known_in_time(_unlikely_publications(stored)),
         ],
     )
 
@@ -189,12 +202,19 @@ def _overdue(
     return late
 
 
+def _unlikely_publications(stored: pl.DataFrame) -> int:
+    """Count macro values known before anybody could have published them, or after they were stored."""
+    from pipeline.calendar.bounds import known_after_stored, known_too_early
+
+    return known_too_early(stored, "observation").height + known_after_stored(stored).height
+
+
 def _too_early(timeframe: Timeframe, stored: pl.DataFrame, settings: Loaded) -> int:
-    """Count bars that claim to be known before New York's wall clock allows, apart from every calendar."""
-    from pipeline.calendar.bounds import known_too_early
+    """Count bars known before New York's wall clock allows, apart from every calendar, or after their storing."""
+    from pipeline.calendar.bounds import known_after_stored, known_too_early
     from resources.market.checked import daily_rule
 
-    count = 0
+    count = known_after_stored(stored).height
     for (symbol,), rows in stored.select("symbol", "ts", "known_at").group_by("symbol"):
         instrument = settings.settings.instruments[str(symbol)]
         around_the_clock = instrument.calendar == "24/7"

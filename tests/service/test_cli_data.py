@@ -199,3 +199,10 @@ def test_the_real_coin_misses_the_sixteen_bars_that_are_known_to_be_missing(bell
     coin = series(bells("data", "status", "--json").json, "BTC/USD", "h4")
     assert (coin["missing"], coin["gaps"]) == (16, 8)
     assert datetime.fromisoformat(coin["first"]) >= datetime(2017, 8, 17, tzinfo=UTC)
+
+
+def test_restated_shows_what_later_versions_changed(filled, ask):
+    code, answer = ask("data", "restated", "--json")
+    assert code == 0
+    assert {row["timeframe"] for row in answer["series"]} == {"h4", "daily", "macro"}
+    assert {row["restated"] for row in answer["series"]} == {0}
