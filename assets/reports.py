@@ -210,7 +210,7 @@ def _unlikely_publications(stored: pl.DataFrame) -> int:
 
 
 def _too_early(timeframe: Timeframe, stored: pl.DataFrame, settings: Loaded) -> int:
-    """Count bars known before New York's wall clock allows, apart from every calendar, or after their storing."""
+    """Count bars known earlier than New York's wall clock allows, or later than they were stored."""
     from pipeline.calendar.bounds import known_after_stored, known_too_early
     from resources.market.checked import daily_rule
 
