@@ -45,7 +45,7 @@ _DESCRIPTIONS = {
     "fresh": "The newest bar is not older than the calendar allows.",
     "finite_nav": "NAV is a positive number at every decision.",
     "has_trades": "The run held something; a run without trades warns.",
-    "known_in_time": "No row claims to be known before what it is made from.",
+    "known_in_time": "No row claims to be known before it could be, or only after it was stored.",
 }
 
 

@@ -11,11 +11,14 @@ from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.ingest import BAR_TABLES
 from assets.instruments import known_before_bounds, known_instruments
+from warehouse.table import RECORDED_AT
 from warehouse.tables import MACRO, TRUTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    import polars as pl
 
     from assets.ingest import Ingested, Timeframe
     from pipeline.config.instruments import Instrument
@@ -46,7 +49,13 @@ def bars_result(
 
     table = BAR_TABLES[timeframe]
     start, end = window
-    stored = warehouse.as_of(table, where={"feed": market.feed}, start=start, end=end)
+    stored = warehouse.as_of(
+        table,
+        where={"feed": market.feed},
+        columns=(*table.readable, RECORDED_AT),
+        start=start,
+        end=end,
+    )
     limits = settings.settings.system.checks
     prices = ("open", "high", "low", "close")
     instruments = known_instruments(warehouse, market.feed, settings.settings.instruments)
@@ -71,7 +80,7 @@ def bars_result(
             checks.fresh(
                 overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale
             ),
-            checks.known_in_time(known_before_bounds(stored, timeframe, instruments).height),
+            checks.known_in_time(_too_early(timeframe, stored, instruments)),
         ],
     )
 
@@ -89,7 +98,13 @@ def macro_result(
 
     from pipeline.market.pictures import series_lines
 
-    stored = warehouse.as_of(MACRO, where={"feed": market.feed}, start=window[0], end=window[1])
+    stored = warehouse.as_of(
+        MACRO,
+        where={"feed": market.feed},
+        columns=(*MACRO.readable, RECORDED_AT),
+        start=window[0],
+        end=window[1],
+    )
     per_series = stored.group_by("series").agg(
         pl.len().alias("rows"),
         pl.col("ts").max().alias("last"),
@@ -108,7 +123,7 @@ def macro_result(
             checks.all_read(done.findings),
             checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
-            checks.known_in_time(checks.known_before(stored, "ts")),
+            checks.known_in_time(_unlikely_publications(stored)),
         ],
     )
 
@@ -193,3 +208,17 @@ def _overdue(
             overdue = (to_time64(horizon) - first) / np.timedelta64(1, "h") - GRACE / timedelta(hours=1)
             late[symbol] = max(0.0, float(overdue))
     return late
+
+
+def _unlikely_publications(stored: pl.DataFrame) -> int:
+    """Count macro values known before anybody could have published them, or after they were stored."""
+    from pipeline.calendar.bounds import known_after_stored, known_too_early
+
+    return known_too_early(stored, "observation").height + known_after_stored(stored).height
+
+
+def _too_early(timeframe: Timeframe, stored: pl.DataFrame, instruments: Mapping[str, Instrument]) -> int:
+    """Count bars known earlier than New York's wall clock allows, or later than they were stored."""
+    from pipeline.calendar.bounds import known_after_stored
+
+    return known_before_bounds(stored, timeframe, instruments).height + known_after_stored(stored).height
