@@ -6,12 +6,14 @@ that in ``market.instruments``, and whoever reads the bars later asks here.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from warehouse.tables import INSTRUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import datetime
 
     import polars as pl
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from resources.market.port import Listed, Timeframe
     from warehouse.store import Warehouse
 
+_MOMENT = timedelta(microseconds=1)
 _FIELDS = ("symbol", "asset_class", "venue", "calendar", "currency", "tick", "lot", "min_notional")
 
 
@@ -65,6 +68,37 @@ def survivors(warehouse: Warehouse, feed: str, symbols: Collection[str]) -> tupl
     where = {"feed": feed, "symbol": sorted(symbols), "survivors": True}
     stored = _stored(warehouse, where, ("symbol",))
     return () if stored is None else tuple(stored["symbol"].sort())
+
+
+def expected_of(
+    bars: pl.DataFrame, timeframe: Timeframe, instruments: Mapping[str, Instrument]
+) -> dict[str, pl.DataFrame]:
+    """Return what each symbol's calendar expects between its first and last bar; only symbols we know.
+
+    Parameters
+    ----------
+    bars
+        Columns ``symbol, ts``.
+    timeframe
+        Of the bars.
+    instruments
+        By symbol.
+    """
+    import polars as pl
+
+    from pipeline.calendar.sessions import expected_daily, expected_h4
+
+    expect = {"h4": expected_h4, "daily": expected_daily}[timeframe]
+    spans = bars.group_by("symbol").agg(first=pl.col("ts").min(), last=pl.col("ts").max()).sort("symbol")
+    alike: dict[tuple[str, datetime, datetime], pl.DataFrame] = {}  # hundreds of stocks share a few stretches
+    found = {}
+    for symbol, first, last in spans.iter_rows():
+        if symbol in instruments:
+            key = (instruments[symbol].calendar, first, last)
+            if key not in alike:
+                alike[key] = expect(*key[:2], last + _MOMENT)
+            found[symbol] = alike[key]
+    return found
 
 
 def known_before_bounds(

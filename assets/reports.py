@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets import checks
+from assets.coverage_report import coverage_shown
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.ingest import BAR_TABLES
 from assets.instruments import known_before_bounds, known_instruments
@@ -15,7 +16,7 @@ from warehouse.table import RECORDED_AT
 from warehouse.tables import MACRO, TRUTH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     import polars as pl
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from warehouse.store import Warehouse
 
 MOST_ROWS_SHOWN = 30
+MOST_SYMBOLS_DRAWN = 12
 GRACE = timedelta(hours=48)
 """How long the next expected bar may be overdue before a series counts as stale."""
 
@@ -63,14 +65,19 @@ def bars_result(
     per_symbol = stored.group_by("symbol").agg(
         pl.len().alias("rows"), pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")
     )
+    covered = coverage_shown(timeframe, market=market, warehouse=warehouse, instruments=instruments, now=now)
+    drawn = _few(stored, settings.settings.instruments)
+    of_all = f", {drawn['symbol'].n_unique()} of {per_symbol.height} symbols"
+    title = f"{table.full_name}, feed {market.feed}{of_all if drawn.height < stored.height else ''}"
     shown = {
-        "symbols": markdown_table(per_symbol.sort("symbol").to_dicts()),
-        "gaps": markdown_table(_gap_rows(done)),
-        "picture": picture(price_lines(stored, f"{table.full_name}, feed {market.feed}"), "prices"),
+        **covered.pictures,
+        "symbols": markdown_table(per_symbol.sort("symbol").head(MOST_ROWS_SHOWN).to_dicts()),
+        "gap list": markdown_table(_gap_rows(done)),
+        "picture": picture(price_lines(drawn, title), "prices"),
     }
     describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
-        metadata={**_counts(done, stored.height), "simulated": market.simulated},
+        metadata={**_counts(done, stored.height), **covered.numbers, "simulated": market.simulated},
         check_results=[
             checks.all_read(done.findings),
             checks.gaps(done.findings, stored.height, limits.max_missing_share),
@@ -178,6 +185,14 @@ def _gap_rows(done: Ingested) -> list[dict[str, object]]:
         }
         return [*rows[:MOST_ROWS_SHOWN], more]
     return rows
+
+
+def _few(stored: pl.DataFrame, first: Collection[str]) -> pl.DataFrame:
+    """Return the bars of as many symbols as a picture shows, those of ``first`` before others."""
+    import polars as pl
+
+    symbols = sorted(stored["symbol"].unique(), key=lambda symbol: (symbol not in first, symbol))
+    return stored.filter(pl.col("symbol").is_in(symbols[:MOST_SYMBOLS_DRAWN]))
 
 
 def _overdue(

@@ -114,7 +114,7 @@ def status(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Show rows, first, last, gaps and quarantined rows of every series that is stored."""
+    """Show what is stored by kind, the series that lack something, gaps and quarantined rows."""
     from service.cli.series import coverage
 
     desk = open_for(assignments)
@@ -132,9 +132,13 @@ def status(
             as_json=True,
         )
         return
-    emit_rows(f"series in {desk.warehouse.path}", records)
+    from service.cli.status_tables import by_kind, worst
+
+    emit_rows(f"kinds of series in {desk.warehouse.path}", by_kind(records))
+    emit_rows(*worst(records, MOST_SHOWN))
     if gaps:
-        emit_rows("gaps", gaps[:MOST_SHOWN])
+        longest = sorted(gaps, key=lambda gap: -gap["missing"])[:MOST_SHOWN]
+        emit_rows("gaps" if len(gaps) <= MOST_SHOWN else f"longest of {len(gaps)} gaps", longest)
     if aside:
         emit_rows("quarantine", aside[:MOST_SHOWN])
 

@@ -70,6 +70,7 @@ def instruments_of(desk: Desk, feed: str) -> Mapping[str, Instrument]:
 def stored_gaps(desk: Desk, feed: str, timeframe: Timeframe) -> list[dict[str, Any]]:
     """Return the runs of bars missing between the first and the last stored one of each symbol."""
     from assets.ingest import BAR_TABLES
+    from assets.instruments import expected_of
     from pipeline.market.validation import all_gaps
 
     bars = desk.warehouse.as_of(BAR_TABLES[timeframe], where={"feed": feed}, columns=("symbol", "ts"))
@@ -88,23 +89,6 @@ def stored_gaps(desk: Desk, feed: str, timeframe: Timeframe) -> list[dict[str, A
     ]
 
 
-def expected_of(
-    bars: pl.DataFrame, timeframe: Timeframe, instruments: Mapping[str, Instrument]
-) -> dict[str, pl.DataFrame]:
-    """Return what each symbol's calendar expects between its first and last bar; only symbols we know."""
-    import polars as pl
-
-    from pipeline.calendar.sessions import expected_daily, expected_h4
-
-    expect = {"h4": expected_h4, "daily": expected_daily}[timeframe]
-    spans = bars.group_by("symbol").agg(first=pl.col("ts").min(), last=pl.col("ts").max()).sort("symbol")
-    return {
-        symbol: expect(instruments[symbol].calendar, first, last + MOMENT)
-        for symbol, first, last in spans.iter_rows()
-        if symbol in instruments
-    }
-
-
 def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[dict[str, Any]]]:
     """Judge the stored bars of a feed by the rules a source's bars must keep, and their ``known_at``.
 
@@ -116,6 +100,7 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
     import polars as pl
 
     from assets.ingest import BAR_TABLES
+    from assets.instruments import expected_of
     from pipeline.market.findings import Finding, Severity
     from pipeline.market.validation import validate_bars
 

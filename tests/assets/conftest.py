@@ -45,3 +45,5 @@ def no_drawing(monkeypatch) -> None:
     """Leave the pictures out: they have tests of their own and take most of the time of a short run."""
     for name in ("price_lines", "series_lines", "feature_lines", "regime_strips"):
         monkeypatch.setattr(f"pipeline.market.pictures.{name}", lambda *args, **kwargs: b"")
+    for name in ("coverage_map", "gap_calendar"):
+        monkeypatch.setattr(f"pipeline.market.coverage_pictures.{name}", lambda *args, **kwargs: b"")
