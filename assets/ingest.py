@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
+    from resources.market.imputing import Imputing
     from resources.market.port import MarketSource
     from warehouse.append import Corrections
     from warehouse.manifest import Manifest
@@ -63,11 +64,13 @@ def update_bars(
     now: datetime,
     manifest: Manifest,
     allow_stale: bool = False,
+    imputing: Imputing | None = None,
 ) -> Ingested:
     """Append the bars whose label lies in ``window`` (end exclusive).
 
     A source that asks others is asked for what is missing, and for the newest stored bars again; see
-    `assets.increments`.  ``allow_stale`` goes on with stored rows where a symbol cannot be had.
+    `assets.increments`.  ``allow_stale`` goes on with stored rows where a symbol cannot be had; ``imputing``
+    fills short gaps.
 
     A final bar replaces a provisional or an imputed one.  A bar less complete than the stored one (imputed
     or provisional where that is final, or made of fewer minutes) is a loss at the source and no correction:
@@ -88,6 +91,8 @@ def update_bars(
             now=now,
             allow_stale=allow_stale,
         )
+    if imputing is not None:
+        fetched = imputing(fetched, timeframe, now=now)
     kept, poorer = _without_losses(table, fetched.frame, market=market, warehouse=warehouse)
     return _store(
         table,
@@ -116,6 +121,8 @@ def update_macro(
     """
     import polars as pl
 
+    from pipeline.market.macro_rules import macro_findings
+
     if market.incremental is None:
         fetched = market.macro(*window, now=now)
     else:
@@ -124,7 +131,8 @@ def update_macro(
         )
     dated = pl.col("vintage").eq("as_published") & fetched.vintaged
     stored = partial(_store, MACRO, market=market, warehouse=warehouse, manifest=manifest)
-    done = stored(fetched.frame.filter(~dated), fetched.quarantined, fetched.findings)
+    findings = (*fetched.findings, *macro_findings(fetched.frame))
+    done = stored(fetched.frame.filter(~dated), fetched.quarantined, findings)
     vintages = fetched.frame.filter(dated)
     if vintages.is_empty():
         return done
