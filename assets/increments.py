@@ -77,12 +77,17 @@ def fetch_bars(
     SourceError
         When nobody could be had, unless ``allow_stale`` and something is stored.
     """
+    import polars as pl
+
+    from pipeline.market.bars import BarState
+
     stored = _stored(table, _COLUMNS, source.feed, warehouse)
     first, last = max(window[0], source.history.start), min(window[1], source.history.until(window[1]))
     if last <= first:
         return _nothing(table)
     expected = source.expected(timeframe, first, last, now=now)
-    plan = plan_bars(stored, expected, Window(first, last))
+    real = stored.filter(pl.col("state") != BarState.IMPUTED)  # what was made up is asked for again
+    plan = plan_bars(real, expected, Window(first, last))
     held = set(stored["symbol"].unique())
     if not plan.asked:
         return replace(_nothing(table), findings=_left(plan))

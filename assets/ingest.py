@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
+    from resources.market.imputing import Imputing
     from resources.market.port import Fetched, MarketSource
     from warehouse.append import Corrections
     from warehouse.manifest import Manifest
@@ -68,11 +69,13 @@ def update_bars(
     now: datetime,
     manifest: Manifest,
     allow_stale: bool = False,
+    imputing: Imputing | None = None,
 ) -> Ingested:
     """Append the bars whose label lies in ``window`` (end exclusive).
 
     A source that asks others is asked for what is missing, and for the newest stored bars again; see
-    `assets.increments`.  ``allow_stale`` goes on with stored rows where a symbol cannot be had.
+    `assets.increments`.  ``allow_stale`` goes on with stored rows where a symbol cannot be had; ``imputing``
+    fills short gaps.
 
     A final bar replaces a provisional or an imputed one.  A bar less complete than the stored one (imputed
     or provisional where that is final, or made of fewer minutes) is a loss at the source and no correction:
@@ -81,9 +84,10 @@ def update_bars(
     import polars as pl
 
     table = BAR_TABLES[timeframe]
-    known = recall(market, timeframe, table, window, warehouse=warehouse)
-    if known is not None:
-        return _as_before(table, known)
+    if imputing is None:
+        known = recall(market, timeframe, table, window, warehouse=warehouse)
+        if known is not None:
+            return _as_before(table, known)
     if market.incremental is None:
         fetched = market.bars(timeframe, *window, now=now)
     else:
@@ -98,6 +102,8 @@ def update_bars(
         )
     if fetched.listed:
         warehouse.append(INSTRUMENTS, listed_rows(fetched.listed, market.feed))
+    if imputing is not None:
+        fetched = imputing(fetched, timeframe, now=now)
     kept, poorer = _without_losses(table, fetched.frame, market=market, warehouse=warehouse)
     done = _store(
         table,
@@ -108,8 +114,9 @@ def update_bars(
         warehouse=warehouse,
         manifest=_naming_files(manifest, fetched),
     )
-    found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
-    remember(market, table, window, fetched, found, warehouse=warehouse)
+    if imputing is None:
+        found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
+        remember(market, table, window, fetched, found, warehouse=warehouse)
     return done
 
 
@@ -129,6 +136,8 @@ def update_macro(
     """
     import polars as pl
 
+    from pipeline.market.macro_rules import macro_findings
+
     known = recall(market, "macro", MACRO, window, warehouse=warehouse)
     if known is not None:
         return _as_before(MACRO, known)
@@ -141,7 +150,8 @@ def update_macro(
     dated = pl.col("vintage").eq("as_published") & fetched.vintaged
     named = _naming_files(manifest, fetched)
     stored = partial(_store, MACRO, market=market, warehouse=warehouse, manifest=named)
-    done = stored(fetched.frame.filter(~dated), fetched.quarantined, fetched.findings)
+    findings = (*fetched.findings, *macro_findings(fetched.frame))
+    done = stored(fetched.frame.filter(~dated), fetched.quarantined, findings)
     vintages = fetched.frame.filter(dated)
     if vintages.height:
         more = stored(vintages, None, (), corrections="given")

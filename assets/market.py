@@ -15,6 +15,7 @@ from assets.reports import bars_result, macro_result, truth_result
 from assets.retries import POLICY, retried_when_passing
 from pipeline.config.load import Loaded
 from resources.clock import Clock
+from resources.market.imputing import Imputing
 from resources.market.port import MarketSource
 from warehouse.store import Warehouse
 from warehouse.table import Table
@@ -68,6 +69,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
             now=now,
             manifest=manifest,
             allow_stale=stale,
+            imputing=Imputing.from_settings(settings.settings),
         )
         return bars_result(
             context, "h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings
@@ -96,6 +98,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
             now=now,
             manifest=manifest,
             allow_stale=stale,
+            imputing=Imputing.from_settings(settings.settings),
         )
         return bars_result(
             context, "daily", done, window, market=market, warehouse=warehouse, now=now, settings=settings
@@ -119,7 +122,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         done = update_macro(
             window, market=market, warehouse=warehouse, now=now, manifest=manifest, allow_stale=stale
         )
-        return macro_result(context, done, window, market=market, warehouse=warehouse)
+        return macro_result(context, done, window, market=market, warehouse=warehouse, settings=settings)
 
     @_history(CORPORATE_ACTIONS, ACTION_CHECKS, months)
     def corporate_actions(

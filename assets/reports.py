@@ -16,7 +16,7 @@ from warehouse.table import RECORDED_AT
 from warehouse.tables import MACRO, TRUTH
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from assets.ingest import Ingested, Timeframe
     from pipeline.config.instruments import Instrument
     from pipeline.config.load import Loaded
+    from pipeline.market.findings import Finding
     from resources.market.port import MarketSource
     from warehouse.store import Warehouse
 
@@ -48,16 +49,18 @@ def bars_result(
     import polars as pl
 
     from pipeline.market.pictures import price_lines
+    from pipeline.market.series_rules import LOOK_BACK, series_findings
 
     table = BAR_TABLES[timeframe]
     start, end = window
-    stored = warehouse.as_of(
+    seen = warehouse.as_of(
         table,
         where={"feed": market.feed},
         columns=(*table.readable, RECORDED_AT),
-        start=start,
+        start=start - LOOK_BACK,
         end=end,
     )
+    stored = seen.filter(pl.col("ts") >= start)
     limits = settings.settings.system.checks
     prices = ("open", "high", "low", "close")
     instruments = known_instruments(warehouse, market.feed, settings.settings.instruments)
@@ -88,6 +91,7 @@ def bars_result(
                 overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale
             ),
             checks.known_in_time(_too_early(timeframe, stored, instruments)),
+            checks.plausible(_implausible(done, series_findings(seen), start), limits.accepted),
         ],
     )
 
@@ -99,19 +103,24 @@ def macro_result(
     *,
     market: MarketSource,
     warehouse: Warehouse,
+    settings: Loaded,
 ) -> dg.MaterializeResult:
     """Report an update of macro series and judge what is stored now."""
     import polars as pl
 
+    from pipeline.market.macro_rules import macro_findings
     from pipeline.market.pictures import series_lines
+    from pipeline.market.series_rules import LOOK_BACK
 
-    stored = warehouse.as_of(
+    start, end = window
+    seen = warehouse.as_of(
         MACRO,
         where={"feed": market.feed},
         columns=(*MACRO.readable, RECORDED_AT),
-        start=window[0],
-        end=window[1],
+        start=start - LOOK_BACK,
+        end=end,
     )
+    stored = seen.filter(pl.col("ts") >= start)
     per_series = stored.group_by("series").agg(
         pl.len().alias("rows"),
         pl.col("ts").max().alias("last"),
@@ -131,8 +140,19 @@ def macro_result(
             checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
             checks.known_in_time(_unlikely_publications(stored)),
+            checks.plausible(
+                _implausible(done, macro_findings(seen), start), settings.settings.system.checks.accepted
+            ),
         ],
     )
+
+
+def _implausible(done: Ingested, judged: Sequence[Finding], start: datetime) -> list[Finding]:
+    """Return what reaches into the window of what is stored, and what the update said of whole symbols."""
+    from pipeline.market.set_aside import WHOLE_RULES
+
+    told = [finding for finding in done.findings if finding.rule in WHOLE_RULES]
+    return [*told, *(f for f in judged if (f.last or f.ts or start) >= start)]
 
 
 def truth_result(

@@ -53,6 +53,8 @@ def update(
         emit_rows("gaps", done.gaps[:MOST_SHOWN])
         if done.notices:
             emit_rows("notices", done.notices)
+        if done.findings:
+            emit_rows("findings", [_with_instants(finding) for finding in done.findings[:MOST_SHOWN]])
         if done.failures:
             emit_rows("could not be had", done.failures)
     return DataError.exit_code if done.failures else 0

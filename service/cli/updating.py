@@ -39,6 +39,8 @@ class Updated:
         What could not be had: table, symbol, reason.
     notices
         What venues did: another one delivered, a history was restated, stored rows are used on request.
+    findings
+        What else is wrong with the data, severity warn and error, gaps apart.
     """
 
     start: datetime
@@ -47,6 +49,7 @@ class Updated:
     gaps: tuple[dict[str, Any], ...]
     failures: tuple[dict[str, Any], ...]
     notices: tuple[dict[str, Any], ...] = ()
+    findings: tuple[dict[str, Any], ...] = ()
 
 
 def update_all(
@@ -90,7 +93,7 @@ def update_all(
             constraint=f"inside {market.history.start:%Y-%m-%d} to {market.history.until(now):%Y-%m-%d}",
             fix="choose another window",
         )
-    tables, gaps, failures, notices = [], [], [], []
+    tables, gaps, failures, notices, findings = [], [], [], [], []
     for table, work in _work(desk, market, (first, last), now, bars_only=bool(symbols)):
         started = desk.clock.monotonic()
         try:
@@ -103,8 +106,9 @@ def update_all(
         gaps.extend(_gaps(done))
         failures.extend(_failures(done))
         notices.extend(_notices(done))
+        findings.extend(_findings(done))
         say(f"{done.table}: {done.inserted:,} new, {done.revised:,} revised, {done.unchanged:,} unchanged")
-    return Updated(first, last, tuple(tables), tuple(gaps), tuple(failures), tuple(notices))
+    return Updated(first, last, tuple(tables), tuple(gaps), tuple(failures), tuple(notices), tuple(findings))
 
 
 def _work(
@@ -120,6 +124,7 @@ def _work(
     from assets.actions import update_actions
     from assets.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from assets.manifests import manifest_for
+    from resources.market.imputing import Imputing
     from warehouse.tables import CORPORATE_ACTIONS, MACRO, TRUTH
 
     def bound(
@@ -138,8 +143,9 @@ def _work(
         )
 
     stale = desk.loaded.settings.system.checks.allow_stale
+    imputing = Imputing.from_settings(desk.loaded.settings)
     work = [
-        (table, bound(update_bars, table, timeframe, allow_stale=stale))
+        (table, bound(update_bars, table, timeframe, allow_stale=stale, imputing=imputing))
         for timeframe, table in BAR_TABLES.items()
     ]
     if not bars_only:
@@ -184,4 +190,13 @@ def _notices(done: Ingested) -> list[dict[str, Any]]:
         {"table": done.table, "symbol": f.symbol, "rule": f.rule, "reason": f.reason}
         for f in done.findings
         if f.rule in TOLD or (f.rule in NOT_HAD and f.severity != "error")
+    ]
+
+
+def _findings(done: Ingested) -> list[dict[str, Any]]:
+    told = {"gap", *NOT_HAD, *TOLD}
+    return [
+        {"table": done.table, **f.to_dict()}
+        for f in done.findings
+        if f.rule not in told and f.severity != "info"
     ]

@@ -47,7 +47,7 @@ def test_a_clean_source_passes_every_check(desk, instance):
     result = materialize(desk, instance)
     assert result.success
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 7 + 7 + 4 + 4 + 3 + 1
+    assert len(evaluations) == 8 + 8 + 5 + 4 + 3 + 1
     assert all(e.passed and e.blocking for e in evaluations)
 
 
