@@ -36,7 +36,8 @@ ENTRY |= {"columns": {"symbol": "symbol"}, "selection": "survivors"}
 
 
 def rows(symbol="AAA", count=12, missing=5, start=START):
-    price = [100.0 + number for number in range(count)]
+    first = {"AAA": 100.0}.get(symbol, 50.0)
+    price = [first + number**2 % 7 for number in range(count)]
     frame = pl.DataFrame(
         {
             "symbol": [symbol] * count,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
 
 import polars as pl
 
@@ -29,6 +30,11 @@ INSTRUMENTS = {
         {"symbol": "VIX", "asset_class": "index", "venue": "cboe", "calendar": "XNYS"},
     )
 }
+
+
+def unrest(symbol: str, at: datetime) -> float:
+    """A number from 0 to 1 that follows from symbol and instant and draws no line."""
+    return crc32(f"{symbol} {at.isoformat()}".encode()) / 2**32
 
 
 @dataclass
@@ -65,7 +71,7 @@ class FakeBars:
             if not self.lacks(at):
                 opens.append(at)
             at += step
-        price = [self.factor.get(symbol, 1.0) * (100.0 + o.timestamp() / 3600 % 97) for o in opens]
+        price = [self.factor.get(symbol, 1.0) * (100.0 + 3.0 * unrest(symbol, o)) for o in opens]
         rows = pl.DataFrame(
             {
                 "open_at": opens,
@@ -73,7 +79,7 @@ class FakeBars:
                 "high": [p * 1.01 for p in price],
                 "low": [p * 0.99 for p in price],
                 "close": [p * 1.001 for p in price],
-                "volume": [5.0] * len(opens),
+                "volume": [5.0 + unrest(symbol, o) for o in opens],
             },
             schema=dict(venue_bar_schema()),
         )
