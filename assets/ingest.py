@@ -78,6 +78,8 @@ def update_bars(
     """
     import polars as pl
 
+    from resources.market.coverage import set_aside_findings
+
     table = BAR_TABLES[timeframe]
     if market.incremental is None:
         fetched = market.bars(timeframe, *window, now=now)
@@ -98,7 +100,7 @@ def update_bars(
         table,
         kept,
         pl.concat([fetched.quarantined, poorer]),
-        fetched.findings,
+        (*fetched.findings, *set_aside_findings(poorer)),
         market=market,
         warehouse=warehouse,
         manifest=manifest,
