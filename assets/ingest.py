@@ -83,6 +83,8 @@ def update_bars(
     """
     import polars as pl
 
+    from resources.market.coverage import set_aside_findings
+
     table = BAR_TABLES[timeframe]
     if imputing is None:
         known = recall(market, timeframe, table, window, warehouse=warehouse)
@@ -109,7 +111,7 @@ def update_bars(
         table,
         kept,
         pl.concat([fetched.quarantined, poorer]),
-        fetched.findings,
+        (*fetched.findings, *set_aside_findings(poorer)),
         market=market,
         warehouse=warehouse,
         manifest=_naming_files(manifest, fetched),

@@ -17,13 +17,17 @@ OVERNIGHT = 0.5
 """Part of the close by which the next open may differ where there is volume; VIX, which has none, does more.
 News did more to two of 252 stocks in thirteen years."""
 
-SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0)
+SMALL_SPLITS = (1.5,)
 """Shares after for one before.  Smaller ratios (5 for 4) cannot be told from news by prices alone."""
+LARGE_SPLITS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0)
 SPLIT_TOLERANCE = 0.02
-"""Log distance from the ratio, for the move of that night: twice a usual one of a stock."""
+"""Log distance from a small ratio, for the move of that night: twice a usual one of a stock."""
+LARGE_TOLERANCE = 0.05
+"""The same for large ratios, which news hardly reaches: in 252 stocks no open was 1.6 times the close."""
 CALM = 3.0
-"""Times the usual span, and the usual volume, that the bar of a split may have: news moves and is traded,
-a split does neither.  Of 252 stocks no earnings night near such a ratio was calm."""
+"""Times the usual span, and the usual volume, that the bar of a split may have: news moves and is traded, a
+split does neither.  Of 252 stocks no earnings night near a small ratio was calm in both; near a large one,
+where one of the two may be missed, there was none at all."""
 SETTLED = 0.10
 """Log move of the next close up to which the new level counts as kept, if that is not usual anyway."""
 
@@ -57,14 +61,18 @@ def _distance(factors: tuple[float, ...]) -> pl.Expr:
 
 _volume_change = pl.col("log_volume") - pl.col("usual_volume")
 _calm_span = pl.col("span") <= CALM * pl.col("usual_span")
-_calm_volume = pl.min_horizontal(_volume_change, _volume_change + pl.col("overnight")) <= math.log(
-    CALM
-)  # unknown volume: an index has no splits
+_calm_volume = pl.min_horizontal(_volume_change, _volume_change + pl.col("overnight")) <= math.log(CALM)
 _settled = (after("move").abs() <= pl.max_horizontal(pl.lit(SETTLED), CALM * pl.col("usual_span"))).fill_null(
     value=True
 )
 _split = (
-    (_distance(SPLITS) <= SPLIT_TOLERANCE) & (pl.col("usual_span") > 0) & _calm_span & _calm_volume & _settled
+    (
+        ((_distance(SMALL_SPLITS) <= SPLIT_TOLERANCE) & _calm_span & _calm_volume)
+        | ((_distance(LARGE_SPLITS) <= LARGE_TOLERANCE) & (_calm_span | _calm_volume))
+    )
+    & (pl.col("usual_span") > 0)
+    & pl.col("volume").is_not_null()  # an index has no splits
+    & _settled
 )
 
 STEP_RULES: tuple[SeriesRule, ...] = (

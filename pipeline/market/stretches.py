@@ -18,8 +18,10 @@ LINE_ROWS = 3
 """Rows halfway between their neighbours in all four prices: interpolation.  One such row happens."""
 LINE_SHARE = 0.02
 """Part of the slope by which a price may miss the line: rows interpolated and then rounded."""
-LINE_NOISE = 1e-6
-"""Part of the price by which it may miss the line in any case: float noise."""
+LINE_NOISE = 5e-5
+"""Part of the price by which it may miss the line in any case: rounding to cents at 200 dollars."""
+LEAST_SLOPE = 1e-5
+"""Part of the price by which neighbours on a line must differ; without a slope it is `frozen` or `filled`."""
 ZERO_VOLUME_ROWS = 5
 """Rows in which nothing traded.  A halt or an outage may do that, so it is a warning."""
 CONSTANT_ROWS = 20
@@ -43,7 +45,7 @@ def _on_line(price: str) -> pl.Expr:
     return ((ahead + behind) / 2 - pl.col(price)).abs() <= slack
 
 
-_sloped = (after("close") - before("close")).abs() > 10 * LINE_NOISE * pl.col("close")
+_sloped = (after("close") - before("close")).abs() > LEAST_SLOPE * pl.col("close")
 _alike = pl.struct(PRICES).hash()
 _places_back = pl.col("row") - pl.col("row").min().over("symbol", _alike)
 _close = pl.col("close").cast(pl.String)

@@ -72,6 +72,8 @@ def build(entry: BarFile, files: Sequence[Path], base: Path, instruments: Mappin
     """
     import polars as pl
 
+    from pipeline.market.set_aside import file_findings
+
     parts: list[pl.DataFrame] = []
     findings: list[Finding] = []
     for path in files:
@@ -83,6 +85,8 @@ def build(entry: BarFile, files: Sequence[Path], base: Path, instruments: Mappin
             continue
         known, said = _with_instrument(rows, entry, instruments, name)
         findings.extend(said)
+        if entry.timeframe not in OURS:
+            findings.extend(file_findings(known, ordered=entry.timeframe != "1d"))
         parts.append(known)
     rows = pl.concat(parts) if parts else None
     if rows is None or rows.is_empty():

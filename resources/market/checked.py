@@ -116,6 +116,6 @@ def checked_bars(
     return Fetched(
         frame=done.clean,
         quarantined=aside,
-        findings=(*said, *done.findings, *whole_findings(done.clean, aside, timeframe)),
+        findings=(*said, *done.findings, *whole_findings(done.clean, aside, done.gaps, timeframe)),
         gaps=done.gaps,
     )
