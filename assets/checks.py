@@ -12,17 +12,27 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import polars as pl
 
     from pipeline.arrays import Float1D
     from pipeline.market.findings import Finding
 
-BAR_CHECKS = ("all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time")
-UNREAD = frozenset({"unreadable", "unknown_symbol"})
-"""Rules of findings about a whole file or symbol that the source had to leave out."""
-MACRO_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
+BAR_CHECKS = (
+    "all_read",
+    "no_gaps",
+    "no_duplicates",
+    "ohlc_order",
+    "no_nan",
+    "fresh",
+    "known_in_time",
+    "plausible",
+)
+UNREAD = frozenset({"unreadable", "unknown_symbol", "unreachable", "no_bars"})
+"""Rules of findings about a whole file, symbol or series that the source had to leave out."""
+MACRO_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time", "plausible")
+ACTION_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 
@@ -36,7 +46,7 @@ def specs(key: Sequence[str], names: Sequence[str]) -> list[dg.AssetCheckSpec]:
 
 
 _DESCRIPTIONS = {
-    "all_read": "Every file and every symbol of the source could be read.",
+    "all_read": "Every file, symbol and series of the source could be had.",
     "no_gaps": "No expected bar is missing; outages warn, too much missing blocks.",
     "no_duplicates": "Every key has one newest version.",
     "ohlc_order": "low <= open, close <= high.",
@@ -44,16 +54,25 @@ _DESCRIPTIONS = {
     "fresh": "The newest bar is not older than the calendar allows.",
     "finite_nav": "NAV is a positive number at every decision.",
     "has_trades": "The run held something; a run without trades warns.",
-    "known_in_time": "No row claims to be known before what it is made from.",
+    "known_in_time": "No row claims to be known before it could be, or only after it was stored.",
+    "plausible": "No series shows what markets do not do: filled, frozen, in another unit, shifted.",
 }
 
 
 def all_read(findings: Sequence[Finding]) -> dg.AssetCheckResult:
-    """Judge whether the source could read all of itself: what is left out is no gap, it is nothing."""
+    """Judge whether the source could read all of itself: what is left out is no gap, it is nothing.
+
+    Where the finding is a warning, as for a venue out of reach whose stored rows are used on request, so is
+    the verdict.
+    """
+    from pipeline.market.findings import Severity
+
     lost = [finding for finding in findings if finding.rule in UNREAD]
+    blocked = any(finding.severity is Severity.ERROR for finding in lost)
     return dg.AssetCheckResult(
         check_name="all_read",
         passed=not lost,
+        severity=dg.AssetCheckSeverity.WARN if lost and not blocked else dg.AssetCheckSeverity.ERROR,
         description="; ".join(finding.reason for finding in lost[:5]) or "nothing was left out",
         metadata={"left_out": len(lost)},
     )
@@ -119,6 +138,30 @@ def fresh(overdue: Mapping[str, float], *, up_to_date: bool) -> dg.AssetCheckRes
         description="; ".join(f"{symbol} ends {hours:.0f} h early" for symbol, hours in sorted(late.items()))
         or "every series is up to date",
         metadata={"late_series": len(late)},
+    )
+
+
+def plausible(findings: Sequence[Finding], accepted: Collection[str]) -> dg.AssetCheckResult:
+    """Judge what the rules about whole series found; errors block, warnings warn.
+
+    ``accepted`` names findings that a person has looked at and found true: ``RULE SYMBOL [DATE]``.
+    """
+    from pipeline.market.findings import Severity
+    from pipeline.market.series_rules import unaccepted
+
+    open_ones = unaccepted(findings, accepted)
+    errors = [finding for finding in open_ones if finding.severity is Severity.ERROR]
+    shown = [f"{f.rule} {f.symbol} {f.ts:%Y-%m-%d}: {f.reason}" for f in (errors or open_ones)[:5]]
+    return dg.AssetCheckResult(
+        check_name="plausible",
+        passed=not open_ones,
+        severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
+        description="; ".join(shown) or "nothing implausible",
+        metadata={
+            "errors": len(errors),
+            "warnings": len(open_ones) - len(errors),
+            "accepted": len(findings) - len(open_ones),
+        },
     )
 
 

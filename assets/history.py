@@ -57,6 +57,8 @@ class History:
         What was read, with digests, for the manifest.
     corrected
         What later corrections made of it, oldest first; empty without any before ``end``.
+    latest
+        The same bars in their newest versions, whenever those became known; None where nothing was corrected.
     """
 
     panel: Panel
@@ -65,6 +67,7 @@ class History:
     provenance: Provenance
     inputs: tuple[Input, ...]
     corrected: tuple[Corrected, ...] = ()
+    latest: Corrected | None = None
 
     def features(self, specs: Sequence[FeatureSpec]) -> dict[str, Float2D]:
         """Return features as known at each decision, by name, shape ``(bars, assets)``.
@@ -119,9 +122,12 @@ def read_history(
         )
     first = bars["ts"].sort().to_list()[0]
     last = max(cell_label(end), first)
-    corrected = tuple(
-        Corrected(since, build_panel(newer[OHLCV_H4], symbols, first, last), newer[OHLCV_DAILY])
-        for since, newer in _corrections(versions, end)
+    corrected, latest = (
+        tuple(
+            Corrected(since, build_panel(newer[OHLCV_H4], symbols, first, last), newer[OHLCV_DAILY])
+            for since, newer in found
+        )
+        for found in (_corrections(versions, end), _newest(versions))
     )
     return History(
         panel=build_panel(bars, symbols, first, last),
@@ -130,13 +136,14 @@ def read_history(
         provenance=Provenance(
             feed,
             bool(bars["simulated"].any()),
-            _by_symbol(daily, "adjustment") | _by_symbol(bars, "adjustment"),
+            _adjustments(daily) | _adjustments(bars),
             _by_symbol(daily, "vintage") | _by_symbol(bars, "vintage"),
             sum(int((frame["state"] == "imputed").sum()) for frame in (bars, daily)),
             survivors(warehouse, feed, symbols),
         ),
         inputs=tuple(_input(table, rows, at, end) for table, rows in versions.items()),
         corrected=corrected,
+        latest=latest[0] if latest else None,
     )
 
 
@@ -170,6 +177,17 @@ def _corrections(
         for table, rows in versions.items()
     ]
     for since in pl.concat(arrived).unique().sort():
+        yield since, {table: _known_by(table, rows, since) for table, rows in versions.items()}
+
+
+def _newest(versions: Mapping[Table, pl.DataFrame]) -> Iterator[tuple[datetime, dict[Table, pl.DataFrame]]]:
+    """Yield all bars in their newest versions, where any was corrected, and since when they are so."""
+    import polars as pl
+
+    corrected = pl.concat(
+        rows.filter(~pl.struct(table.key).is_first_distinct())["known_at"] for table, rows in versions.items()
+    )
+    for since in corrected.sort().tail(1):
         yield since, {table: _known_by(table, rows, since) for table, rows in versions.items()}
 
 
@@ -208,6 +226,14 @@ def _input(table: Table, versions: pl.DataFrame, at: datetime | None, end: datet
     ]
     digest = sha256(" ".join(digests).encode()).hexdigest() if len(digests) > 1 else (digests or [None])[0]
     return Input(table.full_name, at, first.height + later.height, digest)
+
+
+def _adjustments(bars: pl.DataFrame) -> dict[str, str]:
+    """Return what the prices of each symbol are adjusted for; more than one word where its bars differ."""
+    import polars as pl
+
+    words = bars.group_by("symbol").agg(pl.col("adjustment").fill_null("unknown").unique().sort())
+    return {symbol: " and ".join(found) for symbol, found in words.iter_rows()}
 
 
 def _by_symbol(bars: pl.DataFrame, column: str) -> dict[str, str]:

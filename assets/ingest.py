@@ -6,8 +6,10 @@ The same functions serve the Dagster assets and ``bells data update``; nothing h
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from assets.increments import MOMENT, fetch_bars, fetch_macro
 from assets.instruments import listed_rows
 from assets.unchanged import Recalled, recall, remember
 from warehouse.tables import INSTRUMENTS, MACRO, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
+    from resources.market.imputing import Imputing
     from resources.market.port import Fetched, MarketSource
+    from warehouse.append import Corrections
     from warehouse.manifest import Manifest
     from warehouse.store import Warehouse
     from warehouse.table import Table
@@ -64,33 +68,57 @@ def update_bars(
     warehouse: Warehouse,
     now: datetime,
     manifest: Manifest,
+    allow_stale: bool = False,
+    imputing: Imputing | None = None,
 ) -> Ingested:
     """Append the bars whose label lies in ``window`` (end exclusive).
 
-    A bar made of fewer minutes than the stored one is a loss at the source and no correction: it is set
-    aside by the rule ``less_complete``, and what is stored stays.
+    A source that asks others is asked for what is missing, and for the newest stored bars again; see
+    `assets.increments`.  ``allow_stale`` goes on with stored rows where a symbol cannot be had; ``imputing``
+    fills short gaps.
+
+    A final bar replaces a provisional or an imputed one.  A bar less complete than the stored one (imputed
+    or provisional where that is final, or made of fewer minutes) is a loss at the source and no correction:
+    it is set aside by the rule ``less_complete``, and what is stored stays.
     """
     import polars as pl
 
+    from resources.market.coverage import set_aside_findings
+
     table = BAR_TABLES[timeframe]
-    known = recall(market, timeframe, table, window, warehouse=warehouse)
-    if known is not None:
-        return _as_before(table, known)
-    fetched = market.bars(timeframe, *window, now=now)
+    if imputing is None:
+        known = recall(market, timeframe, table, window, warehouse=warehouse)
+        if known is not None:
+            return _as_before(table, known)
+    if market.incremental is None:
+        fetched = market.bars(timeframe, *window, now=now)
+    else:
+        fetched = fetch_bars(
+            market.incremental,
+            table,
+            timeframe,
+            window,
+            warehouse=warehouse,
+            now=now,
+            allow_stale=allow_stale,
+        )
     if fetched.listed:
         warehouse.append(INSTRUMENTS, listed_rows(fetched.listed, market.feed))
-    kept, poorer = _without_losses(table, fetched.frame, window, market=market, warehouse=warehouse)
+    if imputing is not None:
+        fetched = imputing(fetched, timeframe, now=now)
+    kept, poorer = _without_losses(table, fetched.frame, market=market, warehouse=warehouse)
     done = _store(
         table,
         kept,
         pl.concat([fetched.quarantined, poorer]),
-        fetched.findings,
+        (*fetched.findings, *set_aside_findings(poorer)),
         market=market,
         warehouse=warehouse,
         manifest=_naming_files(manifest, fetched),
     )
-    found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
-    remember(market, table, window, fetched, found, warehouse=warehouse)
+    if imputing is None:
+        found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
+        remember(market, table, window, fetched, found, warehouse=warehouse)
     return done
 
 
@@ -101,21 +129,41 @@ def update_macro(
     warehouse: Warehouse,
     now: datetime,
     manifest: Manifest,
+    allow_stale: bool = False,
 ) -> Ingested:
-    """Append the macro observations whose reference period begins in ``window``."""
+    """Append the macro observations whose reference period begins in ``window``.
+
+    Of a publisher with vintages every value is stored with the instant at which it was published, though it
+    be fetched years later; where only today's figures are to be had, a change is known from now on.
+    """
+    import polars as pl
+
+    from pipeline.market.macro_rules import macro_findings
+
     known = recall(market, "macro", MACRO, window, warehouse=warehouse)
     if known is not None:
         return _as_before(MACRO, known)
-    fetched = market.macro(*window, now=now)
-    done = _store(
-        MACRO,
-        fetched.frame,
-        fetched.quarantined,
-        fetched.findings,
-        market=market,
-        warehouse=warehouse,
-        manifest=_naming_files(manifest, fetched),
-    )
+    if market.incremental is None:
+        fetched = market.macro(*window, now=now)
+    else:
+        fetched = fetch_macro(
+            market.incremental, window, warehouse=warehouse, now=now, allow_stale=allow_stale
+        )
+    dated = pl.col("vintage").eq("as_published") & fetched.vintaged
+    named = _naming_files(manifest, fetched)
+    stored = partial(_store, MACRO, market=market, warehouse=warehouse, manifest=named)
+    findings = (*fetched.findings, *macro_findings(fetched.frame))
+    done = stored(fetched.frame.filter(~dated), fetched.quarantined, findings)
+    vintages = fetched.frame.filter(dated)
+    if vintages.height:
+        more = stored(vintages, None, (), corrections="given")
+        done = replace(
+            done,
+            fetched=done.fetched + more.fetched,
+            inserted=done.inserted + more.inserted,
+            revised=done.revised + more.revised,
+            unchanged=done.unchanged + more.unchanged,
+        )
     found = Recalled(done.fetched, done.quarantined, tuple(done.findings))
     remember(market, MACRO, window, fetched, found, warehouse=warehouse)
     return done
@@ -152,31 +200,37 @@ def _naming_files(manifest: Manifest, fetched: Fetched) -> Manifest:
 def _without_losses(
     table: Table,
     bars: pl.DataFrame,
-    window: tuple[datetime, datetime],
     *,
     market: MarketSource,
     warehouse: Warehouse,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split bars into those to store and, as rows of quarantine, those that cover less than is stored."""
+    """Split bars into those to store and, as rows of quarantine, those less complete than what is stored."""
     import polars as pl
 
+    from pipeline.market.bars import BarState
     from pipeline.market.quarantine import quarantine
 
     key = ("symbol", "ts")
-    less = pl.col("covered_minutes") < pl.col("stored_minutes")
+    grade, stored_grade = (pl.col(name).cast(pl.Enum(BarState)) for name in ("state", "stored_state"))
+    fewer = pl.col("covered_minutes") < pl.col("stored_minutes")
+    less = (grade < stored_grade) | ((grade == stored_grade) & fewer)
     if warehouse.path.exists() and bars.height:
+        first, last = bars.select(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")).row(0)
         warehouse.migrate()
         stored = warehouse.as_of(
             table,
             where={"feed": market.feed},
-            columns=(*key, "covered_minutes"),
-            start=window[0],
-            end=window[1],
-        ).rename({"covered_minutes": "stored_minutes"})
+            columns=(*key, "covered_minutes", "state"),
+            start=first,
+            end=last + MOMENT,
+        ).rename({"covered_minutes": "stored_minutes", "state": "stored_state"})
     else:
-        stored = bars.select(*key, stored_minutes="covered_minutes").clear()
+        stored = bars.select(*key, stored_minutes="covered_minutes", stored_state="state").clear()
     joined = bars.join(stored, on=key, how="left", maintain_order="left")
-    text = pl.format("covers {} minutes, {} are stored", "covered_minutes", "stored_minutes")
+    text = pl.format(
+        "{} and covers {} minutes, stored are {} minutes, {}",
+        *("state", "covered_minutes", "stored_minutes", "stored_state"),
+    )
     # One chunk: formatting a filtered frame of several has panicked inside polars 2.1.
     poorer = (
         joined.filter(less)
@@ -196,6 +250,7 @@ def _store(
     market: MarketSource,
     warehouse: Warehouse,
     manifest: Manifest,
+    corrections: Corrections = "now",
 ) -> Ingested:
     import polars as pl
 
@@ -204,7 +259,8 @@ def _store(
     if quarantined is not None and quarantined.height:
         aside = quarantined.height
         warehouse.append(QUARANTINE, quarantined.with_columns(feed))
-    done = warehouse.append(table, frame.with_columns(feed), manifest=manifest)
+    rows = frame.with_columns(feed)
+    done = warehouse.append(table, rows, manifest=manifest, corrections=corrections)
     return Ingested(
         table.full_name, frame.height, done.inserted, done.revised, done.unchanged, aside, tuple(findings)
     )

@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import dagster as dg
 
-from assets.checks import BAR_CHECKS, MACRO_CHECKS, specs
+from assets.actions import actions_result, update_actions
+from assets.checks import ACTION_CHECKS, BAR_CHECKS, MACRO_CHECKS, specs
 from assets.describe import table_metadata
 from assets.ingest import update_bars, update_macro, update_truth
 from assets.manifests import manifest_for
@@ -14,10 +15,11 @@ from assets.reports import bars_result, macro_result, truth_result
 from assets.retries import POLICY, retried_when_passing
 from pipeline.config.load import Loaded
 from resources.clock import Clock
+from resources.market.imputing import Imputing
 from resources.market.port import MarketSource
 from warehouse.store import Warehouse
 from warehouse.table import Table
-from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
+from warehouse.tables import CORPORATE_ACTIONS, MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
 
 Months: TypeAlias = dg.TimeWindowPartitionsDefinition
 
@@ -58,7 +60,17 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         """
         window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(OHLCV_H4, settings, now, context=context)
-        done = update_bars("h4", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_bars(
+            "h4",
+            window,
+            market=market,
+            warehouse=warehouse,
+            now=now,
+            manifest=manifest,
+            allow_stale=stale,
+            imputing=Imputing.from_settings(settings.settings),
+        )
         return bars_result(
             context, "h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings
         )
@@ -77,7 +89,17 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         """
         window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(OHLCV_DAILY, settings, now, context=context)
-        done = update_bars("daily", window, market=market, warehouse=warehouse, now=now, manifest=manifest)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_bars(
+            "daily",
+            window,
+            market=market,
+            warehouse=warehouse,
+            now=now,
+            manifest=manifest,
+            allow_stale=stale,
+            imputing=Imputing.from_settings(settings.settings),
+        )
         return bars_result(
             context, "daily", done, window, market=market, warehouse=warehouse, now=now, settings=settings
         )
@@ -96,8 +118,31 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         """
         window, now = window_of(context, market, settings), clock.now()
         manifest = manifest_for(MACRO, settings, now, context=context)
-        done = update_macro(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
-        return macro_result(context, done, window, market=market, warehouse=warehouse)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_macro(
+            window, market=market, warehouse=warehouse, now=now, manifest=manifest, allow_stale=stale
+        )
+        return macro_result(context, done, window, market=market, warehouse=warehouse, settings=settings)
+
+    @_history(CORPORATE_ACTIONS, ACTION_CHECKS, months)
+    def corporate_actions(
+        context: dg.AssetExecutionContext,
+        market: dg.ResourceParam[MarketSource],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+        settings: dg.ResourceParam[Loaded],
+    ) -> dg.MaterializeResult:
+        """Splits and dividends by ex-date, known when declared, else at the open of the ex-date's session.
+
+        No rows where the source tells none.  With them raw prices are adjusted as known at any instant.
+        """
+        window, now = context.partition_time_window, clock.now()
+        manifest = manifest_for(CORPORATE_ACTIONS, settings, now, context=context)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_actions(
+            window, market=market, warehouse=warehouse, now=now, manifest=manifest, allow_stale=stale
+        )
+        return actions_result(context, done, window, market=market, warehouse=warehouse)
 
     @_history(TRUTH, ("no_duplicates",), months)
     def truth(
@@ -116,4 +161,4 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         done = update_truth(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return truth_result(context, done, window, market=market, warehouse=warehouse)
 
-    return [ohlcv_h4, ohlcv_daily, macro, truth]
+    return [ohlcv_h4, ohlcv_daily, macro, corporate_actions, truth]

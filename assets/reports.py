@@ -12,10 +12,11 @@ from assets.coverage_report import coverage_shown
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.ingest import BAR_TABLES
 from assets.instruments import known_before_bounds, known_instruments
+from warehouse.table import RECORDED_AT
 from warehouse.tables import MACRO, TRUTH
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from assets.ingest import Ingested, Timeframe
     from pipeline.config.instruments import Instrument
     from pipeline.config.load import Loaded
+    from pipeline.market.findings import Finding
     from resources.market.port import MarketSource
     from warehouse.store import Warehouse
 
@@ -47,11 +49,19 @@ def bars_result(
     import polars as pl
 
     from pipeline.market.pictures import price_lines
+    from pipeline.market.series_rules import LOOK_BACK, series_findings
 
     table = BAR_TABLES[timeframe]
     start, end = window
-    stored = warehouse.as_of(table, where={"feed": market.feed}, start=start, end=end)
-    limit = settings.settings.system.checks.max_missing_share
+    seen = warehouse.as_of(
+        table,
+        where={"feed": market.feed},
+        columns=(*table.readable, RECORDED_AT),
+        start=start - LOOK_BACK,
+        end=end,
+    )
+    stored = seen.filter(pl.col("ts") >= start)
+    limits = settings.settings.system.checks
     prices = ("open", "high", "low", "close")
     instruments = known_instruments(warehouse, market.feed, settings.settings.instruments)
     overdue = _overdue(timeframe, market, warehouse, now, instruments)
@@ -73,12 +83,15 @@ def bars_result(
         metadata={**_counts(done, stored.height), **covered.numbers, "simulated": market.simulated},
         check_results=[
             checks.all_read(done.findings),
-            checks.gaps(done.findings, stored.height, limit),
+            checks.gaps(done.findings, stored.height, limits.max_missing_share),
             checks.duplicates(warehouse.duplicates(table)),
             checks.ohlc_order(stored),
             checks.no_nan(stored, prices),
-            checks.fresh(overdue, up_to_date=market.history.end is None and end > now),
-            checks.known_in_time(known_before_bounds(stored, timeframe, instruments).height),
+            checks.fresh(
+                overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale
+            ),
+            checks.known_in_time(_too_early(timeframe, stored, instruments)),
+            checks.plausible(_implausible(done, series_findings(seen), start), limits.accepted),
         ],
     )
 
@@ -90,13 +103,24 @@ def macro_result(
     *,
     market: MarketSource,
     warehouse: Warehouse,
+    settings: Loaded,
 ) -> dg.MaterializeResult:
     """Report an update of macro series and judge what is stored now."""
     import polars as pl
 
+    from pipeline.market.macro_rules import macro_findings
     from pipeline.market.pictures import series_lines
+    from pipeline.market.series_rules import LOOK_BACK
 
-    stored = warehouse.as_of(MACRO, where={"feed": market.feed}, start=window[0], end=window[1])
+    start, end = window
+    seen = warehouse.as_of(
+        MACRO,
+        where={"feed": market.feed},
+        columns=(*MACRO.readable, RECORDED_AT),
+        start=start - LOOK_BACK,
+        end=end,
+    )
+    stored = seen.filter(pl.col("ts") >= start)
     per_series = stored.group_by("series").agg(
         pl.len().alias("rows"),
         pl.col("ts").max().alias("last"),
@@ -112,11 +136,23 @@ def macro_result(
     return dg.MaterializeResult(
         metadata={**_counts(done, stored.height), "simulated": market.simulated},
         check_results=[
+            checks.all_read(done.findings),
             checks.duplicates(warehouse.duplicates(MACRO)),
             checks.no_nan(stored, ("value",)),
-            checks.known_in_time(checks.known_before(stored, "ts")),
+            checks.known_in_time(_unlikely_publications(stored)),
+            checks.plausible(
+                _implausible(done, macro_findings(seen), start), settings.settings.system.checks.accepted
+            ),
         ],
     )
+
+
+def _implausible(done: Ingested, judged: Sequence[Finding], start: datetime) -> list[Finding]:
+    """Return what reaches into the window of what is stored, and what the update said of whole symbols."""
+    from pipeline.market.set_aside import WHOLE_RULES
+
+    told = [finding for finding in done.findings if finding.rule in WHOLE_RULES]
+    return [*told, *(f for f in judged if (f.last or f.ts or start) >= start)]
 
 
 def truth_result(
@@ -207,3 +243,17 @@ def _overdue(
             overdue = (to_time64(horizon) - first) / np.timedelta64(1, "h") - GRACE / timedelta(hours=1)
             late[symbol] = max(0.0, float(overdue))
     return late
+
+
+def _unlikely_publications(stored: pl.DataFrame) -> int:
+    """Count macro values known before anybody could have published them, or after they were stored."""
+    from pipeline.calendar.bounds import known_after_stored, known_too_early
+
+    return known_too_early(stored, "observation").height + known_after_stored(stored).height
+
+
+def _too_early(timeframe: Timeframe, stored: pl.DataFrame, instruments: Mapping[str, Instrument]) -> int:
+    """Count bars known earlier than New York's wall clock allows, or later than they were stored."""
+    from pipeline.calendar.bounds import known_after_stored
+
+    return known_before_bounds(stored, timeframe, instruments).height + known_after_stored(stored).height

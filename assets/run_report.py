@@ -52,7 +52,7 @@ def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResul
             "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
             "monthly": picture((trial.folder / "monthly.png").read_bytes(), "monthly returns"),
             "report": dg.MetadataValue.path(trial.folder / "report.html"),
-            **numbers({name: row[name] for name in HEADLINE}),
+            **numbers({name: row[name] for name in HEADLINE} | dict(row["restatement"])),
             **{name: str(row[name]) for name in IDENTITY},
             "what": f"{described.description} ({described.status})",
             "simulated": bool(row["simulated"]),

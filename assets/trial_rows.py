@@ -102,6 +102,14 @@ def frames_of(result: BacktestResult, identity: Identity) -> list[tuple[Table, p
     return [(table, frame.with_columns(named)) for table, frame in tables]
 
 
+def control_trial(result: BacktestResult, identity: Identity) -> tuple[Table, pl.DataFrame]:
+    """Return the ledger's row of a run's second simulation, on the latest data; no result is kept of it."""
+    import polars as pl
+
+    second = dataclasses.replace(identity, run_id=f"{identity.run_id}-latest", kind="control")
+    return TRIALS, _trial(result, second).with_columns(run_id=pl.lit(None, pl.String))
+
+
 def _trial(result: BacktestResult, identity: Identity) -> pl.DataFrame:
     import polars as pl
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from assets.artifacts import write_artifacts
 from assets.history import read_history
 from assets.manifests import code_version, manifest_for
-from assets.trial_rows import Identity, frames_of, run_row
+from assets.restatement import with_restatement
+from assets.trial_rows import Identity, control_trial, frames_of, run_row
 from pipeline.errors import TamperedError
 from warehouse.manifest import new_id
 from warehouse.tables import FEATURES_H4
@@ -102,16 +103,22 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     specs = [parse(name) for name in strategy.features(params)]
     features = read.features(specs)
     refuse_other_features(desk, read, features, end)
-    result = backtest(
-        Context(panel=read.panel, features=features),
-        strategy,
-        params,
-        rules=rules_of(system),
-        assets=tradables_of(strategy.universe, settings.instruments),
-        provenance=read.provenance,
-        initial_nav=system.backtest.initial_nav,
-        start=start,
-        end=end,
+
+    def run(history: History, features: Mapping[str, Float2D]) -> BacktestResult:
+        return backtest(
+            Context(panel=history.panel, features=features),
+            strategy,
+            params,
+            rules=rules_of(system),
+            assets=tradables_of(strategy.universe, settings.instruments),
+            provenance=history.provenance,
+            initial_nav=system.backtest.initial_nav,
+            start=start,
+            end=end,
+        )
+
+    result, restatement, control = with_restatement(
+        run(read, features), read, lambda latest: run(latest, latest.features(specs))
     )
     identity = Identity(
         run_id=new_id(started),
@@ -132,8 +139,11 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         seconds=identity.seconds,
         dagster_run_id=dagster_run_id,
     )
-    desk.warehouse.write_many(frames_of(result, identity), manifest=manifest)
-    row = shown_row(run_row(result, identity))
+    frames = frames_of(result, identity)
+    if control is not None:
+        frames.append(control_trial(control, identity))
+    desk.warehouse.write_many(frames, manifest=manifest)
+    row = shown_row(run_row(result, identity)) | {"restatement": restatement}
     log_run(desk, result, row)
     folder = write_artifacts(desk, result, row, manifest)
     return Trial(row=row, result=result, folder=folder)

@@ -3,7 +3,8 @@
 ``python -m benchmarks.warehouse_kill --kills 60 --json``.  A victim appends batches through the product's
 `Warehouse`, every third one in chunks, and prints a batch's name once its append has returned.  It is killed
 at a random moment; only kills that met it inside a session count.  Then the parent looks: acknowledged
-batches must be whole, the others whole or absent, rows of unfinished chunked writes invisible.
+batches must be whole, the others whole or absent, rows of unfinished chunked writes invisible.  After a
+finding the folder stays, with the files as that kill left them, and its path is printed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +23,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from benchmarks.harness import ROOT, machine
 from benchmarks.warehouse_load import FEED, series
+from pipeline.errors import BellsError
 from warehouse.manifest import Manifest
 from warehouse.store import Warehouse
 from warehouse.tables_market import MACRO
@@ -39,18 +44,25 @@ class Outcome:
 
     ``kills`` met the victim in a session; ``attempts`` counts all.  ``lost``: acknowledged batches that are
     not whole.  ``partial``: batches or manifests visible in part.  ``mid_chunk_kills`` left rows of
-    an unfinished chunked write behind, ``left_logs`` a write-ahead log to replay.
+    an unfinished chunked write behind, ``left_logs`` a write-ahead log to replay.  ``unattachable``: the file
+    could not be read after the kill; nothing more is tried then.
     """
 
     kills: int = 0
     attempts: int = 0
     lost: int = 0
     partial: int = 0
+    unattachable: int = 0
     mid_chunk_kills: int = 0
     left_logs: int = 0
     acknowledged: int = 0
     rows: int = 0
     texts: list[str] = field(default_factory=list)
+
+    @property
+    def faultless(self) -> bool:
+        """Whether no kill did any harm."""
+        return not (self.lost or self.partial or self.unattachable)
 
 
 def open_warehouse(path: Path) -> Warehouse:
@@ -169,12 +181,30 @@ def run(kills: int, folder: Path, seed: int = 20240301) -> Outcome:
             outcome.attempts += 1
             outcome.kills += bool(lock.read_bytes().strip())  # its PID stayed: it died holding the file
             outcome.left_logs += log.exists()
-            inspect(warehouse, name, acknowledged, outcome)
             everything += acknowledged
+            _keep(folder)
+            try:
+                inspect(warehouse, name, acknowledged, outcome)
+            except (BellsError, duckdb.Error) as error:
+                outcome.unattachable += 1
+                outcome.texts.append(f"after {name}: {error}")
+            if not outcome.faultless:
+                return outcome
     finally:
         victims.close()
     _recount(warehouse, everything, outcome)
     return outcome
+
+
+def _keep(folder: Path) -> None:
+    """Put the files, as the kill left them, into the folder ``as_left``; looking at them changes them."""
+    kept = folder / "as_left"
+    kept.mkdir(exist_ok=True)
+    for old in kept.iterdir():
+        old.unlink()
+    for path in folder.iterdir():
+        if path.is_file():
+            shutil.copyfile(path, kept / path.name)
 
 
 def _recount(warehouse: Warehouse, acknowledged: list[str], outcome: Outcome) -> None:
@@ -195,6 +225,7 @@ def main() -> int:
     """Parse the command line, run, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.warehouse_kill", description=__doc__)
     parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=20240301, help="of the moments at which victims die")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--nursery", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -202,15 +233,19 @@ def main() -> int:
         nursery(chosen.nursery)
         return 0
     begun = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="bells-kill-") as folder:
-        outcome = run(chosen.kills, Path(folder))
+    folder = Path(tempfile.mkdtemp(prefix="bells-kill-"))
+    outcome = run(chosen.kills, folder, chosen.seed)
+    if outcome.faultless:
+        shutil.rmtree(folder)
+    else:
+        print(f"the files stay in {folder}, those of the last kill in as_left", file=sys.stderr)
     result = {**asdict(outcome), "seconds": round(time.perf_counter() - begun, 1), "machine": machine()}
     if chosen.json:
         print(json.dumps(result))
     else:
         for key, value in result.items():
             print(f"{key:16} {value}")
-    return 1 if outcome.lost or outcome.partial or outcome.kills < chosen.kills else 0
+    return 0 if outcome.faultless and outcome.kills >= chosen.kills else 1
 
 
 if __name__ == "__main__":

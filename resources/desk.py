@@ -87,6 +87,9 @@ def open_desk(
         root=ROOT,
         data_dir=loaded.data_dir,
         mapping=system.files_mapping,
+        venues=system.venues_settings,
+        environ=environ,
+        clock=ticking,
         instruments=loaded.settings.instruments,
     )
     logs = Logs.from_settings(system.logging, home.logs, now=ticking.now, environ=environ)

@@ -2,7 +2,8 @@
 
 A row equal to the newest version of its key writes nothing.  Equal means: no value column differs; the
 clocks, the ``write_id`` and columns declared ``compared=False`` (bookkeeping about the origin) do not
-count.
+count.  Neither does a row of a lower grade than the newest version (`Table.grades`), whoever stored that one
+in the meantime.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 Corrections: TypeAlias = Literal["now", "given"]
 """``now``: a correction is known no earlier than it is stored.  ``given``: a vintaged history says itself
-when each value was known, and a row is compared with what was known at its own ``known_at``."""
+when each value was known, so versions may come in any order.  A row is then compared with the version of its
+own ``known_at`` alone: one that repeats an older value is kept, for a vintage between the two may still
+come."""
 
 _FEW = 64
 """Up to so many different values of a key column are looked up by list."""
@@ -40,7 +43,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Changes:
-    """How many rows of one piece were new keys and how many new versions of stored keys."""
+    """How many rows of one piece were new keys and how many new versions of stored keys.
+
+    Each vintage of a vintaged history (``known_at`` given) counts as a key.
+    """
 
     inserted: int
     revised: int
@@ -162,18 +168,18 @@ def _differing(
     near, parameters = _near(table, frame)
     same = " AND ".join(f"i.{k} IS NOT DISTINCT FROM s.{k}" for k in table.key)
     changed = " OR ".join(f"i.{v} IS DISTINCT FROM s.{v}" for v in table.values) or "false"
+    if table.grades is not None and piece.corrections == "now":
+        changed = f"({changed}) AND {_no_lower_grade(*table.grades)}"
     # Qualified, or a column that the file lacks would be taken from the incoming row and equal itself.
     columns = ", ".join(f"kept.{name}" for name in (*table.key, *table.values, KNOWN_AT, RECORDED_AT))
     stored = f"SELECT {columns} FROM {table.full_name} kept WHERE {seen.sql} AND {near}"
     newest = f"{KNOWN_AT} DESC, {RECORDED_AT} DESC"
     if piece.corrections == "given":
-        # The version that was known at the known_at of the incoming row.
         joined = (
             f"SELECT * FROM (SELECT i.row_, s.{KNOWN_AT} AS stored_known, s.{RECORDED_AT} AS stored_recorded,"
             f" ({changed}) AS changed FROM incoming_ i LEFT JOIN ({stored}) s"
-            f" ON {same} AND s.{KNOWN_AT} <= i.{KNOWN_AT}"
-            f" QUALIFY row_number() OVER (PARTITION BY i.row_ ORDER BY s.{KNOWN_AT} DESC NULLS LAST,"
-            f" s.{RECORDED_AT} DESC NULLS LAST) = 1)"
+            f" ON {same} AND s.{KNOWN_AT} = i.{KNOWN_AT}"
+            f" QUALIFY row_number() OVER (PARTITION BY i.row_ ORDER BY s.{RECORDED_AT} DESC NULLS LAST) = 1)"
         )
     else:
         keys = ", ".join(table.key)
@@ -187,6 +193,11 @@ def _differing(
         " WHERE stored_recorded IS NULL OR changed ORDER BY row_",
         [*seen.parameters, *parameters],
     ).pl()
+
+
+def _no_lower_grade(column: str, words: tuple[str, ...]) -> str:
+    order = ", ".join(f"'{word}'" for word in words)
+    return f"list_position([{order}], i.{column}) >= list_position([{order}], s.{column})"
 
 
 def _near(table: Table, frame: "pl.DataFrame") -> tuple[str, list[object]]:

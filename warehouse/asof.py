@@ -13,7 +13,13 @@ from pipeline.errors import ConfigError, TimestampError
 from warehouse.table import KNOWN_AT, RECORDED_AT, WRITE_ID, Table
 
 if TYPE_CHECKING:
+    import duckdb
     import polars as pl
+
+
+_SHORT = 16
+"""Up to so many values of a text column of the block are looked for in a list: such columns hold few
+different values, and DuckDB then looks once for each of them, where IN would join every row."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,12 @@ def visible(at: datetime | None = None, *, own: str | None = None) -> Select:
     return Select(f"({condition})", parameters)
 
 
+def any_chunked(cursor: "duckdb.DuckDBPyConnection", table: Table) -> bool:
+    """Say whether some row of the table came in a chunked write; if none did, `visible` hides nothing."""
+    found = cursor.execute(f"SELECT 1 FROM {table.full_name} WHERE {WRITE_ID} IS NOT NULL LIMIT 1")
+    return found.fetchone() is not None
+
+
 def filters(
     table: Table,
     where: Mapping[str, object] | None = None,
@@ -81,11 +93,15 @@ def filters(
     parts: list[str] = []
     parameters: list[object] = []
     for name, value in (where or {}).items():
-        table.column(name)
+        repeats = table.column(name).type == "VARCHAR" and name in table.block
         if value is None:
             parts.append(f"{name} IS NULL")
         elif isinstance(value, Sequence | AbstractSet) and not isinstance(value, str):
             values = list(value)
+            if repeats and 1 < len(values) <= _SHORT:
+                parts.append(f"list_contains(?, {name})")
+                parameters.append(values)
+                continue
             parts.append(f"{name} IN ({', '.join('?' for _ in values)})" if values else "false")
             parameters += values
         else:
@@ -116,12 +132,16 @@ def select_versions(
     where: Mapping[str, object] | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    chunked: bool = True,
 ) -> Select:
-    """Return the query for every version that a read as of ``at`` may choose from."""
+    """Return the query for every version that a read as of ``at`` may choose from.
+
+    ``chunked`` is False where no row of the table came in a chunked write, see `any_chunked`.
+    """
     for name in columns:
         table.column(name)
     chosen = filters(table, where, start, end)
-    seen = visible(instant("at", at) if recorded and at is not None else None)
+    seen = visible(instant("at", at) if recorded and at is not None else None) if chunked else Select("true")
     parts, parameters = [chosen.sql, seen.sql], [*chosen.parameters, *seen.parameters]
     if at is not None:
         parts.append(f"{RECORDED_AT if recorded else KNOWN_AT} <= ?")

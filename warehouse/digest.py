@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from warehouse.frames import dtypes
-from warehouse.table import KNOWN_AT, Column, Table
+from warehouse.table import KNOWN_AT, RECORDED_AT, Column, Table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +85,7 @@ class _Cells:
             self.inner.feed(hasher, begin, end)
 
 
-def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, LeafDigest]:
+def leaves(table: Table, frame: "pl.DataFrame", *, versions: bool = False) -> dict[LeafId, LeafDigest]:
     """Return the digest of every leaf that ``frame`` has rows in.
 
     Parameters
@@ -94,6 +94,9 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, LeafDigest]:
         The declaration.
     frame
         At least the columns of ``table.digested`` in declared types, in any order of rows.
+    versions
+        Whether there may be several versions of a key; the newest by both clocks, which the frame then
+        holds, is the one that counts.
 
     Returns
     -------
@@ -103,13 +106,11 @@ def leaves(table: Table, frame: "pl.DataFrame") -> dict[LeafId, LeafDigest]:
     if frame.is_empty():
         return {}
     columns = table.digested
-    tie = [KNOWN_AT] if KNOWN_AT in frame.columns else []
-    frame = (
-        frame.lazy()
-        .with_columns(_month_number(table).alias(_MONTHS))
-        .sort(*table.block, _MONTHS, *table.key, *tie)
-        .collect()
-    )
+    clocks = [name for name in (KNOWN_AT, *([RECORDED_AT] if versions else [])) if name in frame.columns]
+    order = dict.fromkeys((*table.block, _MONTHS, *table.key, *clocks))
+    frame = frame.with_columns(_month_number(table).alias(_MONTHS)).sort(*order)
+    if versions:
+        frame = frame.filter(_last_of(table.key))
     bounds = _bounds(table, frame)
     heads = frame.select(_MONTHS, *table.block)[bounds[:-1]].rows()
     cells = list(zip((_header(c) for c in columns), _canonical(columns, frame), strict=True))
@@ -165,6 +166,14 @@ def _month_number(table: Table) -> "pl.Expr":
         return pl.lit(_EPOCH_MONTH, pl.Int32)
     ts = pl.col(table.time).dt
     return ts.year().cast(pl.Int32) * 12 + ts.month().cast(pl.Int32) - 1
+
+
+def _last_of(key: tuple[str, ...]) -> "pl.Expr":
+    """Return where the key of a row is not that of the next one."""
+    import polars as pl
+
+    other = (pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in key)
+    return pl.any_horizontal(*other, pl.int_range(pl.len()) == pl.len() - 1)
 
 
 def _node(prefix: bytes, children: Iterable[tuple[str, bytes]]) -> bytes:

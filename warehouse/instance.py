@@ -179,13 +179,7 @@ def _explained(error: duckdb.Error, path: Path) -> Exception:
     if "set lock on file" in message or "Conflicting lock" in message:
         return ForeignLockError(message)
     if "Unique file handle conflict" in message:
-        return ConfigError(
-            "this process has the warehouse file open by another way",
-            field="warehouse",
-            value=str(path),
-            constraint="one process opens the file once, through sessions",
-            fix="close that connection and use Warehouse.read() or write()",
-        )
+        return own_handle(path)
     if isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.InvalidInputException):
         return DataError(
             "the warehouse file cannot be attached",
@@ -195,6 +189,17 @@ def _explained(error: duckdb.Error, path: Path) -> Exception:
             fix="restore it from a snapshot, or move it away and run `bells run` to build a new one",
         )
     return error
+
+
+def own_handle(path: Path) -> ConfigError:
+    """Build the error that says that this process has the file open outside its session."""
+    return ConfigError(
+        "this process has the warehouse file open by another way",
+        field="warehouse",
+        value=str(path),
+        constraint="one process opens the file once, through sessions",
+        fix="close that connection and use Warehouse.read() or write()",
+    )
 
 
 def create(path: Path, settings: SessionSettings) -> None:

@@ -14,6 +14,7 @@ import struct
 import time
 import weakref
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
@@ -226,6 +227,20 @@ def poll(
         delay = min(delay * 1.5, longest)
 
 
+@dataclass
+class Held:
+    """The lock while it is held.
+
+    Attributes
+    ----------
+    died
+        Whether the writer before us was killed while it held the lock: its PID still stands in the side file.
+        A writer that has seen to what is left sets it to False; otherwise the next one is told again.
+    """
+
+    died: bool
+
+
 class Locks:
     """The side files of one database file.
 
@@ -246,7 +261,7 @@ class Locks:
         self.urgent: Queue = queue(path.with_name(path.name + ".urgent"))
 
     @contextlib.contextmanager
-    def hold(self, *, exclusive: bool, urgent: bool, deadline: float) -> Generator[None]:
+    def hold(self, *, exclusive: bool, urgent: bool, deadline: float) -> Generator[Held]:
         """Wait in the right queue, then hold the lock until the context is left.
 
         Parameters
@@ -270,12 +285,13 @@ class Locks:
                 poll(mine.first, deadline, self.lock_path, QUEUE_POLL_S)
                 may_go = (lambda: True) if urgent else self._step_aside(queues, deadline)
                 poll(lambda: may_go() and _try_flock(lock, how), deadline, self.lock_path)
+            held = Held(died=bool(os.pread(lock.fileno(), 20, 0).strip()))
             try:
                 if exclusive:
                     os.pwrite(lock.fileno(), f"{os.getpid():<20d}".encode(), 0)
-                yield
+                yield held
             finally:
-                if exclusive and not lock.closed:
+                if exclusive and not held.died and not lock.closed:
                     os.ftruncate(lock.fileno(), 0)
                 _unlock(lock)
 

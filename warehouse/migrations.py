@@ -82,8 +82,9 @@ MIGRATIONS: tuple[Migration, ...] = (
             "DELETE FROM meta.digests WHERE table_name IN ('market.ohlcv_h4', 'market.ohlcv_daily')",
         ),
     ),
+    Migration(3, "splits and dividends", creates=("market.corporate_actions",)),
     Migration(
-        3,
+        4,
         "what a feed takes its symbols for, and what its last ingests read",
         creates=("market.instruments", "meta.ingests"),
     ),

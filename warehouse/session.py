@@ -20,7 +20,8 @@ from pipeline.errors import ConfigError, DataError, ResourceError, WarehouseBusy
 from warehouse.foreign import Holder, busy, command_of, holders
 from warehouse.instance import ForeignLockError, SessionSettings, attached, create, one_thread, prepare
 from warehouse.interrupts import interrupts_held
-from warehouse.locks import Locks
+from warehouse.locks import Held, Locks
+from warehouse.torn import mend
 
 __all__ = ["SessionSettings", "Sessions"]
 
@@ -30,8 +31,8 @@ BACKOFF_S = (0.01, 0.2)
 _in_session = threading.local()
 
 
-class _LeftoverLogError(Exception):
-    """A reader found the write-ahead log of a killed writer."""
+class _KilledWriterError(Exception):
+    """A reader came after a killed writer: there is a log to apply, and the file may be torn."""
 
 
 class Sessions:
@@ -153,7 +154,7 @@ class Sessions:
     ) -> duckdb.DuckDBPyConnection:
         """Take the locks and attach, letting go of everything while a foreign process holds the file."""
         delay, longest = BACKOFF_S
-        replayed = False
+        recovered = False
         if write:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         else:
@@ -165,13 +166,13 @@ class Sessions:
             try:
                 with contextlib.ExitStack() as attempt:
                     cursor = self._attach(
-                        attempt, write=write, urgent=urgent, deadline=deadline, may_replay=not replayed
+                        attempt, write=write, urgent=urgent, deadline=deadline, may_recover=not recovered
                     )
                     stack.push(attempt.pop_all())
                     return cursor
-            except _LeftoverLogError:
-                replayed = True
-                self._replay(deadline)
+            except _KilledWriterError:
+                recovered = True
+                self._recover(deadline)
                 continue
             except ForeignLockError as error:
                 left = deadline - time.monotonic()
@@ -187,13 +188,15 @@ class Sessions:
         write: bool,
         urgent: bool,
         deadline: float,
-        may_replay: bool,
+        may_recover: bool,
     ) -> duckdb.DuckDBPyConnection:
-        attempt.enter_context(self.locks.hold(exclusive=write, urgent=urgent, deadline=deadline))
-        if not write and may_replay and self._log().exists():  # we hold the lock: no writer of ours lives
-            raise _LeftoverLogError
+        held = attempt.enter_context(self.locks.hold(exclusive=write, urgent=urgent, deadline=deadline))
+        if not write and may_recover and (held.died or self._log().exists()):  # no writer of ours lives
+            raise _KilledWriterError
         attempt.enter_context(one_thread(self.path, deadline))
         with interrupts_held():
+            if write:
+                self._mend(held)
             if write and not self.path.exists():
                 create(self.path, self.settings)
             return attempt.enter_context(attached(self.path, self.settings, write=write))
@@ -201,18 +204,26 @@ class Sessions:
     def _log(self) -> Path:
         return self.path.with_name(self.path.name + ".wal")
 
-    def _replay(self, deadline: float) -> None:
-        """Fold the log that a killed writer left into the file, so that not every reader replays it.
+    def _mend(self, held: Held) -> None:
+        """After a killed writer, mend the file before it is attached; after an orderly one do nothing."""
+        if self.path.exists() and (held.died or self._log().exists()):
+            mend(self.path)
+        held.died = False
 
-        While a foreign process reads the file, nobody can: the reader's own attach then replays it in memory.
+    def _recover(self, deadline: float) -> None:
+        """Mend the file and fold in the log that a killed writer left, so that not every reader applies it.
+
+        While a foreign process reads the file, nobody can: the reader's own attach then applies it in memory.
         """
         with contextlib.suppress(ForeignLockError), contextlib.ExitStack() as attempt:
-            attempt.enter_context(self.locks.hold(exclusive=True, urgent=False, deadline=deadline))
-            if not self._log().exists():  # it was a living writer's, and is done
-                return
+            held = attempt.enter_context(self.locks.hold(exclusive=True, urgent=False, deadline=deadline))
             attempt.enter_context(one_thread(self.path, deadline))
-            with interrupts_held(), attached(self.path, self.settings, write=True) as cursor:
-                cursor.execute("CHECKPOINT")
+            with interrupts_held():
+                self._mend(held)
+                if not self._log().exists():
+                    return
+                with attached(self.path, self.settings, write=True) as cursor:
+                    cursor.execute("CHECKPOINT")
 
     def _require_file(self) -> None:
         if not self.path.exists():

@@ -95,6 +95,9 @@ class Table:
     known_at
         ``given``: the frame must say when each row could be known.  ``recorded``: a row is about this
         warehouse itself (a run, a manifest) and is known when it is stored, unless the frame says otherwise.
+    grades
+        Column of words and the words from the least complete to the most: a correction of a lower grade than
+        the newest version changes nothing.
 
     Raises
     ------
@@ -111,6 +114,7 @@ class Table:
     time: str | None = None
     block: tuple[str, ...] = ()
     known_at: Literal["given", "recorded"] = "given"
+    grades: tuple[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         names = self.names
@@ -125,6 +129,10 @@ class Table:
             raise self._fault("the digest block is no part of the key", self.block, "columns of the key")
         if self.time is not None and self.column(self.time).type != "TIMESTAMPTZ":
             raise self._fault("the time column holds no instants", self.time, "TIMESTAMPTZ")
+        if self.grades and (
+            self.grades[0] not in self.values or not all(map(_NAME.fullmatch, self.grades[1]))
+        ):
+            raise self._fault("the grades are no words of a compared column", self.grades, "column and words")
         if not all(self.column(k).compared for k in self.key):
             raise self._fault("a key column is not compared", self.key, "compared=True")
 

@@ -15,6 +15,7 @@ from warehouse.tables_backtest import (
 )
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
 from warehouse.tables_market import (
+    CORPORATE_ACTIONS,
     INSTRUMENTS,
     MACRO,
     MARKET_TABLES,
@@ -49,6 +50,7 @@ def table(full_name: str) -> Table:
 
 __all__ = [
     "ARTIFACTS",
+    "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
     "FEATURES_H4",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ConfigError
-from warehouse.asof import filters, instant, newest, select_versions, visible
+from warehouse.asof import Select, any_chunked, filters, instant, select_versions, visible
 from warehouse.digest import LeafId, combine, label, leaves
 from warehouse.table import KNOWN_AT, RECORDED_AT, Table
 from warehouse.tables_meta import DIGESTS
@@ -113,7 +113,8 @@ def grow(
             fix="select by block columns, or digest the frame itself with digest_frame",
         )
     kept = _within(table, where, known or {}) or _within(table, where, stored_leaves(cursor, table))
-    found = _present(cursor, table, where, kept)
+    chunked = any_chunked(cursor, table)
+    found = _present(cursor, table, where, kept, chunked=chunked)
     latest = None if at is None else _micros(instant("at", at))
     digests: dict[LeafId, bytes] = {}
     rows = 0
@@ -128,7 +129,8 @@ def grow(
             stale.append(i)
     fresh: dict[LeafId, Leaf] = {}
     if stale:
-        computed = leaves(table, _rows(cursor, table, stale, at, recorded=recorded, where=where))
+        rows_of = _versions(cursor, table, stale, at, recorded=recorded, where=where, chunked=chunked)
+        computed = leaves(table, rows_of, versions=True)
         for i in stale:
             if i not in computed:  # no row of it was known then
                 continue
@@ -146,28 +148,32 @@ def _present(
     table: Table,
     where: Mapping[str, object] | None,
     kept: Mapping[LeafId, Leaf],
+    *,
+    chunked: bool,
 ) -> dict[LeafId, Head]:
     """Return the head of every leaf, looking closely only at rows recorded after the kept leaves."""
     if kept:
         after = max(leaf.head.recorded for leaf in kept.values())
-        before, added = heads(cursor, table, where, after)
+        before, added = _heads(cursor, table, where, after, chunked=chunked)
         if before == sum(leaf.head.rows for leaf in kept.values()):
             found = {i: leaf.head for i, leaf in kept.items()}
             for i, new in added.items():
                 old = found.get(i, Head(0, 0, new.known))
                 found[i] = Head(old.rows + new.rows, new.recorded, max(old.known, new.known))
             return found
-    return heads(cursor, table, where)[1]
+    return _heads(cursor, table, where, None, chunked=chunked)[1]
 
 
-def heads(
+def _heads(
     cursor: "duckdb.DuckDBPyConnection",
     table: Table,
-    where: Mapping[str, object] | None = None,
-    after: int | None = None,
+    where: Mapping[str, object] | None,
+    after: int | None,
+    *,
+    chunked: bool,
 ) -> tuple[int, dict[LeafId, Head]]:
     """Return how many rows were recorded up to ``after``, and the heads by leaf of those recorded later."""
-    chosen, seen = filters(table, where), visible()
+    chosen, seen = filters(table, where), visible() if chunked else Select("true")
     month = "1970 * 12"
     if table.time is not None:  # plain timestamps: calendar functions on zoned ones are ten times slower
         plain = f"make_timestamp(epoch_us({table.time}))"
@@ -258,7 +264,7 @@ def _within(
     return {i: leaf for i, leaf in kept.items() if i.block in inside}
 
 
-def _rows(
+def _versions(
     cursor: "duckdb.DuckDBPyConnection",
     table: Table,
     stale: list[LeafId],
@@ -266,8 +272,9 @@ def _rows(
     *,
     recorded: bool,
     where: Mapping[str, object] | None,
+    chunked: bool,
 ) -> "pl.DataFrame":
-    """Return the newest versions of the stale leaves; when these lie scattered, some of other leaves too."""
+    """Return the versions in the stale leaves; when these lie scattered, some of other leaves too."""
     columns = list(dict.fromkeys((*(c.name for c in table.digested), *table.key, KNOWN_AT, RECORDED_AT)))
     bounds: dict[str, datetime] = {}
     if table.time is not None:
@@ -278,8 +285,8 @@ def _rows(
     for name, values in zip(table.block, zip(*blocks, strict=True), strict=True):
         if len(set(values)) <= _FEW and None not in values:
             near[name] = sorted(set(values))
-    query = select_versions(table, columns, at, recorded=recorded, where=near, **bounds)
-    return newest(table, cursor.execute(query.sql, query.parameters).pl())
+    query = select_versions(table, columns, at, recorded=recorded, where=near, chunked=chunked, **bounds)
+    return cursor.execute(query.sql, query.parameters).pl()
 
 
 def _micros(moment: datetime) -> int:

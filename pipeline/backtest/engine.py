@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel
 
-from pipeline.arrays import AnyArray, Float2D
+from pipeline.arrays import AnyArray, Bool1D, Float2D
+from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
 from pipeline.backtest.flags import flags_of
 from pipeline.backtest.kernel import History, Track, run_history
-from pipeline.backtest.kernel_market import lay_out
+from pipeline.backtest.kernel_market import last_closes
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation, instants
 from pipeline.backtest.round_trips import round_trips
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
@@ -69,16 +70,15 @@ def simulate(
         When NAV reaches zero.
     """
     assets = tuple(assets)
-    _check(panel, weights, assets, start)
-    decisions = panel.decisions.view(np.int64)
-    market = _history(panel, decisions, rules.volume_lookback)
+    weights = _checked(panel, weights, assets, start)
+    market = _history(panel, rules.volume_lookback)
     record, terms = kernel_rules(rules, assets)
     book, lines = open_book(initial_nav), records(LINE, panel.n_assets)
     bars = panel.n_bars - start
     track = _track(bars, panel.n_assets)
     log = np.empty(bars * panel.n_assets, FILL)
     quotes = records(QUOTE, panel.n_assets)
-    taken = run_history(start, _plain(weights), market, record, terms, book, lines, quotes, log, track)
+    taken = run_history(start, weights, market, record, terms, book, lines, quotes, log, track)
     if book["bankrupt"]:
         raise BankruptcyError(
             f"NAV reached {book['nav']:.2f} at the decision of {panel.ts[start + taken - 1]}",
@@ -177,7 +177,7 @@ def backtest(
     )
 
 
-def _check(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start: int) -> None:
+def _checked(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start: int) -> Float2D:
     if tuple(asset.symbol for asset in assets) != panel.symbols:
         names = [asset.symbol for asset in assets]
         raise ConfigError(
@@ -189,7 +189,8 @@ def _check(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start: 
         raise ModelError(
             "weights do not fit the panel", "weights", weights.shape, f"shape {panel.close.shape}"
         )
-    if not 0.0 <= weights.min() <= weights.max() < np.inf:
+    plain = _plain(weights)
+    if sums.count_unfit(plain):
         raise ModelError(
             "a weight is not a number, infinite or below zero",
             "weights",
@@ -197,6 +198,7 @@ def _check(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start: 
             ">= 0 and finite",
             "say 0 where nothing is known; short sales are not simulated (no borrow cost)",
         )
+    return plain
 
 
 def _plain(array: AnyArray) -> AnyArray:
@@ -205,13 +207,15 @@ def _plain(array: AnyArray) -> AnyArray:
     return array if plain else array.copy(order="C")
 
 
-def _history(panel: Panel, decisions: AnyArray, lookback: int) -> History:
-    open_at, known_at = (_plain(times).view(np.int64) for times in (panel.open_at, panel.known_at))
+def _history(panel: Panel, lookback: int) -> History:
+    ts, open_at, known_at = (
+        _plain(times).view(np.int64) for times in (panel.ts, panel.open_at, panel.known_at)
+    )
     open_, high, low, close, volume = (
         _plain(values) for values in (panel.open, panel.high, panel.low, panel.close, panel.volume)
     )
-    mark, fill_row = np.empty(close.shape), np.empty(close.shape, np.int64)
-    bad = lay_out(decisions, open_at, known_at, open_, high, low, close, volume, mark, fill_row)
+    mark = np.empty(close.shape)
+    bad = last_closes(ts, known_at, open_, high, low, close, mark)
     if bad >= 0:
         row, column = divmod(bad, panel.n_assets)
         raise DataError(
@@ -221,7 +225,7 @@ def _history(panel: Panel, decisions: AnyArray, lookback: int) -> History:
             f"{low[row, column]} <= open <= {high[row, column]}",
             "validate the bars: this one belongs in quarantine",
         )
-    return History(decisions, open_at, known_at, open_, volume, mark, fill_row, np.empty(lookback))
+    return History(ts, open_at, known_at, open_, close, volume, mark, np.empty(lookback))
 
 
 def _track(bars: int, assets: int) -> Track:
@@ -244,10 +248,7 @@ def _simulation(
     ts = panel.ts[start:]
     fills["row"] -= start
     trips = round_trips(fills, panel.n_assets)
-    used = np.flatnonzero(weights[start:].max(axis=0)) if weights[start:].any() else np.arange(panel.n_assets)
-    always_open = any(assets[column].always_open for column in used)
-    has_bar = ~np.all(np.isnan(panel.close[start:, used]), axis=1)
-    daily = m.daily_rows(ts.view(np.int64), has_bar, always_open=always_open)
+    daily = m.daily_rows(ts.view(np.int64), _sessions(panel, weights, assets, start))
     return Simulation(
         symbols=panel.symbols,
         ts=ts,
@@ -271,6 +272,18 @@ def _simulation(
     )
 
 
+def _sessions(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start: int) -> Bool1D | None:
+    """Return the cells with a bar of what the book trades; None when a market of it never closes."""
+    if all(asset.always_open for asset in assets):
+        return None
+    used = np.flatnonzero(weights[start:].any(axis=0))
+    if used.size == 0:
+        used = np.arange(panel.n_assets)
+    if any(assets[column].always_open for column in used):
+        return None
+    return ~np.all(np.isnan(panel.close[start:, used]), axis=1)
+
+
 def _metrics(
     ts: AnyArray,
     initial: float,
@@ -285,9 +298,9 @@ def _metrics(
     returns = m.simple_returns(nav[daily], initial)
     ratio, ratio_nw = m.sharpe(returns, years), m.newey_west_sharpe(returns, years)
     ratio_h4 = m.sharpe(m.simple_returns(nav, initial), years)
-    growth, deepest = m.cagr(initial, final, years), m.deepest_fall(nav, initial)
-    profits = trips["pnl"][trips["exit_row"] >= 0]
-    wins, mean_nav = m.win_rate(profits), float(nav.mean())
+    growth, deepest = m.cagr(initial, final, years), sums.deepest_fall(nav, initial)
+    notional, costs, closed, won, gained, lost = sums.tally(fills, trips)
+    wins, mean_nav = m.win_rate(won, closed), sums.mean(nav)
     return m.Metrics(
         total_return=final / initial - 1.0,
         cagr=growth,
@@ -302,14 +315,14 @@ def _metrics(
         max_drawdown=deepest,
         calmar=m.calmar(growth, deepest),
         win_rate=wins,
-        profit_factor=m.profit_factor(profits),
+        profit_factor=m.profit_factor(gained, lost),
         bps=m.balanced_score(ratio.value, growth, wins, deepest),
-        turnover=m.per_year(float(np.abs(fills["quantity"] * fills["price"]).sum()), mean_nav, years),
-        cost_drag=m.per_year(float(fills["fee"].sum() + fills["slippage"].sum()), mean_nav, years),
+        turnover=m.per_year(notional, mean_nav, years),
+        cost_drag=m.per_year(costs, mean_nav, years),
         trades=fills.size,
-        round_trips=profits.size,
-        open_round_trips=trips.size - profits.size,
-        mean_exposure=float(track.gross.mean()),
+        round_trips=closed,
+        open_round_trips=trips.size - closed,
+        mean_exposure=sums.mean(track.gross),
         largest_weight=largest,
         years=years,
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
-from pipeline.backtest.kernel_market import CELL_US, NO_TRADE_ROW, volume_limit
+from pipeline.backtest.kernel_market import NO_TRADE_ROW, fill_bar, volume_limit
 from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, OPEN, REST, Record, Records
 from pipeline.portfolio.sizing import crosses_band, order_quantity, whole_lots
@@ -22,18 +22,18 @@ ROUNDING = 1e-12
 
 
 class History(NamedTuple):
-    """The market of a backtest, shape ``(bars, assets)``; ``decisions`` ``(bars,)``; times in us.
+    """The market of a backtest, shape ``(bars, assets)``; ``ts`` ``(bars,)`` labels the cells; times in us.
 
     ``recent`` is working memory, as long as the look-back of the volume cap.
     """
 
-    decisions: Int1D
+    ts: Int1D
     open_at: Int2D
     known_at: Int2D
     open: Float2D
+    close: Float2D
     volume: Float2D
     mark: Float2D
-    fill_row: Int2D
     recent: Float1D
 
 
@@ -189,7 +189,7 @@ def place_orders(book: Record, lines: Records, quotes: Records, rules: Record, t
                     book.orders += 1
 
 
-@kernel
+@inlined
 def step(
     book: Record, lines: Records, quotes: Records, rules: Record, terms: Records, log: Records, row: int
 ) -> None:
@@ -271,14 +271,13 @@ def run_history(
 
 @kernel
 def _quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
-    row = market.fill_row[i, a]
+    row = fill_bar(market.ts, market.open_at, market.close, market.volume, i, a)
     if row == NO_TRADE_ROW:
         quotes[a].fill_at = NO_TRADE
     elif row >= 0:
         quotes[a].fill_at = market.open_at[row, a]
         quotes[a].fill_open = market.open[row, a]
         quotes[a].bar = row
-        decided = market.decisions[i] - CELL_US
         quotes[a].max_quantity = volume_limit(
-            market.volume, market.known_at, row, a, decided, rules.volume_share, market.recent
+            market.volume, market.known_at, row, a, market.ts[i], rules.volume_share, market.recent
         )

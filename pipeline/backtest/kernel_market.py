@@ -11,35 +11,22 @@ from pipeline.jit import kernel
 CELL_US = 4 * 3_600_000_000
 DAY_ROWS = 6
 NO_BAR_ROW, NO_TRADE_ROW = -1, -2
-"""``fill_row`` of a cell without a bar to fill in, and of one whose bar did not trade."""
+"""What `fill_bar` returns for a cell without a bar to fill in, and for one whose bar did not trade."""
 
 
 @kernel
-def lay_out(
-    decisions: Int1D,
-    open_at: Int2D,
-    known_at: Int2D,
-    open_: Float2D,
-    high: Float2D,
-    low: Float2D,
-    close: Float2D,
-    volume: Float2D,
-    mark: Float2D,
-    fill_row: Int2D,
+def last_closes(
+    ts: Int1D, known_at: Int2D, open_: Float2D, high: Float2D, low: Float2D, close: Float2D, mark: Float2D
 ) -> int:
-    """Find for each decision the last known close, and for each cell the bar in which an order would fill.
-
-    An order of the previous decision fills at the first open from that decision on and before the next one;
-    the bar of that open may close in the following cell.
+    """Find for each decision the last known close, and check every open.
 
     Parameters
     ----------
-    decisions, open_at, known_at
-        Microseconds since 1970; entries of absent bars (NaN close) are not read.
+    ts, known_at
+        Microseconds since 1970, ``ts`` the labels of the cells; entries of absent bars (NaN close) are not
+        read.
     mark
         Written: close of the latest bar with ``known_at <=`` the decision, NaN before there is one.
-    fill_row
-        Written: row of the bar, NO_BAR_ROW, or NO_TRADE_ROW for a bar of volume 0.
 
     Returns
     -------
@@ -49,33 +36,40 @@ def lay_out(
     bars, assets = close.shape
     bad = -1
     for a in range(assets):
-        latest, late = -1, False
+        latest, late, last = -1, False, math.nan
         for i in range(bars):
-            decision = decisions[i]
-            start = decision - CELL_US
-            row = NO_BAR_ROW
+            decision = ts[i] + CELL_US
             if not math.isnan(close[i, a]):
                 if bad < 0 and not (low[i, a] <= open_[i, a] <= high[i, a]):
                     bad = i * assets + a
-                if known_at[i, a] <= decision:
-                    latest, late = i, False
-                else:
-                    late = True
-                if start <= open_at[i, a] < decision:
-                    row = i
+                late = known_at[i, a] > decision
+                if not late:
+                    latest, last = i, close[i, a]
             if late:
                 for j in range(i, latest, -1):
                     if not math.isnan(close[j, a]) and known_at[j, a] <= decision:
-                        latest = j
+                        latest, last = j, close[j, a]
                         break
-            next_there = i + 1 < bars and not math.isnan(close[i + 1, a])
-            if row == NO_BAR_ROW and next_there and start <= open_at[i + 1, a] < decision:
-                row = i + 1
-            if row >= 0 and volume[row, a] == 0.0:
-                row = NO_TRADE_ROW
-            fill_row[i, a] = row
-            mark[i, a] = close[latest, a] if latest >= 0 else math.nan
+            mark[i, a] = last
     return bad
+
+
+@kernel
+def fill_bar(ts: Int1D, open_at: Int2D, close: Float2D, volume: Float2D, i: int, a: int) -> int:
+    """Return the row of the bar in which an order of the decision before cell ``i`` fills.
+
+    It fills at the first open from that decision on and before the next one; the bar of that open may close
+    in the following cell.
+
+    Returns
+    -------
+    int
+        Row of the bar, NO_BAR_ROW, or NO_TRADE_ROW for a bar of volume 0.
+    """
+    for row in range(i, min(i + 2, ts.size)):
+        if not math.isnan(close[row, a]) and ts[i] <= open_at[row, a] < ts[i] + CELL_US:
+            return row if volume[row, a] != 0.0 else NO_TRADE_ROW
+    return NO_BAR_ROW
 
 
 @kernel

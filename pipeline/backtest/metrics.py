@@ -1,7 +1,8 @@
 """The numbers of a run, each in one place; unknown is None.
 
 Returns are simple returns of NAV; annualisation is ``n / Y`` with the window's own ``Y`` in years of 365.25
-days, so bars of a closed market change nothing.  Nothing here knows how the NAV came about.
+days, so bars of a closed market change nothing.  Nothing here knows how the NAV came about; long sums are in
+`kernel_sums`.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Int1D
-from pipeline.jit import kernel
+from pipeline.backtest import kernel_sums as sums
 
 YEAR_DAYS = 365.25
 SHORTEST_CAGR_YEARS = 0.25
@@ -60,7 +61,7 @@ class Metrics:
     years: float
 
 
-def daily_rows(ts: Int1D, has_bar: Bool1D, *, always_open: bool) -> Int1D:
+def daily_rows(ts: Int1D, has_bar: Bool1D | None) -> Int1D:
     """Return the decisions that end a day: 00:00 UTC, for session books only after days with a session.
 
     NAV at 00:00 UTC is NAV at the session's close, marked at the first decision at which it is surely known.
@@ -70,13 +71,12 @@ def daily_rows(ts: Int1D, has_bar: Bool1D, *, always_open: bool) -> Int1D:
     ts
         Labels of the decisions in microseconds, gapless, shape ``(bars,)``.
     has_bar
-        Whether some asset of the book has a bar in the cell.
-    always_open
-        Whether the book may hold an asset whose market never closes.
+        Whether some asset of the book has a bar in the cell; None for a book that may hold an asset whose
+        market never closes.
     """
     first = int(-(ts[0] // _CELL_US + 1) % _ROWS_PER_DAY) if ts.size else 0
     rows = np.arange(first, ts.size, _ROWS_PER_DAY)
-    if always_open:
+    if has_bar is None:
         return rows
     seen = np.concatenate([[0], np.cumsum(has_bar)])
     return rows[seen[rows + 1] > seen[np.maximum(rows + 1 - _ROWS_PER_DAY, 0)]]
@@ -85,10 +85,7 @@ def daily_rows(ts: Int1D, has_bar: Bool1D, *, always_open: bool) -> Int1D:
 def simple_returns(nav: Float1D, initial: float) -> Float1D:
     """Return ``nav_t / nav_(t-1) - 1``, the first against ``initial``."""
     returns = np.empty(nav.size)
-    if nav.size:
-        returns[0] = nav[0] / initial
-        np.divide(nav[1:], nav[:-1], out=returns[1:])
-        returns -= 1.0
+    sums.returns_into(nav, initial, returns)
     return returns
 
 
@@ -100,7 +97,7 @@ def sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
     n = returns.size
     if n < _FEWEST or years <= 0.0:
         return Ratio(None, None)
-    mean, moment2, moment3, moment4 = moments(returns)
+    mean, moment2, moment3, moment4 = sums.moments(returns)
     if not moment2 > (1e-15 * max(1.0, abs(mean))) ** 2:
         return Ratio(None, None)
     annual = math.sqrt(n / years)
@@ -120,68 +117,35 @@ def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Rati
     plain = sharpe(returns, years, cash)
     if plain.value is None:
         return Ratio(None, None)
-    mean, moment2, _, _ = moments(returns)
-    off = returns - mean
+    mean, moment2, _, _ = sums.moments(returns)
     sd = math.sqrt(moment2 * n / (n - 1))
-    long_run = long_run_variance(off) * n / (n - 1)
+    long_run = sums.long_run_variance(returns - mean) * n / (n - 1)
     if not long_run > 0.0:
         return Ratio(None, None)
     shrink = sd / math.sqrt(long_run)
     ratio = plain.value / math.sqrt(n / years)
-    scaled = off / sd
-    influence = scaled - ratio / 2.0 * (scaled * scaled - 1.0)
-    error = math.sqrt(max(0.0, long_run_variance(influence - influence.mean())) / years)
+    influence = np.empty(n)
+    sums.influence_into(returns, mean, sd, ratio, influence)
+    error = math.sqrt(max(0.0, sums.long_run_variance(influence)) / years)
     return Ratio(plain.value * shrink, error * shrink)
-
-
-@kernel
-def moments(values: Float1D) -> tuple[float, float, float, float]:
-    """Return the mean and the second, third and fourth central moments (divided by n), n > 0."""
-    mean = 0.0
-    for value in values:
-        mean += value
-    mean /= values.size
-    second, third, fourth = 0.0, 0.0, 0.0
-    for value in values:
-        off = value - mean
-        square = off * off
-        second += square
-        third += square * off
-        fourth += square * square
-    return mean, second / values.size, third / values.size, fourth / values.size
-
-
-@kernel
-def long_run_variance(centred: Float1D) -> float:
-    """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0."""
-    n = centred.size
-    lags = min(int(4.0 * (n / 100.0) ** (2.0 / 9.0)), n - 1)
-    total = 0.0
-    for lag in range(lags + 1):
-        product = 0.0
-        for t in range(lag, n):
-            product += centred[t] * centred[t - lag]
-        total += product if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0)) * product
-    return total / n
 
 
 def sortino(returns: Float1D, years: float, cash: float = 0.0) -> float | None:
     """Mean excess return by the root mean square of its negative part, annualised; None without losses."""
-    excess = returns - cash
-    below = np.minimum(excess, 0.0)
     if returns.size < _FEWEST or years <= 0.0:
         return None
-    squares = float(np.square(below).sum())
-    if squares == 0.0:
+    below = sums.downside(returns, cash)
+    if below == 0.0:
         return None
-    return float(excess.mean() / math.sqrt(squares / returns.size) * math.sqrt(returns.size / years))
+    return (sums.mean(returns) - cash) / math.sqrt(below) * math.sqrt(returns.size / years)
 
 
 def volatility(returns: Float1D, years: float) -> float | None:
     """Standard deviation (ddof 1) of returns, annualised by ``sqrt(n / Y)``."""
     if returns.size < _FEWEST or years <= 0.0:
         return None
-    return float(returns.std(ddof=1) * math.sqrt(returns.size / years))
+    n = returns.size
+    return math.sqrt(sums.moments(returns)[1] * n / (n - 1)) * math.sqrt(n / years)
 
 
 def cagr(initial: float, final: float, years: float) -> float | None:
@@ -198,30 +162,19 @@ def drawdown(nav: Float1D, initial: float) -> Float1D:
     return (peak - nav) / peak
 
 
-@kernel
-def deepest_fall(nav: Float1D, initial: float) -> float:
-    """Return the largest value of `drawdown` without laying it out."""
-    peak, deepest = initial, 0.0
-    for value in nav:
-        peak = max(peak, value)
-        deepest = max(deepest, (peak - value) / peak)
-    return deepest
-
-
 def calmar(growth: float | None, deepest: float) -> float | None:
     """CAGR by maximal drawdown; None where either is unknown or there was no drawdown."""
     return None if growth is None or deepest == 0.0 else growth / deepest
 
 
-def win_rate(profits: Float1D) -> float | None:
+def win_rate(won: int, closed: int) -> float | None:
     """Share of closed round trips with a profit after costs; None without any."""
-    return float(np.count_nonzero(profits > 0.0) / profits.size) if profits.size else None
+    return won / closed if closed else None
 
 
-def profit_factor(profits: Float1D) -> float | None:
+def profit_factor(gained: float, lost: float) -> float | None:
     """Gross profit by gross loss of closed round trips; None without a loss."""
-    lost = -float(profits[profits < 0.0].sum())
-    return float(profits[profits > 0.0].sum()) / lost if lost > 0.0 else None
+    return gained / lost if lost > 0.0 else None
 
 
 def balanced_score(

@@ -115,7 +115,7 @@ class Flag:
     """Something a reader of the numbers must know."""
 
     name: str
-    value: str | int | float | bool
+    value: str | int | float | bool | Mapping[str, float | None]
     text: str
 
 
@@ -130,7 +130,7 @@ class Provenance:
     simulated
         Whether they are made up.
     adjustment
-        By symbol: ``raw``, ``split`` or ``split_dividend``.
+        By symbol: ``raw``, ``split`` or ``split_dividend``; several words where its bars differ.
     vintage
         By symbol: ``as_published`` or ``latest_revision``.
     imputed
@@ -176,4 +176,5 @@ class BacktestResult:
 def instants(times: Time2D, rows: Int1D, columns: Int1D) -> Time1D:
     """Return ``times[rows, columns]``, NaT where the row is negative."""
     taken = times[rows, columns]
-    return np.where(rows < 0, np.datetime64("NaT", "us"), taken) if rows.size else taken
+    taken[rows < 0] = np.datetime64("NaT", "us")
+    return taken

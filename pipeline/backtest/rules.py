@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from pipeline.errors import ConfigError
 from pipeline.portfolio.account import RULE, TERM, Record, Records, records
 
@@ -143,7 +145,6 @@ def kernel_rules(rules: Rules, assets: Sequence[Tradable]) -> tuple[Record, Reco
     """
     classes = [asset.asset_class for asset in assets]
     class_caps = [rules.class_caps.get(name, math.inf) for name in classes]
-    record = records(RULE, 1)[0]
     values = {
         "asset_cap": rules.per_asset_cap,
         "max_gross": rules.max_leverage,
@@ -161,8 +162,7 @@ def kernel_rules(rules: Rules, assets: Sequence[Tradable]) -> tuple[Record, Reco
         "carry": rules.carry_unfilled,
         "borrowing": rules.borrowing,
     }
-    for name, value in values.items():
-        record[name] = value
+    record = np.array([tuple(values[name] for name in RULE.names or ())], RULE)[0]
     terms = records(TERM, len(assets))
     for i, asset in enumerate(assets):
         if asset.asset_class not in rules.costs:

@@ -33,7 +33,9 @@ def known_at_lower_bound(kind: str, ts: Time1D) -> Time1D:
     kind
         ``cell`` (H4 around the clock), ``cell_new_york`` (H4 of New York equities), or the name of a
         rule of `pipeline.calendar.known`: ``session_close``, ``utc_day``, ``vix_settlement``,
-        ``fred_daily``, ``monthly_release``.
+        ``fred_daily``, ``monthly_release``; ``observation`` of any published series, whatever its rule;
+        ``vintage``, labelled by the date on which a publisher first had a value; ``ex_date`` of a corporate
+        action whose announcement nobody dated.
     ts
         Labels, ``datetime64``; NaT gives NaT.
 
@@ -54,6 +56,11 @@ def known_at_lower_bound(kind: str, ts: Time1D) -> Time1D:
         for label in labels.tolist()
     ]
     return np.array(earliest, "datetime64[us]")[place].reshape(np.shape(ts))
+
+
+def known_after_stored(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that claim to become known only after they were stored (``recorded_at``)."""
+    return frame.filter(pl.col("known_at") > pl.col("recorded_at"))
 
 
 def known_too_early(frame: pl.DataFrame, kind: str, *, poll: timedelta | None = None) -> pl.DataFrame:
@@ -122,6 +129,20 @@ def _monthly_release(ts: datetime) -> datetime:
     return _new_york(_next_working_day(following), time(10))
 
 
+def _observation(ts: datetime) -> datetime:
+    """Noon of the day it is labelled by: what a day or a longer period came to is no earlier there."""
+    return _new_york(ts.date(), time(12))
+
+
+def _vintage(ts: datetime) -> datetime:
+    """The date begins in New York an hour before it does where FRED keeps it."""
+    return _new_york(ts.date(), time())
+
+
+def _ex_date(ts: datetime) -> datetime:
+    return _new_york(ts.date(), time(9, 30))
+
+
 _BOUNDS: dict[str, Callable[[datetime], datetime]] = {
     "cell": _cell,
     "cell_new_york": _cell_new_york,
@@ -130,6 +151,9 @@ _BOUNDS: dict[str, Callable[[datetime], datetime]] = {
     "vix_settlement": _vix_settlement,
     "fred_daily": _fred_daily,
     "monthly_release": _monthly_release,
+    "observation": _observation,
+    "vintage": _vintage,
+    "ex_date": _ex_date,
 }
 
 

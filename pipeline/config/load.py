@@ -24,6 +24,7 @@ COMMAND_LINE = "command line"
 NOT_IN_HASH = (
     ("system", "data_dir"),
     ("system", "files_mapping"),
+    ("system", "venues_settings"),
     ("system", "warehouse"),
     ("system", "logging"),
     ("system", "freshness"),

@@ -158,20 +158,40 @@ class Axis(Strict):
     )
 
 
+Accepted = Annotated[str, Field(pattern=r"^[a-z_]+ \S+( \d{4}-\d{2}-\d{2})?$")]
+
+
 class Checks(Strict):
-    """Where a blocking check draws the line."""
+    """Where a blocking check draws the line, and what is done about a short gap."""
 
     max_missing_share: Fraction = Field(
         0.05, description="Share of expected bars that may be missing before the no_gaps check blocks"
+    )
+    allow_stale: bool = Field(
+        default=False, description="Whether to go on with what is stored where a venue is out of reach"
+    )
+    accepted: Annotated[tuple[Accepted, ...], Field(strict=False)] = Field(
+        (), description="Findings that are true and do not block: RULE SYMBOL, or RULE SYMBOL YYYY-MM-DD"
+    )
+    imputation: Literal["none", "last"] = Field(
+        "none", description="What is put into a short gap: nothing, or the last close, marked as imputed"
+    )
+    imputation_max_bars: int = Field(
+        3, ge=1, le=100, description="Missing bars in a row up to which imputation fills; a longer gap stays"
     )
 
 
 class System(Strict):
     """All of ``system.yaml``."""
 
-    source: Name = Field("sample", description="Market source: sample, files")
+    source: Name = Field(
+        "sample", description="Market source: sample, files, ccxt, alpaca, yahoo, fred, venues"
+    )
     files_mapping: PathText = Field(
         "configs/sources/example.yaml", description="Mapping read by the files source, from the project root"
+    )
+    venues_settings: PathText = Field(
+        "configs/sources/venues.yaml", description="Settings read by the venues source, from the project root"
     )
     data_dir: PathText | None = Field(
         None,

@@ -91,8 +91,7 @@ def relative_strength(x: Float2D, n: int, out: Float2D) -> None:
                 value = gain[a] + (rise - gain[a]) * weight
                 gain[a] = value
                 mean_gain[t, a] = value
-        for t in range(now.shape[0]):
-            for a in range(lanes):
+            for a in range(lanes):  # beside the other recurrence, so that neither waits for itself
                 change = before[t, a] - now[t, a]
                 drop = max(0.0, change)
                 value = loss[a] + (drop - loss[a]) * weight
@@ -178,12 +177,15 @@ def survey(high: Float2D, low: Float2D, close: Float2D) -> int:
 
     A cell without a bar has NaN in all three; a bar has a finite range and a finite close above 0.
     """
-    empty, wrong = 0, 0
     tops, bottoms, closes = high.reshape(-1), low.reshape(-1), close.reshape(-1)
+    unsound = 0
     for i in range(closes.size):
         top, bottom, last = tops[i], bottoms[i], closes[i]
-        none = np.isnan(top) & np.isnan(bottom) & np.isnan(last)
         sound = (last > 0.0) & (last < np.inf) & (top < np.inf) & (bottom > -np.inf)
-        empty += 1 if none else 0
-        wrong += 0 if none | sound else 1
-    return -1 if wrong > 0 else empty
+        unsound += 0 if sound else 1
+    if unsound == 0:
+        return 0
+    empty = 0
+    for i in range(closes.size):
+        empty += 1 if np.isnan(tops[i]) & np.isnan(bottoms[i]) & np.isnan(closes[i]) else 0
+    return empty if empty == unsound else -1

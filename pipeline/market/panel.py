@@ -152,49 +152,6 @@ def at_decisions(values: Float1D, known_at: Time1D, decisions: Time1D) -> Float1
     return np.concatenate([[np.nan], values])[latest]
 
 
-@dataclass(frozen=True, eq=False)
-class DailyCloses:
-    """Daily closes of one symbol in the order of their sessions, each array of shape ``(days,)``.
-
-    ``known_at`` never decreases: a look-back over closes is known when the last of them is, so a close
-    that arrives late holds up what is computed from it.
-    """
-
-    ts: Time1D
-    close: Float1D
-    known_at: Time1D
-
-
-def daily_closes(daily: pl.DataFrame, symbol: str) -> DailyCloses:
-    """Return the symbol's daily closes sorted by session; rows without a close are no closes.
-
-    Raises
-    ------
-    SchemaError
-        When a column is missing.
-    TimestampError
-        When a session occurs twice.
-    """
-    _require_columns(daily, ("symbol", "ts", "close", "known_at"))
-    rows = (
-        daily.lazy()
-        .filter(pl.col("symbol") == symbol, pl.col("close").is_not_null() & pl.col("close").is_not_nan())
-        .select("ts", "close", "known_at")
-        .sort("ts")
-        .collect()
-    )
-    ts = rows["ts"].dt.replace_time_zone(None).to_numpy()
-    again = np.flatnonzero(np.diff(ts) == np.timedelta64(0, "us"))
-    if again.size:
-        raise TimestampError(
-            "a session occurs twice", "ts", f"{symbol} {ts[again[0]]}", "one row per session"
-        )
-    known_at = rows["known_at"].dt.replace_time_zone(None).to_numpy()
-    if known_at.size:
-        known_at = np.maximum.accumulate(known_at)
-    return DailyCloses(ts=ts, close=rows["close"].to_numpy(), known_at=known_at)
-
-
 def _select(bars: pl.DataFrame, names: tuple[str, ...], start: datetime, end: datetime) -> pl.DataFrame:
     _require_columns(bars, ("symbol", "ts", *_TIMES, *_VALUES))
     for name in ("ts", *_TIMES):

@@ -17,12 +17,11 @@ from pipeline.market.bars import GAP_SCHEMA, UTC_TIME, conform_bars, empty
 from pipeline.market.findings import Finding, Severity
 from pipeline.market.quarantine import quarantine
 from pipeline.market.rules import cell_rules, judge, repeat_rules, time_rules, value_rules, with_repeats
+from pipeline.market.series_rules import series_findings
 
 Timeframe = Literal["h4", "daily"]
 
 _DAY = timedelta(days=1)
-JUMP = 5.0
-"""Factor between a close and the next open from which a bar is pointed out; no market here moved so far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,7 @@ def validate_bars(
         *_findings_of_rows(bad),
         *_order_findings(bars),
         *_partial_findings(clean),
-        *_jump_findings(clean),
+        *series_findings(clean),
         *_gap_findings(gaps, bad),
     )
     name = dataset or f"market.ohlcv_{timeframe}"
@@ -193,15 +192,6 @@ def _order_findings(bars: pl.DataFrame) -> list[Finding]:
 def _partial_findings(clean: pl.DataFrame) -> list[Finding]:
     partial = clean.filter(pl.col("covered_minutes") < pl.col("minutes"))
     return _grouped(partial, "partial", Severity.INFO, "the source covers only part of the bar")
-
-
-def _jump_findings(clean: pl.DataFrame) -> list[Finding]:
-    """Name the bars where prices change as only a unit, a currency or an unadjusted split changes them."""
-    factor = pl.col("open") / pl.col("close").shift(1).over("symbol")
-    jumps = clean.filter((factor >= JUMP) | (factor <= 1.0 / JUMP))
-    return _grouped(
-        jumps, "jump", Severity.WARN, f"opens at {JUMP:g} times the close before, or a part of it"
-    )
 
 
 def _grouped(rows: pl.DataFrame, rule: str, severity: Severity, reason: str) -> list[Finding]:

@@ -72,6 +72,8 @@ def build(entry: BarFile, files: Sequence[Path], base: Path, instruments: Mappin
     """
     import polars as pl
 
+    from pipeline.market.set_aside import file_findings
+
     parts: list[pl.DataFrame] = []
     findings: list[Finding] = []
     for path in files:
@@ -83,6 +85,8 @@ def build(entry: BarFile, files: Sequence[Path], base: Path, instruments: Mappin
             continue
         known, said = _with_instrument(rows, entry, instruments, name)
         findings.extend(said)
+        if entry.timeframe not in OURS:
+            findings.extend(file_findings(known, ordered=entry.timeframe != "1d"))
         parts.append(known)
     rows = pl.concat(parts) if parts else None
     if rows is None or rows.is_empty():
@@ -225,15 +229,18 @@ def _days(
     for symbol, instrument in table.items():
         alike.setdefault((instrument.calendar, instrument.asset_class), []).append(symbol)
     parts = [
-        _placed(whole.filter(pl.col("symbol").is_in(symbols)), table[symbols[0]], entry)
+        placed_days(whole.filter(pl.col("symbol").is_in(symbols)), table[symbols[0]], entry.lag)
         for symbols in alike.values()
     ]
     undated = dated.filter(pl.col("ts").is_null())
     return {"daily": conform_bars(pl.concat(parts))}, {"daily": _undated(undated, rows.columns)}
 
 
-def _placed(days: pl.DataFrame, instrument: Instrument, entry: BarFile) -> pl.DataFrame:
-    """Give daily rows their session; a row on another day keeps its date, to be judged later."""
+def placed_days(days: pl.DataFrame, instrument: Instrument, lag: timedelta | None) -> pl.DataFrame:
+    """Give daily rows, dated by ``ts``, their session; a row on another day is to be judged later.
+
+    ``lag`` is the vendor's delay; None: the rule's own.
+    """
     import polars as pl
 
     from pipeline.calendar.sessions import expected_daily
@@ -251,7 +258,7 @@ def _placed(days: pl.DataFrame, instrument: Instrument, entry: BarFile) -> pl.Da
         pl.col("minutes").alias("covered_minutes"),
     )
     labels, closes = (placed[c].dt.replace_time_zone(None).to_numpy() for c in ("ts", "close_at"))
-    known = when_known(instrument, "daily", labels, closes, entry.lag)
+    known = when_known(instrument, "daily", labels, closes, lag)
     by_rule = pl.Series("known_at", known).dt.replace_time_zone("UTC")
     in_session = pl.col("minutes").is_not_null()
     return placed.with_columns(by_rule).with_columns(

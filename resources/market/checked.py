@@ -105,15 +105,17 @@ def checked_bars(
     """
     import polars as pl
 
+    from pipeline.market.set_aside import whole_findings
     from pipeline.market.validation import validate_bars
 
     done = validate_bars(
         frame, timeframe=timeframe, expected=expected, now=now, allow_straddle=allow_straddle
     )
-    aside, said = beside or (done.quarantined.clear(), ())
+    before, said = beside or (done.quarantined.clear(), ())
+    aside = pl.concat([before, done.quarantined])
     return Fetched(
         frame=done.clean,
-        quarantined=pl.concat([aside, done.quarantined]),
-        findings=(*said, *done.findings),
+        quarantined=aside,
+        findings=(*said, *done.findings, *whole_findings(done.clean, aside, done.gaps, timeframe)),
         gaps=done.gaps,
     )

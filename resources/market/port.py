@@ -95,6 +95,9 @@ class Fetched:
         What validation and the adapter had to say, unreadable files included.
     gaps
         Runs of expected bars that are missing, in the columns of ``GAP_SCHEMA``.
+    vintaged
+        Whether rows that say ``as_published`` carry the true ``known_at`` of every revision, as a publisher
+        with vintages gives it.  Otherwise a changed value is known no earlier than it is stored.
     listed
         What the source takes its symbols for; a symbol that is not in it has its entry in the table.
     settled
@@ -107,6 +110,7 @@ class Fetched:
     quarantined: pl.DataFrame
     findings: Sequence[Finding]
     gaps: pl.DataFrame
+    vintaged: bool = False
     listed: Mapping[str, Listed] = field(default_factory=dict)
     settled: bool = False
     files: Sequence[FileMark] = ()
@@ -140,6 +144,11 @@ class MarketSource(Protocol):
         """The stretch that a backtest takes unless told otherwise."""
         ...
 
+    @property
+    def incremental(self) -> IncrementalSource | None:
+        """The same source, where it saves work to ask for less; None where it holds everything itself."""
+        ...
+
     def instruments(self) -> tuple[str, ...]:
         """Return the symbols that have bars of some timeframe."""
         ...
@@ -152,8 +161,64 @@ class MarketSource(Protocol):
         """Return the macro observations with ``start <= ts < end`` that were known at ``now``."""
         ...
 
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the splits and dividends with an ex-date in the window that were known at ``now``.
+
+        Columns of ``ACTION_SCHEMA``; no rows where the source tells none.
+        """
+        ...
+
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return planted regimes: ``scope, ts, label, simulated, known_at``; else no rows."""
+        ...
+
+
+class IncrementalSource(MarketSource, Protocol):
+    """A source that asks others for its rows, so that what is stored need not be asked for again.
+
+    ``asked`` names the windows of labels by symbol (by series for macro); whoever is not in it is not asked
+    for.  Without ``asked`` the source answers for everything in the window.
+    """
+
+    def bars(
+        self,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        *,
+        now: datetime,
+        asked: Mapping[str, Sequence[Window]] | None = None,
+    ) -> Fetched:
+        """Return what was asked for of the bars with ``start <= ts < end`` that were known at ``now``.
+
+        A symbol that could not be had is a finding ``unreachable``, and the others are delivered.
+
+        Raises
+        ------
+        SourceError
+            When not one of the symbols asked for could be had; a passing cause stays in its chain.
+        """
+        ...
+
+    def macro(
+        self,
+        start: datetime,
+        end: datetime,
+        *,
+        now: datetime,
+        asked: Mapping[str, Sequence[Window]] | None = None,
+    ) -> Fetched:
+        """Return the observations asked for; findings and errors as `bars`."""
+        ...
+
+    def expected(
+        self, timeframe: Timeframe, start: datetime, end: datetime, *, now: datetime
+    ) -> Mapping[str, pl.DataFrame]:
+        """Return ``ts, open_at, close_at, minutes`` that the calendar of each symbol expects to be known."""
+        ...
+
+    def series(self) -> tuple[str, ...]:
+        """Return the names of its macro series."""
         ...
 
 

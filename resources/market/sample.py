@@ -36,6 +36,7 @@ class SampleSource:
 
     feed = "sample"
     simulated = True
+    incremental = None
 
     def __init__(self, parameters: WorldParameters, instruments: Mapping[str, Instrument]) -> None:
         self._parameters = parameters
@@ -90,6 +91,13 @@ class SampleSource:
 
         frame = _between(self._world.macro(now), start, end)
         return Fetched(frame, empty(QUARANTINE_SCHEMA), (), empty(GAP_SCHEMA))
+
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:  # noqa: ARG002 - the port
+        """Return no rows: nothing is split or paid out in this world."""
+        from pipeline.market.actions import ACTION_SCHEMA
+        from pipeline.market.bars import GAP_SCHEMA, QUARANTINE_SCHEMA, empty
+
+        return Fetched(empty(ACTION_SCHEMA), empty(QUARANTINE_SCHEMA), (), empty(GAP_SCHEMA))
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return the planted regimes of the UTC days in the window that are over at ``now``."""

@@ -1,4 +1,4 @@
-"""``bells data``: update, validate, status and export of market history."""
+"""``bells data``: update, validate, status, restated and export of market history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from pipeline.errors import ConfigError, DataError
 from service.cli.opening import open_for, window_of
-from service.cli.output import Json, Set, Source, counted, emit, emit_rows
+from service.cli.output import AllowStale, Json, Set, Source, counted, emit, emit_rows
 
 app = typer.Typer(help="Market history: update, validate, status, export.")
 
@@ -28,6 +28,7 @@ def update(
     symbols: Annotated[
         str | None, typer.Option("--symbols", metavar="A,B", help="Bars of these symbols only.")
     ] = None,
+    allow_stale: AllowStale = False,
     source: Source = None,
     assignments: Set = None,
     as_json: Json = False,
@@ -36,7 +37,7 @@ def update(
     from service.cli.updating import update_all
 
     first, last = window_of(start, end)
-    desk = open_for(assignments, source, writes=True)
+    desk = open_for(assignments, source, writes=True, checks__allow_stale=allow_stale or None)
     done = update_all(desk, first, last, symbols=_names(symbols))
     payload: dict[str, Any] = {
         "ok": not done.failures,
@@ -50,6 +51,10 @@ def update(
         emit(payload, as_json=False)
         emit_rows("tables", done.tables)
         emit_rows("gaps", done.gaps[:MOST_SHOWN])
+        if done.notices:
+            emit_rows("notices", done.notices)
+        if done.findings:
+            emit_rows("findings", [_with_instants(finding) for finding in done.findings[:MOST_SHOWN]])
         if done.failures:
             emit_rows("could not be had", done.failures)
     return DataError.exit_code if done.failures else 0
@@ -138,6 +143,25 @@ def status(
         emit_rows("gaps" if len(gaps) <= MOST_SHOWN else f"longest of {len(gaps)} gaps", longest)
     if aside:
         emit_rows("quarantine", aside[:MOST_SHOWN])
+
+
+@app.command()
+def restated(
+    feed: Annotated[str | None, typer.Option("--feed", help="By default the configured source.")] = None,
+    source: Source = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Show how much later versions changed each series; unknown where only the latest revision exists."""
+    from assets.restatement import restated_series
+
+    desk = open_for(assignments, source)
+    name = feed or desk.market.feed
+    rows = restated_series(desk.warehouse, name).to_dicts()
+    if as_json:
+        emit({"ok": True, "feed": name, "series": rows}, as_json=True)
+    else:
+        emit_rows(f"restated in {name}", rows)
 
 
 @app.command()

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline.errors import BellsError, ConfigError
-from service.cli import backtest, data, doctor, run, snapshot
+from service.cli import backtest, data, doctor, run, snapshot, verify
 from service.cli.output import explain, to_json
 
 INTERRUPTED = 130
@@ -32,6 +32,7 @@ app.command("doctor")(doctor.doctor)
 app.command("snapshot")(snapshot.snapshot)
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
+app.add_typer(verify.app, name="verify")
 
 
 def _version(wanted: bool) -> None:
@@ -76,8 +77,16 @@ def invoke(arguments: list[str]) -> int:
     except BaseException as bug:  # noqa: BLE001 - the last door; polars' PanicException is no Exception
         return _unhandled(bug, as_json=as_json)
     if answer == INTERRUPTED:
-        sys.stderr.write("bells: interrupted; what was committed stays\n")
+        _tell_interrupted(as_json=as_json)
     return answer if isinstance(answer, int) else 0
+
+
+def _tell_interrupted(*, as_json: bool) -> None:
+    what = "interrupted; what was committed stays"
+    if as_json:
+        answer = {"ok": False, "error": "Interrupted", "what": what, "exit_code": INTERRUPTED}
+        sys.stdout.write(to_json(answer) + "\n")
+    sys.stderr.write(f"bells: {what}\n")
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -26,7 +26,12 @@ Set = Annotated[
     ),
 ]
 Source = Annotated[
-    str | None, typer.Option("--source", metavar="NAME", help="Market source: sample or files.")
+    str | None,
+    typer.Option("--source", metavar="NAME", help="Market source: sample, files, ccxt, yahoo, venues, ..."),
+]
+AllowStale = Annotated[
+    bool,
+    typer.Option("--allow-stale", help="Go on with what is stored where a venue is out of reach."),
 ]
 
 PIPED_WIDTH = 240

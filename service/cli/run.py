@@ -13,7 +13,7 @@ import typer
 
 from pipeline.errors import BellsError, ConfigError
 from service.cli.opening import instant, open_for
-from service.cli.output import Json, Set, Source, emit, explain, say
+from service.cli.output import AllowStale, Json, Set, Source, emit, explain, say
 from service.cli.run_tables import show
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def run(
         str | None,
         typer.Option("--from", metavar="MONTH", help="First month to materialise; by default all history."),
     ] = None,
+    allow_stale: AllowStale = False,
     assignments: Set = None,
     as_json: Json = False,
 ) -> int:
     """Materialise everything: bars, features, a backtest, its report; the run shows in the Dagster UI."""
-    desk = open_for(assignments, source, writes=True)
+    desk = open_for(assignments, source, writes=True, checks__allow_stale=allow_stale or None)
     began_at = desk.clock.now()
     # The newest label there can be: a source that has ended has no rows in the months since.
     newest = min(began_at, desk.market.history.until(began_at) - timedelta(microseconds=1))

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from resources.market.port import MarketSource
     from warehouse.table import Table
 
-NOT_HAD = ("unreadable", "unknown_symbol")
-"""The rules that a source's finding names when a file or a symbol could not be had."""
+NOT_HAD = ("unreadable", "unknown_symbol", "unreachable", "no_bars")
+"""The rules that a source's finding names when a file, a symbol or a series could not be had."""
+TOLD = ("fallback", "restated", "other_venue")
+"""The rules of findings about what a venue did, that an update tells beside what could not be had."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Updated:
         Missing bars inside the history, by run.
     failures
         What could not be had: table, symbol, reason.
+    notices
+        What venues did: another one delivered, a history was restated, stored rows are used on request.
+    findings
+        What else is wrong with the data, severity warn and error, gaps apart.
     """
 
     start: datetime
@@ -42,6 +48,8 @@ class Updated:
     tables: tuple[dict[str, Any], ...]
     gaps: tuple[dict[str, Any], ...]
     failures: tuple[dict[str, Any], ...]
+    notices: tuple[dict[str, Any], ...] = ()
+    findings: tuple[dict[str, Any], ...] = ()
 
 
 def update_all(
@@ -85,7 +93,7 @@ def update_all(
             constraint=f"inside {market.history.start:%Y-%m-%d} to {market.history.until(now):%Y-%m-%d}",
             fix="choose another window",
         )
-    tables, gaps, failures = [], [], []
+    tables, gaps, failures, notices, findings = [], [], [], [], []
     for table, work in _work(desk, market, (first, last), now, bars_only=bool(symbols)):
         started = desk.clock.monotonic()
         try:
@@ -97,8 +105,10 @@ def update_all(
         tables.append(_counts(done, desk.clock.monotonic() - started))
         gaps.extend(_gaps(done))
         failures.extend(_failures(done))
+        notices.extend(_notices(done))
+        findings.extend(_findings(done))
         say(f"{done.table}: {done.inserted:,} new, {done.revised:,} revised, {done.unchanged:,} unchanged")
-    return Updated(first, last, tuple(tables), tuple(gaps), tuple(failures))
+    return Updated(first, last, tuple(tables), tuple(gaps), tuple(failures), tuple(notices), tuple(findings))
 
 
 def _work(
@@ -111,19 +121,36 @@ def _work(
 ) -> list[tuple[Table, Callable[[], Ingested]]]:
     from functools import partial
 
+    from assets.actions import update_actions
     from assets.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from assets.manifests import manifest_for
-    from warehouse.tables import MACRO, TRUTH
+    from resources.market.imputing import Imputing
+    from warehouse.tables import CORPORATE_ACTIONS, MACRO, TRUTH
 
-    def bound(update: Callable[..., Ingested], table: Table, *arguments: object) -> Callable[[], Ingested]:
+    def bound(
+        update: Callable[..., Ingested], table: Table, *arguments: object, **further: object
+    ) -> Callable[[], Ingested]:
         manifest = manifest_for(table, desk.loaded, now)
         return partial(
-            update, *arguments, window, market=market, warehouse=desk.warehouse, now=now, manifest=manifest
+            update,
+            *arguments,
+            window,
+            market=market,
+            warehouse=desk.warehouse,
+            now=now,
+            manifest=manifest,
+            **further,
         )
 
-    work = [(table, bound(update_bars, table, timeframe)) for timeframe, table in BAR_TABLES.items()]
+    stale = desk.loaded.settings.system.checks.allow_stale
+    imputing = Imputing.from_settings(desk.loaded.settings)
+    work = [
+        (table, bound(update_bars, table, timeframe, allow_stale=stale, imputing=imputing))
+        for timeframe, table in BAR_TABLES.items()
+    ]
     if not bars_only:
-        work.append((MACRO, bound(update_macro, MACRO)))
+        work.append((MACRO, bound(update_macro, MACRO, allow_stale=stale)))
+        work.append((CORPORATE_ACTIONS, bound(update_actions, CORPORATE_ACTIONS, allow_stale=stale)))
         if market.simulated:
             work.append((TRUTH, bound(update_truth, TRUTH)))
     return work
@@ -154,5 +181,22 @@ def _failures(done: Ingested) -> list[dict[str, Any]]:
     return [
         {"table": done.table, "symbol": f.symbol, "reason": f.reason}
         for f in done.findings
-        if f.rule in NOT_HAD
+        if f.rule in NOT_HAD and f.severity == "error"
+    ]
+
+
+def _notices(done: Ingested) -> list[dict[str, Any]]:
+    return [
+        {"table": done.table, "symbol": f.symbol, "rule": f.rule, "reason": f.reason}
+        for f in done.findings
+        if f.rule in TOLD or (f.rule in NOT_HAD and f.severity != "error")
+    ]
+
+
+def _findings(done: Ingested) -> list[dict[str, Any]]:
+    told = {"gap", *NOT_HAD, *TOLD}
+    return [
+        {"table": done.table, **f.to_dict()}
+        for f in done.findings
+        if f.rule not in told and f.severity != "info"
     ]

@@ -17,7 +17,17 @@ from assets.manifests import manifest_for
 from assets.trials import run_trial
 from pipeline.errors import InsufficientDataError, ResourceError, TamperedError
 from tests.support.desk import NOW, QUIET, desk_at, resources_of
-from warehouse.tables import EQUITY, FEATURES_H4, FILLS, MONTHLY, ROUND_TRIPS, RUNS, TRIALS
+from warehouse.tables import (
+    EQUITY,
+    FEATURES_H4,
+    FILLS,
+    MONTHLY,
+    OHLCV_DAILY,
+    OHLCV_H4,
+    ROUND_TRIPS,
+    RUNS,
+    TRIALS,
+)
 
 START = datetime(2019, 1, 20, tzinfo=UTC)
 QUICK = {
@@ -102,6 +112,62 @@ def test_the_same_run_again_is_another_row_with_the_same_digest(stocked):
     assert first.row["digest"] == second.row["digest"]
     (counted,) = stocked.warehouse.query("trials").to_dicts()
     assert (counted["trials"], counted["rows"]) == (1, 2)
+
+
+def test_a_run_on_bars_that_nobody_restated_has_one_sharpe_and_one_ledger_row(stocked):
+    trial = run_trial(stocked)
+    sharpe = trial.row["sharpe"]
+    assert trial.row["restatement"] == {"sharpe_as_known": sharpe, "sharpe_latest": sharpe}
+    assert "restatement" not in {flag.name for flag in trial.result.flags}
+    assert stocked.warehouse.query("trials")["rows"].to_list() == [1]
+
+
+def test_a_restated_history_is_run_again_as_a_control_that_nobody_counts(stocked):
+    before = run_trial(stocked)
+    (counted,) = stocked.warehouse.query("trials").to_dicts()
+    bars = stocked.warehouse.as_of(OHLCV_H4, where={"symbol": "SPY"})
+    stocked.clock.advance(timedelta(days=1))
+    prices = pl.col("open", "high", "low", "close") * pl.int_range(pl.len()).pow(0.05).clip(1.0)
+    stocked.warehouse.append(OHLCV_H4, bars.with_columns(prices))
+    after = run_trial(stocked)
+    assert after.result.digest == before.result.digest
+    shown = after.row["restatement"]
+    assert shown["sharpe_as_known"] == before.row["sharpe"]
+    assert shown["sharpe_latest"] not in {None, shown["sharpe_as_known"]}
+    (flag,) = [flag for flag in after.result.flags if flag.name == "restatement"]
+    assert flag.value == shown
+    (run,) = stored(stocked, RUNS, after.run_id).to_dicts()
+    assert json.loads(run["flags_json"])["restatement"] == shown
+    (again,) = stocked.warehouse.query("trials").to_dicts()
+    assert (again["trials"], again["rows"]) == (counted["trials"], 3)
+    control = stocked.warehouse.as_of(TRIALS, where={"kind": "control"})
+    assert control.select("trial_id", "run_id").rows() == [(f"{after.run_id}-latest", None)]
+
+
+def test_a_run_on_the_latest_revision_alone_cannot_know_what_was_restated(stocked):
+    bars = stocked.warehouse.as_of(OHLCV_H4)
+    stocked.clock.advance(timedelta(days=1))
+    stocked.warehouse.append(
+        OHLCV_H4, bars.with_columns(feed=pl.lit("other"), vintage=pl.lit("latest_revision"))
+    )
+    daily = stocked.warehouse.as_of(OHLCV_DAILY)
+    stocked.warehouse.append(OHLCV_DAILY, daily.with_columns(feed=pl.lit("other")))
+    other = replace(stocked, market=Renamed(stocked.market))
+    trial = run_trial(other)
+    assert trial.row["restatement"] == {"sharpe_as_known": trial.row["sharpe"], "sharpe_latest": None}
+    assert "latest_revision" in {flag.name for flag in trial.result.flags}
+
+
+class Renamed:
+    """The same source under another name."""
+
+    feed = "other"
+
+    def __init__(self, source):
+        self._source = source
+
+    def __getattr__(self, name):
+        return getattr(self._source, name)
 
 
 def test_the_files_of_a_run_are_whole_and_say_simulated(stocked):

@@ -128,7 +128,7 @@ def plain_python(monkeypatch):
                 if hasattr(member, "py_func"):
                     monkeypatch.setattr(module, name, member.py_func)
         monkeypatch.setattr(engine, "run_history", interpreted)
-        monkeypatch.setattr(engine, "lay_out", kernel_market.lay_out)
+        monkeypatch.setattr(engine, "last_closes", kernel_market.last_closes)
         monkeypatch.setattr(engine, "round_trips", traced)
 
     return switch

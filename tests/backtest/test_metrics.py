@@ -10,7 +10,10 @@ import quantstats.stats as qs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
+from pipeline.backtest.round_trips import TRIP
+from pipeline.portfolio.account import FILL
 
 DAY_US = 86_400_000_000
 N = 1461
@@ -67,8 +70,12 @@ def test_growth_drawdown_and_calmar_equal_two_libraries(returns, nav):
 
 def test_win_rate_and_profit_factor_equal_quantstats_on_profits():
     profits = np.random.default_rng(5).normal(0.01, 1.0, 200)
-    assert m.win_rate(profits) == pytest.approx(qs.win_rate(pd.Series(profits)), rel=1e-9)
-    assert m.profit_factor(profits) == pytest.approx(qs.profit_factor(pd.Series(profits)), rel=1e-9)
+    trips = np.zeros(202, TRIP)
+    trips["pnl"], trips["exit_row"] = [*profits, np.nan, 5.0], [*range(200), -1, -1]
+    *_, closed, won, gained, lost = sums.tally(np.zeros(0, FILL), trips)
+    assert closed == 200
+    assert m.win_rate(won, closed) == pytest.approx(qs.win_rate(pd.Series(profits)), rel=1e-9)
+    assert m.profit_factor(gained, lost) == pytest.approx(qs.profit_factor(pd.Series(profits)), rel=1e-9)
 
 
 def test_what_is_unknown_is_none_and_not_zero():
@@ -80,8 +87,8 @@ def test_what_is_unknown_is_none_and_not_zero():
     assert m.sortino(np.abs(np.random.default_rng(1).normal(size=9)), 1.0) is None
     assert m.cagr(1.0, 2.0, 0.2499) is None
     assert m.cagr(1.0, 2.0, 0.25) == pytest.approx(15.0)
-    assert m.win_rate(np.array([])) is None
-    assert m.profit_factor(np.array([1.0, 2.0])) is None
+    assert m.win_rate(0, 0) is None
+    assert m.profit_factor(3.0, 0.0) is None
     assert m.calmar(0.1, 0.0) is None
     assert m.calmar(None, 0.1) is None
 
@@ -144,7 +151,7 @@ class TestDailyRows:
         ]
 
     def test_a_book_that_never_closes_is_sampled_at_midnight(self):
-        rows = m.daily_rows(self.ts, np.ones(60, bool), always_open=True)
+        rows = m.daily_rows(self.ts, None)
         assert self.labels(rows)[:3] == ["2024-07-05T00", "2024-07-06T00", "2024-07-07T00"]
         assert len(rows) == 10
 
@@ -154,7 +161,7 @@ class TestDailyRows:
         weekday = (day.astype(np.int64) + 3) % 7
         open_day = (weekday < 5) & (day != np.datetime64("2024-07-04"))
         has_bar = open_day & np.isin(stamps.astype("datetime64[h]").astype(np.int64) % 24, (12, 16))
-        rows = m.daily_rows(self.ts, has_bar, always_open=False)
+        rows = m.daily_rows(self.ts, has_bar)
         assert self.labels(rows) == [f"2024-07-{d:02}T00" for d in (6, 9, 10, 11, 12, 13)]
 
 
@@ -165,5 +172,5 @@ def test_turnover_and_costs_are_of_mean_nav_and_year():
 @pytest.mark.parametrize("seed", range(5))
 def test_the_deepest_fall_is_the_largest_drawdown_bit_for_bit(seed):
     nav = 1e5 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0.0, 0.01, 2_000)))
-    assert m.deepest_fall(nav, 1e5) == m.drawdown(nav, 1e5).max()
-    assert m.deepest_fall(np.sort(nav), float(nav.min())) == 0.0
+    assert sums.deepest_fall(nav, 1e5) == m.drawdown(nav, 1e5).max()
+    assert sums.deepest_fall(np.sort(nav), float(nav.min())) == 0.0

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from pipeline.calendar import bounds, known
-from pipeline.calendar.bounds import known_at_lower_bound, known_too_early
+from pipeline.calendar.bounds import known_after_stored, known_at_lower_bound, known_too_early
 from pipeline.calendar.known import KnownRule, bar_known_at, known_at
 from pipeline.calendar.sessions import expected_daily, expected_h4
 from pipeline.errors import ComponentNotFoundError, ConfigError, SchemaError, TimestampError
+from resources.venues.fred_known import known_by_vintage
 
 HOUR = np.timedelta64(1, "h")
 
@@ -133,6 +134,40 @@ def test_the_bound_catches_a_macro_value_stamped_by_its_reference_period():
     caught = known_too_early(frame("2024-06-01", "2024-06-01T00:00"), "monthly_release")
     assert caught["lower_bound"].to_list() == [utc("2024-07-01T14:00")]
     assert known_too_early(frame("2024-07-01", "2024-07-01T20:30"), "fred_daily").height == 1
+
+
+def test_no_observation_bound_is_above_any_rule_of_a_published_series():
+    labels = WEEKDAYS[:-60]
+    for rule in ("fred_daily", "monthly_release", "vix_settlement"):
+        instants = known_at(rule, labels, lag=timedelta(0))
+        assert (instants >= known_at_lower_bound("observation", labels)).all()
+    assert known_too_early(frame("2024-07-01", "2024-07-01T05:00"), "observation").height == 1
+
+
+def test_a_vintage_is_no_older_than_its_date_in_new_york_and_an_action_no_older_than_its_open():
+    assert known_too_early(frame("2024-07-05", "2024-07-05T00:00"), "vintage").height == 1
+    assert known_too_early(frame("2024-07-05", "2024-07-06T05:00"), "vintage").height == 0
+    opens = expected_daily("XNYS", utc("1990-01-01"), utc("2030-01-01"))
+    ts, open_at = (opens[c].dt.replace_time_zone(None).to_numpy() for c in ("ts", "open_at"))
+    assert (open_at >= known_at_lower_bound("ex_date", ts)).all()
+    assert known_too_early(frame("2024-06-10", "2024-06-10T00:00"), "ex_date").height == 1
+
+
+def test_no_vintage_of_fred_is_stamped_below_its_bound():
+    since = pl.Series(pl.date_range(utc("2010-01-01"), utc("2024-12-31"), eager=True))
+    stamped = known_by_vintage(since.dt.offset_by("-1d"), since, None)
+    rows = pl.DataFrame(
+        {"ts": since.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), "known_at": stamped}
+    )
+    assert known_too_early(rows, "vintage").is_empty()
+    early = rows.with_columns(known_at=pl.col("ts"))
+    assert known_too_early(early, "vintage").height == rows.height
+
+
+def test_a_row_that_is_known_only_after_it_was_stored_is_named():
+    stored = {"recorded_at": [utc("2024-07-01T20:15")]}
+    assert known_after_stored(frame("2024-07-01", "2024-07-01T20:16", **stored)).height == 1
+    assert known_after_stored(frame("2024-07-01", "2024-07-01T20:15", **stored)).height == 0
 
 
 def test_the_bound_catches_winter_hours_used_in_summer_clock():

@@ -86,8 +86,14 @@ class Answer:
 
 def in_process(room: Room, command: tuple[str, ...]) -> Answer:
     """Run the command in this process."""
+    with room.here():
+        return captured(command)
+
+
+def captured(command: tuple[str, ...]) -> Answer:
+    """Run a command in this process, whose environment is already right."""
     out, err = io.StringIO(), io.StringIO()
-    with room.here(), redirect_stdout(out), redirect_stderr(err):
+    with redirect_stdout(out), redirect_stderr(err):
         code = invoke(list(command))
     return Answer(code, out.getvalue(), err.getvalue())
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pipeline.calendar.known import known_at
 from pipeline.calendar.sessions import expected_daily, expected_h4
 from pipeline.errors import SchemaError, TimestampError
+from pipeline.features.compute import features_at_decisions
+from pipeline.features.registry import parse
 from pipeline.market.bars import conform_bars
-from pipeline.market.panel import Panel, at_decisions, build_panel, daily_closes
+from pipeline.market.panel import Panel, at_decisions, build_panel
 
 H4 = np.timedelta64(4, "h")
 FIELDS = ("open_at", "close_at", "known_at", "open", "high", "low", "close", "volume")
@@ -184,16 +186,17 @@ def test_unsorted_or_missing_instants_are_refused():
 
 # --- the leak of a daily bar stamped at its session date ----------------------------------------------
 
+DAYS = bars("SPY", "XNYS", 500.0, daily=True)
+SESSIONS = DAYS["ts"].dt.replace_time_zone(None).to_numpy()
+MONDAY, TUESDAY = 501.0, 502.0
+
 
 def seen_at(instant: str, stamps: np.ndarray) -> float:
     """The SPY daily close that a decision reads when daily bars are known at ``stamps``."""
-    known = pl.Series(stamps).dt.replace_time_zone("UTC")
-    days = daily_closes(bars("SPY", "XNYS", 500.0, daily=True).with_columns(known_at=known), "SPY")
-    return at_decisions(days.close, days.known_at, np.array([instant], "datetime64[us]"))[0]
-
-
-SESSIONS = expected_daily("XNYS", START, END)["ts"].dt.replace_time_zone(None).to_numpy()
-MONDAY, TUESDAY = 501.0, 502.0
+    p = panel(("SPY",))
+    days = DAYS.with_columns(known_at=pl.Series(stamps).dt.replace_time_zone("UTC"))
+    closes = features_at_decisions(p, days, [parse("close_d")], expected={})["close_d"][:, 0]
+    return closes[p.decisions == np.datetime64(instant)].item()
 
 
 @pytest.mark.parametrize(
@@ -214,27 +217,3 @@ def test_a_daily_close_is_seen_only_after_its_session_and_the_vendor_s_lag(decis
 def test_the_same_read_shows_the_leak_when_the_bar_is_stamped_at_its_session_date(stamp):
     leaking = SESSIONS + np.timedelta64(stamp, "h")
     assert seen_at("2024-07-02T12:00", leaking) == TUESDAY
-
-
-def test_a_close_that_comes_late_holds_up_what_is_computed_from_it():
-    days = bars("SPY", "XNYS", 500.0, daily=True)
-    late = utc("2024-07-05T12:00")
-    slow = days.with_columns(
-        known_at=pl.when(pl.col("ts") == utc("2024-07-02")).then(pl.lit(late)).otherwise("known_at")
-    )
-    closes = daily_closes(slow, "SPY")
-    assert closes.ts.tolist() == SESSIONS.tolist()
-    assert [str(k)[:16] for k in closes.known_at] == [
-        "2024-07-01T20:00", "2024-07-05T12:00", "2024-07-05T12:00", "2024-07-05T20:00",
-    ]  # fmt: skip
-
-
-def test_days_without_a_close_are_left_out_and_twins_are_refused():
-    days = bars("SPY", "XNYS", 500.0, daily=True)
-    holed = days.with_columns(close=pl.Series([501.0, None, float("nan"), 504.0]))
-    assert daily_closes(holed, "SPY").close.tolist() == [501.0, 504.0]
-    assert daily_closes(days, "QQQ").close.size == 0
-    with pytest.raises(TimestampError, match="SPY"):
-        daily_closes(pl.concat([days, days.head(1)]), "SPY")
-    with pytest.raises(SchemaError, match="known_at"):
-        daily_closes(days.drop("known_at"), "SPY")

@@ -31,12 +31,17 @@ def utc(text: str) -> datetime:
 
 
 START, END, NOW = utc("2024-07-01"), utc("2024-07-08"), utc("2024-07-20")
+VICTIM = utc("2024-07-02T12:00")
 EXPECTED = {"BTC/USD": expected_h4("24/7", START, END), "SPY": expected_h4("XNYS", START, END)}
 
 
 def filled(expected: pl.DataFrame, symbol: str) -> pl.DataFrame:
+    """Bars that move a little; the one of the victim has round prices."""
+    moved = 1.0 + (pl.int_range(pl.len()) * (7919 + len(symbol)) % 101) / 1e5
+    factor = pl.when(pl.col("ts") == VICTIM).then(1.0).otherwise(moved)
     return expected.with_columns(
-        symbol=pl.lit(symbol), covered_minutes="minutes", open=100.0, high=102.0, low=99.0, close=101.0,
+        symbol=pl.lit(symbol), covered_minutes="minutes",
+        open=100.0 * factor, high=102.0 * factor, low=99.0 * factor, close=101.0 * factor,
         volume=pl.int_range(pl.len()).cast(pl.Float64), adjustment=pl.lit("raw"), source=pl.lit("test"),
         venue=pl.lit(None, dtype=pl.String), vintage=pl.lit("as_published"), simulated=pl.lit(value=True),
         known_at="close_at",
@@ -48,7 +53,6 @@ def bars_of(symbol: str) -> pl.DataFrame:
 
 
 GOOD = pl.concat([bars_of("BTC/USD"), bars_of("SPY")])
-VICTIM = utc("2024-07-02T12:00")
 
 
 def validate(frame: pl.DataFrame, **options) -> Validation:
@@ -220,9 +224,8 @@ def test_prices_in_another_unit_are_pointed_out_where_they_begin_and_end(factor,
     )
     got = validate_bars(changed, timeframe="h4", expected={"BTC/USD": EXPECTED["BTC/USD"]}, now=NOW)
     assert got.clean.height == one.height
-    jumps = [(f.severity, f.ts, f.last, f.count) for f in got.findings if f.rule == "jump"]
-    expected = [(Severity.WARN, one["ts"][10], one["ts"][16], found)] if found else []
-    assert jumps == expected
+    jumps = [(f.severity, f.ts, f.count) for f in got.findings if f.rule == "jump"]
+    assert jumps == [(Severity.WARN, one["ts"][row], 1) for row in (10, 16)[:found]]
 
 
 def test_no_rows_at_all_are_gaps_not_an_error():

@@ -118,8 +118,9 @@ def test_ctrl_c_leaves_with_130(bells, monkeypatch):
 
     monkeypatch.setattr(data, "open_for", interrupted)
     answer = bells("data", "status")
-    assert answer.code == 130
+    assert (answer.code, answer.out) == (130, "")
     assert "interrupted" in answer.err
+    assert json.loads(bells("data", "status", "--json").out)["exit_code"] == 130
 
 
 KINDS = [

@@ -152,6 +152,53 @@ def test_quarantine_takes_rows_without_time_or_symbol_and_repeats_of_them(wareho
     assert warehouse.append(QUARANTINE, frame).unchanged == 3
 
 
+# grades
+
+
+def in_state(frame, state, close=None):
+    changed = frame.with_columns(state=pl.lit(state))
+    return changed if close is None else changed.with_columns(close=pl.lit(close))
+
+
+def test_a_final_bar_replaces_a_provisional_one_which_the_past_still_sees(warehouse, clock, bars):
+    honest = bars(n=1)
+    warehouse.append(OHLCV_H4, in_state(honest, "provisional", 100.25))
+    decided = clock.now()
+    clock.advance(HOUR)
+    assert warehouse.append(OHLCV_H4, honest).revised == 1
+    for recorded in (False, True):
+        before = warehouse.as_of(OHLCV_H4, decided, recorded=recorded)
+        after = warehouse.as_of(OHLCV_H4, clock.now(), recorded=recorded)
+        assert before.select("state", "close").rows() == [("provisional", 100.25)]
+        assert after.select("state", "close").rows() == [("final", 100.0)]
+    assert after["known_at"].to_list() == [clock.now()]
+
+
+def test_a_final_bar_equal_to_the_provisional_one_is_still_a_version(warehouse, clock, bars):
+    warehouse.append(OHLCV_H4, in_state(bars(n=1), "provisional"))
+    clock.advance(HOUR)
+    assert warehouse.append(OHLCV_H4, bars(n=1)).revised == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "come", "newest"),
+    [
+        ("final", "provisional", "final"),
+        ("final", "imputed", "final"),
+        ("provisional", "imputed", "provisional"),
+        ("imputed", "provisional", "provisional"),
+        ("imputed", "final", "final"),
+        ("provisional", "final", "final"),
+    ],
+)
+def test_a_bar_gives_way_only_to_one_no_less_complete(warehouse, clock, bars, stored, come, newest):
+    warehouse.append(OHLCV_H4, in_state(bars(n=1), stored))
+    clock.advance(HOUR)
+    done = warehouse.append(OHLCV_H4, in_state(bars(n=1), come, 100.5))
+    assert warehouse.as_of(OHLCV_H4)["state"].to_list() == [newest]
+    assert (done.revised, done.unchanged) == ((1, 0) if come == newest else (0, 1))
+
+
 # vintages
 
 
@@ -186,12 +233,32 @@ def test_appending_a_vintaged_history_again_writes_nothing(warehouse, clock):
     assert warehouse.append(MACRO, history, corrections="given").unchanged == 3
 
 
-def test_a_vintage_that_repeats_what_was_known_writes_nothing_and_a_new_one_does(warehouse, clock):
-    warehouse.append(MACRO, vintage({1: 50.0, 10: 51.0}), corrections="given")
+def test_a_vintage_that_returns_to_an_older_value_survives_one_that_comes_between_them(warehouse, clock):
+    warehouse.append(MACRO, vintage({1: 50.0}), corrections="given")
+    for late in ({20: 50.0}, {10: 51.0}):
+        clock.advance(HOUR)
+        warehouse.append(MACRO, vintage(late), corrections="given")
+    read = [warehouse.as_of(MACRO, at(day))["value"].to_list() for day in (5, 15, 25)]
+    assert read == [[50.0], [51.0], [50.0]]
+
+
+def test_a_vintage_and_its_return_in_one_frame_are_both_kept(warehouse, clock):
+    warehouse.append(MACRO, vintage({1: 50.0}), corrections="given")
     clock.advance(HOUR)
-    done = warehouse.append(MACRO, vintage({5: 50.0, 12: 51.0, 15: 52.0}), corrections="given")
-    assert (done.inserted + done.revised, done.unchanged) == (1, 2)
-    assert warehouse.as_of(MACRO, at(20))["value"].to_list() == [52.0]
+    assert warehouse.append(MACRO, vintage({10: 51.0, 20: 50.0}), corrections="given").inserted == 2
+    assert warehouse.as_of(MACRO, at(25))["value"].to_list() == [50.0]
+
+
+def test_a_vintage_that_was_told_wrong_is_told_again_under_its_own_known_at(warehouse, clock):
+    warehouse.append(MACRO, vintage({1: 50.0, 10: 51.0}), corrections="given")
+    before = clock.now()
+    clock.advance(HOUR)
+    assert warehouse.append(MACRO, vintage({1: 49.0}), corrections="given").revised == 1
+    assert warehouse.as_of(MACRO, at(5))["value"].to_list() == [49.0]
+    assert warehouse.as_of(MACRO, at(15))["value"].to_list() == [51.0]
+    with warehouse.read() as cursor:
+        stored = cursor.execute("SELECT count(*) FROM market.macro WHERE recorded_at <= ?", [before])
+        assert stored.fetchall() == [(2,)]
 
 
 def test_an_older_vintage_that_comes_late_does_not_hide_newer_ones(warehouse, clock):

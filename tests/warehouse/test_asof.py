@@ -183,3 +183,13 @@ def test_a_table_without_time_has_no_window(warehouse):
 def test_a_warehouse_that_does_not_exist_is_said_to(tmp_path, clock):
     with pytest.raises(DataError):
         Warehouse(tmp_path / "none.duckdb", now=clock.now).as_of(OHLCV_H4)
+
+
+@pytest.mark.parametrize(
+    "wanted", [["B"], ["A", "C"], ["A", "nothing"], [f"no {n}" for n in range(30)] + ["C"]]
+)
+def test_a_list_selects_any_of_its_values_however_long_it_is(warehouse, bars, wanted):
+    warehouse.append(OHLCV_H4, pl.concat(bars(symbol, 3) for symbol in "ABC"))
+    found = warehouse.as_of(OHLCV_H4, where={"symbol": wanted})
+    assert found["symbol"].unique().sort().to_list() == sorted(set(wanted) & set("ABC"))
+    assert found.height == 3 * found["symbol"].n_unique()

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from benchmarks import warehouse_kill
 from benchmarks.warehouse_kill import CHUNK_ROWS, Outcome, batch_rows, inspect, open_warehouse, run, series
+from pipeline.errors import DataError
 from warehouse.append import apply as apply_rows
 from warehouse.append import prepare
 from warehouse.manifest import Manifest
@@ -18,6 +20,17 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_there_by_half(tmp_path):
     assert (outcome.kills, outcome.lost, outcome.partial) == (3, 0, 0)
     assert outcome.acknowledged >= 3
     assert outcome.rows >= 3 * 400
+
+
+@pytest.mark.slow
+def test_a_file_that_cannot_be_read_is_counted_and_kept_as_the_kill_left_it(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise DataError("the warehouse file cannot be attached")
+
+    monkeypatch.setattr(warehouse_kill, "inspect", refuse)
+    outcome = run(3, tmp_path, seed=5)
+    assert (outcome.unattachable, outcome.attempts, outcome.faultless) == (1, 1, False)
+    assert (tmp_path / "as_left" / "warehouse.duckdb").stat().st_size > 0
 
 
 @pytest.fixture

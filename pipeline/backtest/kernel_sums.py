@@ -1,0 +1,136 @@
+"""The sums that metrics are made of, each in one compiled pass over the series of a run.
+
+A long sum runs in four interleaved parts, in one fixed order on every machine.  Nothing here annualises or
+knows what a ratio is (`metrics.py`).
+"""
+
+import math
+
+from pipeline.arrays import Float1D, Float2D
+from pipeline.jit import kernel
+from pipeline.portfolio.account import Records
+
+
+@kernel
+def count_unfit(weights: Float2D) -> int:
+    """Return how many weights are below zero, infinite or NaN."""
+    unfit = 0
+    flat = weights.reshape(-1)
+    for i in range(flat.size):
+        unfit += 0 if (flat[i] >= 0.0) & (flat[i] < math.inf) else 1
+    return unfit
+
+
+@kernel
+def returns_into(nav: Float1D, initial: float, out: Float1D) -> None:
+    """Write ``nav_t / nav_(t-1) - 1``, the first against ``initial``."""
+    if nav.size > 0:
+        out[0] = nav[0] / initial - 1.0
+    before, after, rest = nav[:-1], nav[1:], out[1:]
+    for t in range(after.size):
+        rest[t] = after[t] / before[t] - 1.0
+
+
+@kernel
+def mean(values: Float1D) -> float:
+    """Return the mean of at least one value."""
+    whole = values.size - values.size % 4
+    a = b = c = d = 0.0
+    for i in range(0, whole, 4):
+        a += values[i]
+        b += values[i + 1]
+        c += values[i + 2]
+        d += values[i + 3]
+    for i in range(whole, values.size):
+        a += values[i]
+    return ((a + b) + (c + d)) / values.size
+
+
+@kernel
+def inner_product(left: Float1D, right: Float1D) -> float:
+    """Return the sum of the products of two series of one length."""
+    whole = left.size - left.size % 4
+    a = b = c = d = 0.0
+    for i in range(0, whole, 4):
+        a += left[i] * right[i]
+        b += left[i + 1] * right[i + 1]
+        c += left[i + 2] * right[i + 2]
+        d += left[i + 3] * right[i + 3]
+    for i in range(whole, left.size):
+        a += left[i] * right[i]
+    return (a + b) + (c + d)
+
+
+@kernel
+def moments(values: Float1D) -> tuple[float, float, float, float]:
+    """Return the mean and the second, third and fourth central moments (divided by n), n > 0."""
+    middle = mean(values)
+    second, third, fourth = 0.0, 0.0, 0.0
+    for value in values:
+        off = value - middle
+        square = off * off
+        second += square
+        third += square * off
+        fourth += square * square
+    return middle, second / values.size, third / values.size, fourth / values.size
+
+
+@kernel
+def downside(values: Float1D, least: float) -> float:
+    """Return the mean square of what values, at least one, lack to ``least``."""
+    squares = 0.0
+    for value in values:
+        below = min(value - least, 0.0)
+        squares += below * below
+    return squares / values.size
+
+
+@kernel
+def long_run_variance(centred: Float1D) -> float:
+    """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0."""
+    n = centred.size
+    lags = min(int(4.0 * (n / 100.0) ** (2.0 / 9.0)), n - 1)
+    total = 0.0
+    for lag in range(lags + 1):
+        product = inner_product(centred[lag:], centred[: n - lag])
+        total += product if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0)) * product
+    return total / n
+
+
+@kernel
+def influence_into(returns: Float1D, middle: float, sd: float, ratio: float, out: Float1D) -> None:
+    """Write a Sharpe ratio's influence function ``(r - m) / sd - s / 2 ((r - m)^2 / sd^2 - 1)``, centred."""
+    for t in range(returns.size):
+        scaled = (returns[t] - middle) / sd
+        out[t] = scaled - ratio / 2.0 * (scaled * scaled - 1.0)
+    shift = mean(out)
+    for t in range(out.size):
+        out[t] -= shift
+
+
+@kernel
+def deepest_fall(nav: Float1D, initial: float) -> float:
+    """Return the largest ``(peak - nav) / peak``, the peak so far or ``initial``."""
+    peak, deepest = initial, 0.0
+    for value in nav:
+        peak = max(peak, value)
+        deepest = max(deepest, (peak - value) / peak)
+    return deepest
+
+
+@kernel
+def tally(fills: Records, trips: Records) -> tuple[float, float, int, int, float, float]:
+    """Return notional traded and costs of fills; closed trips, those won, gross profit and gross loss."""
+    notional, costs = 0.0, 0.0
+    for k in range(fills.size):
+        notional += abs(fills[k].quantity * fills[k].price)
+        costs += fills[k].fee + fills[k].slippage
+    closed, won, gained, lost = 0, 0, 0.0, 0.0
+    for k in range(trips.size):
+        if trips[k].exit_row >= 0:
+            closed += 1
+            if trips[k].pnl > 0.0:
+                won += 1
+            gained += max(trips[k].pnl, 0.0)
+            lost -= min(trips[k].pnl, 0.0)
+    return notional, costs, closed, won, gained, lost
