@@ -39,7 +39,7 @@ def update_actions(
     """Append the splits and dividends whose ex-date lies in ``window`` (end exclusive).
 
     A corrected action is a new version known from now on.  ``allow_stale`` goes on with what is stored where
-    a symbol cannot be had.
+    a symbol cannot be had.  A source that tells of none leaves the warehouse as it is.
     """
     import polars as pl
 
@@ -47,6 +47,9 @@ def update_actions(
     feed = pl.lit(market.feed).alias("feed")
     if fetched.quarantined.height:
         warehouse.append(QUARANTINE, fetched.quarantined.with_columns(feed))
+    if fetched.frame.is_empty():
+        aside = fetched.quarantined.height
+        return Ingested(CORPORATE_ACTIONS.full_name, 0, 0, 0, 0, aside, tuple(fetched.findings))
     done = warehouse.append(CORPORATE_ACTIONS, fetched.frame.with_columns(feed), manifest=manifest)
     return Ingested(
         CORPORATE_ACTIONS.full_name,
