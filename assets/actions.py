@@ -48,6 +48,7 @@ def update_actions(
     if fetched.quarantined.height:
         warehouse.append(QUARANTINE, fetched.quarantined.with_columns(feed))
     if fetched.frame.is_empty():
+        warehouse.migrate()
         aside = fetched.quarantined.height
         return Ingested(CORPORATE_ACTIONS.full_name, 0, 0, 0, 0, aside, tuple(fetched.findings))
     done = warehouse.append(CORPORATE_ACTIONS, fetched.frame.with_columns(feed), manifest=manifest)
