@@ -44,15 +44,9 @@ def bars_result(
     import polars as pl
 
     from pipeline.market.pictures import price_lines
-    from pipeline.market.series_rules import LOOK_BACK, series_findings
 
     table = BAR_TABLES[timeframe]
-    start, end = window
-    seen = warehouse.as_of(table, where={"feed": market.feed}, start=start - LOOK_BACK, end=end)
-    stored = seen.filter(pl.col("ts") >= start)
-    limits = settings.settings.system.checks
-    prices = ("open", "high", "low", "close")
-    overdue = _overdue(timeframe, market, warehouse, now, settings)
+    stored = warehouse.as_of(table, where={"feed": market.feed}, start=window[0], end=window[1])
     per_symbol = stored.group_by("symbol").agg(
         pl.len().alias("rows"), pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")
     )
@@ -64,19 +58,44 @@ def bars_result(
     describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
         metadata={**_counts(done, stored.height), "simulated": market.simulated},
-        check_results=[
-            checks.all_read(done.findings),
-            checks.gaps(done.findings, stored.height, limits.max_missing_share),
-            checks.duplicates(warehouse.duplicates(table)),
-            checks.ohlc_order(stored),
-            checks.no_nan(stored, prices),
-            checks.fresh(
-                overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale
-            ),
-            checks.known_in_time(_too_early(timeframe, stored, settings)),
-            checks.plausible(_implausible(done, series_findings(seen), start), limits.accepted),
-        ],
+        check_results=bar_verdicts(
+            timeframe, done, window, market=market, warehouse=warehouse, now=now, settings=settings
+        ),
     )
+
+
+def bar_verdicts(
+    timeframe: Timeframe,
+    done: Ingested,
+    window: tuple[datetime, datetime],
+    *,
+    market: MarketSource,
+    warehouse: Warehouse,
+    now: datetime,
+    settings: Loaded,
+) -> list[dg.AssetCheckResult]:
+    """Judge the bars that are stored for a window now, each by the history before it."""
+    import polars as pl
+
+    from pipeline.market.series_rules import LOOK_BACK, series_findings
+
+    table = BAR_TABLES[timeframe]
+    start, end = window
+    seen = warehouse.as_of(table, where={"feed": market.feed}, start=start - LOOK_BACK, end=end)
+    stored = seen.filter(pl.col("ts") >= start)
+    limits = settings.settings.system.checks
+    overdue = _overdue(timeframe, market, warehouse, now, settings)
+    doubts = [*_ahead(stored, now), *_implausible(done, series_findings(seen), start)]
+    return [
+        checks.all_read(done.findings),
+        checks.gaps(done.findings, stored.height, limits.max_missing_share),
+        checks.duplicates(warehouse.duplicates(table)),
+        checks.ohlc_order(stored),
+        checks.no_nan(stored, ("open", "high", "low", "close")),
+        checks.fresh(overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale),
+        checks.known_in_time(_too_early(timeframe, stored, settings)),
+        checks.plausible(doubts, limits.accepted),
+    ]
 
 
 def macro_result(
@@ -122,6 +141,20 @@ def macro_result(
             ),
         ],
     )
+
+
+def _ahead(stored: pl.DataFrame, now: datetime) -> list[Finding]:
+    """Return what is known later than now: the clock has gone back, or ran ahead when it was stored."""
+    import polars as pl
+
+    from pipeline.market.findings import Finding, Severity
+
+    ahead = stored.filter(pl.col("known_at") > now).group_by("symbol").agg(pl.col("ts").min(), pl.len())
+    reason = f"stored bars are known only after now, {now:%Y-%m-%dT%H:%M:%SZ}: a clock is wrong"
+    return [
+        Finding("future", Severity.ERROR, symbol, ts, reason, count=count)
+        for symbol, ts, count in ahead.sort("symbol").iter_rows()
+    ]
 
 
 def _implausible(done: Ingested, judged: Sequence[Finding], start: datetime) -> list[Finding]:
