@@ -1,8 +1,7 @@
-"""What a market materialisation shows: row counts that plot, gaps, a picture, and its blocking checks."""
+"""What a market materialisation shows: row counts that plot, gaps, pictures, and its checks' verdicts."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -11,27 +10,23 @@ from assets import checks
 from assets.coverage_report import coverage_shown
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.ingest import BAR_TABLES
-from assets.instruments import known_before_bounds, known_instruments
-from warehouse.table import RECORDED_AT
+from assets.instruments import known_instruments
+from assets.verdicts import bar_verdicts, macro_verdicts
 from warehouse.tables import MACRO, TRUTH
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection
     from datetime import datetime
 
     import polars as pl
 
     from assets.ingest import Ingested, Timeframe
-    from pipeline.config.instruments import Instrument
     from pipeline.config.load import Loaded
-    from pipeline.market.findings import Finding
     from resources.market.port import MarketSource
     from warehouse.store import Warehouse
 
 MOST_ROWS_SHOWN = 30
 MOST_SYMBOLS_DRAWN = 12
-GRACE = timedelta(hours=48)
-"""How long the next expected bar may be overdue before a series counts as stale."""
 
 
 def bars_result(
@@ -49,22 +44,10 @@ def bars_result(
     import polars as pl
 
     from pipeline.market.pictures import price_lines
-    from pipeline.market.series_rules import LOOK_BACK, series_findings
 
     table = BAR_TABLES[timeframe]
-    start, end = window
-    seen = warehouse.as_of(
-        table,
-        where={"feed": market.feed},
-        columns=(*table.readable, RECORDED_AT),
-        start=start - LOOK_BACK,
-        end=end,
-    )
-    stored = seen.filter(pl.col("ts") >= start)
-    limits = settings.settings.system.checks
-    prices = ("open", "high", "low", "close")
+    stored = warehouse.as_of(table, where={"feed": market.feed}, start=window[0], end=window[1])
     instruments = known_instruments(warehouse, market.feed, settings.settings.instruments)
-    overdue = _overdue(timeframe, market, warehouse, now, instruments)
     per_symbol = stored.group_by("symbol").agg(
         pl.len().alias("rows"), pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")
     )
@@ -81,18 +64,9 @@ def bars_result(
     describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
         metadata={**_counts(done, stored.height), **covered.numbers, "simulated": market.simulated},
-        check_results=[
-            checks.all_read(done.findings),
-            checks.gaps(done.findings, stored.height, limits.max_missing_share),
-            checks.duplicates(warehouse.duplicates(table)),
-            checks.ohlc_order(stored),
-            checks.no_nan(stored, prices),
-            checks.fresh(
-                overdue, up_to_date=market.history.end is None and end > now and not limits.allow_stale
-            ),
-            checks.known_in_time(_too_early(timeframe, stored, instruments)),
-            checks.plausible(_implausible(done, series_findings(seen), start), limits.accepted),
-        ],
+        check_results=bar_verdicts(
+            timeframe, done, window, market=market, warehouse=warehouse, now=now, settings=settings
+        ),
     )
 
 
@@ -108,19 +82,9 @@ def macro_result(
     """Report an update of macro series and judge what is stored now."""
     import polars as pl
 
-    from pipeline.market.macro_rules import macro_findings
     from pipeline.market.pictures import series_lines
-    from pipeline.market.series_rules import LOOK_BACK
 
-    start, end = window
-    seen = warehouse.as_of(
-        MACRO,
-        where={"feed": market.feed},
-        columns=(*MACRO.readable, RECORDED_AT),
-        start=start - LOOK_BACK,
-        end=end,
-    )
-    stored = seen.filter(pl.col("ts") >= start)
+    stored = warehouse.as_of(MACRO, where={"feed": market.feed}, start=window[0], end=window[1])
     per_series = stored.group_by("series").agg(
         pl.len().alias("rows"),
         pl.col("ts").max().alias("last"),
@@ -135,24 +99,8 @@ def macro_result(
     describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
         metadata={**_counts(done, stored.height), "simulated": market.simulated},
-        check_results=[
-            checks.all_read(done.findings),
-            checks.duplicates(warehouse.duplicates(MACRO)),
-            checks.no_nan(stored, ("value",)),
-            checks.known_in_time(_unlikely_publications(stored)),
-            checks.plausible(
-                _implausible(done, macro_findings(seen), start), settings.settings.system.checks.accepted
-            ),
-        ],
+        check_results=macro_verdicts(done, window, market=market, warehouse=warehouse, settings=settings),
     )
-
-
-def _implausible(done: Ingested, judged: Sequence[Finding], start: datetime) -> list[Finding]:
-    """Return what reaches into the window of what is stored, and what the update said of whole symbols."""
-    from pipeline.market.set_aside import WHOLE_RULES
-
-    told = [finding for finding in done.findings if finding.rule in WHOLE_RULES]
-    return [*told, *(f for f in judged if (f.last or f.ts or start) >= start)]
 
 
 def truth_result(
@@ -213,47 +161,3 @@ def _few(stored: pl.DataFrame, first: Collection[str]) -> pl.DataFrame:
 
     symbols = sorted(stored["symbol"].unique(), key=lambda symbol: (symbol not in first, symbol))
     return stored.filter(pl.col("symbol").is_in(symbols[:MOST_SYMBOLS_DRAWN]))
-
-
-def _overdue(
-    timeframe: Timeframe,
-    market: MarketSource,
-    warehouse: Warehouse,
-    now: datetime,
-    instruments: Mapping[str, Instrument],
-) -> dict[str, float]:
-    """Return, by symbol, the hours beyond the grace by which its next expected bar is overdue."""
-    import numpy as np
-    import polars as pl
-
-    from pipeline.calendar.grid import to_time64
-    from resources.market.checked import expected_bars, when_known
-    from resources.market.port import Window
-
-    horizon = market.history.until(now)
-    coverage = warehouse.query("coverage", feed=market.feed).filter(pl.col("timeframe") == timeframe)
-    late: dict[str, float] = {}
-    for symbol, last in coverage.select("symbol", "last").iter_rows():
-        instrument = instruments[symbol]
-        after = Window(last + timedelta(microseconds=1))
-        due = expected_bars(instrument, timeframe, after, now=horizon)
-        if due.height:
-            ts, close_at = (due[name].dt.replace_time_zone(None).to_numpy() for name in ("ts", "close_at"))
-            first = when_known(instrument, timeframe, ts, close_at, None).min()
-            overdue = (to_time64(horizon) - first) / np.timedelta64(1, "h") - GRACE / timedelta(hours=1)
-            late[symbol] = max(0.0, float(overdue))
-    return late
-
-
-def _unlikely_publications(stored: pl.DataFrame) -> int:
-    """Count macro values known before anybody could have published them, or after they were stored."""
-    from pipeline.calendar.bounds import known_after_stored, known_too_early
-
-    return known_too_early(stored, "observation").height + known_after_stored(stored).height
-
-
-def _too_early(timeframe: Timeframe, stored: pl.DataFrame, instruments: Mapping[str, Instrument]) -> int:
-    """Count bars known earlier than New York's wall clock allows, or later than they were stored."""
-    from pipeline.calendar.bounds import known_after_stored
-
-    return known_before_bounds(stored, timeframe, instruments).height + known_after_stored(stored).height

@@ -1,4 +1,4 @@
-"""Every damaged market input of ``tests/damage/inputs`` through ``bells data update``, and the clean ones too.
+"""Every damaged market input of ``tests/damage/inputs`` through ``bells data update``, and clean ones.
 
 ``python -m benchmarks.damaged_inputs --json`` prints how many cases of how many kinds there are, and how many
 passed in silence, ended with the wrong code, were not named by their rule, or showed a traceback;

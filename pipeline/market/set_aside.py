@@ -14,8 +14,8 @@ SLIPPED_SHARE = 0.05
 is published on some holidays, has 0.07 %."""
 SLIPPED_ROWS = 5
 LACKING_SHARE = 0.20
-"""Part of the four-hour bars that a slip leaves incomplete or missing: it empties one end of every session.  Rows from
-before and after the session (extended hours) leave the session itself whole."""
+"""Part of the four-hour bars that a slip leaves incomplete or missing: it empties one end of every session.
+Rows from before and after the session (extended hours) leave the session itself whole."""
 BLANK = ("not_finite", "missing_value")
 WHOLE_RULES = ("zone_slip", "nothing_left", "blank_share")
 

@@ -26,8 +26,8 @@ LARGE_TOLERANCE = 0.05
 """The same for large ratios, which news hardly reaches: in 252 stocks no open was 1.6 times the close."""
 CALM = 3.0
 """Times the usual span, and the usual volume, that the bar of a split may have: news moves and is traded, a
-split does neither.  Of 252 stocks no earnings night near a small ratio was calm in both; near a large one,
-where one of the two may be missed, there was none at all."""
+split does neither.  In 252 stocks every night of news near a small ratio was traded more than that; near a
+large ratio, where either of the two is enough, there was none."""
 SETTLED = 0.10
 """Log move of the next close up to which the new level counts as kept, if that is not usual anyway."""
 
@@ -67,7 +67,7 @@ _settled = (after("move").abs() <= pl.max_horizontal(pl.lit(SETTLED), CALM * pl.
 )
 _split = (
     (
-        ((_distance(SMALL_SPLITS) <= SPLIT_TOLERANCE) & _calm_span & _calm_volume)
+        ((_distance(SMALL_SPLITS) <= SPLIT_TOLERANCE) & _calm_volume)
         | ((_distance(LARGE_SPLITS) <= LARGE_TOLERANCE) & (_calm_span | _calm_volume))
     )
     & (pl.col("usual_span") > 0)

@@ -1,4 +1,4 @@
-"""Damages as functions of clean rows and a generator of numbers: where they hit is drawn, what they do is not."""
+"""Damages as functions of clean rows and a generator of numbers: where they hit is drawn."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -39,7 +39,7 @@ def scaled(factor: float, length: int | None, columns: tuple[str, ...] = OHLC, v
     """Multiply prices (and volume) from a row on, for so many rows or to the end."""
 
     def change(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-        at = place(rows, rng, length or MARGIN)
+        at = place(rows, rng, length or 1)
         hit = (at <= ROW) & (at + (length or rows.height) > ROW)
         factors = dict.fromkeys(columns, factor) | ({"volume": volume} if "volume" in rows.columns else {})
         return rows.with_columns(

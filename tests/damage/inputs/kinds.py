@@ -58,7 +58,7 @@ ROWS = (
     ("nothing traded", "twelve rows", PRICED, do.no_volume(12), "zero_volume"),
     ("split not applied", "2 for 1", PRICED, do.scaled(1 / 2, None, volume=2.0), "split_jump"),
     ("split not applied", "3 for 1", PRICED, do.scaled(1 / 3, None, volume=3.0), "split_jump"),
-    ("split not applied", "3 for 2", ("spy", "qqq", "btc"), do.scaled(2 / 3, None, volume=1.5), "split_jump"),
+    ("split not applied", "3 for 2", ("spy", "btc"), do.scaled(2 / 3, None, volume=1.5), "split_jump"),
     ("split not applied", "20 for 1", PRICED, do.scaled(1 / 20, None, volume=20.0), "split_jump"),
     ("reverse split not applied", "1 for 4", PRICED, do.scaled(4.0, None, volume=0.25), "split_jump"),
     ("reverse split not applied", "1 for 8", STOCKS, do.scaled(8.0, None, volume=0.125), "split_jump"),

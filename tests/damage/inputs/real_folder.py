@@ -93,8 +93,8 @@ KNOWN = {
     ("overnight_gap", "BLDR"): 1,
     ("overnight_gap", "VRTX"): 1,
 }
-"""Rows by rule and symbol: Cboe's own 47 rows with open or close outside the range and six values published on
-exchange holidays, one stock's open below its low, and two nights of news (2015-04-13 an acquisition,
+"""Rows by rule and symbol: Cboe's own 47 rows with open or close outside the range and six values published
+on exchange holidays, one stock's open below its low, and two nights of news (2015-04-13 an acquisition,
 2013-04-19 a drug trial) with opens 59 and 54 % above the close."""
 FIRST, NOW = datetime(1985, 1, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
 

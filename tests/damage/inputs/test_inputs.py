@@ -1,4 +1,4 @@
-"""Damaged market inputs are named, set aside or refused; clean ones are not; a rule switched off is missed."""
+"""Damaged market inputs are named, set aside or refused; clean ones are not; a missing rule shows."""
 
 import pytest
 
