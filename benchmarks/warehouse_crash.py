@@ -82,13 +82,14 @@ def append(warehouse: Warehouse, name: str, rows: int) -> None:
 
 def whole(warehouse: Warehouse) -> dict[str, tuple[int, int]]:
     """Return visible rows and manifests of each batch, and read every other table to its end."""
-    seen = Counter(warehouse.as_of(MACRO, where={"feed": FEED}, columns=["series"])["series"].to_list())
+    visible = warehouse.as_of(MACRO, where={"feed": FEED}, columns=["series"])
+    seen = Counter(dict(visible["series"].value_counts().iter_rows()))
     with warehouse.read() as cursor:
         noted = Counter(row[0] for row in cursor.execute("SELECT asset FROM meta.manifests").fetchall())
         for schema, table in cursor.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
         ).fetchall():
-            cursor.execute(f"SELECT * FROM {schema}.{table}").fetchall()
+            cursor.execute(f"SELECT * FROM {schema}.{table}").to_arrow_table()
     return {name: (seen[name], noted[name]) for name in seen | noted}
 
 
