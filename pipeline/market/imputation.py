@@ -67,7 +67,7 @@ def impute(
     filled = (
         runs.sort("ts")
         .join_asof(
-            before.select(own, last_close="close", last_ts="ts"), on="ts", by="symbol", strategy="backward"
+            before.select(own, last_close="close", last_ts="ts"), on="ts", by="symbol", check_sortedness=False
         )
         .filter(pl.col("last_close").is_not_null())
     )

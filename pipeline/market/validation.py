@@ -22,6 +22,8 @@ from pipeline.market.series_rules import series_findings
 Timeframe = Literal["h4", "daily"]
 
 _DAY = timedelta(days=1)
+LONG_GAP = 3
+"""Missing bars in a row that a gap may have before it is called long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +212,8 @@ def _gap_findings(gaps: pl.DataFrame, bad: pl.DataFrame) -> list[Finding]:
         inside = (pl.col("symbol") == gap["symbol"]) & pl.col("ts").is_between(gap["first"], gap["last"])
         held = bad.filter(inside)["ts"].n_unique()
         why = f", {held} of them in quarantine" if held else ""
-        reason = f"{gap['count']} {gap['timeframe']} missing{why}"
+        long = " in a row" if gap["count"] > LONG_GAP else ""
+        reason = f"{gap['count']} {gap['timeframe']} missing{long}{why}"
         findings.append(
             Finding("gap", Severity.WARN, gap["symbol"], gap["first"], reason, gap["last"], gap["count"])
         )

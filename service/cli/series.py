@@ -102,6 +102,7 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
     from assets.ingest import BAR_TABLES
     from assets.instruments import expected_of
     from pipeline.market.findings import Finding, Severity
+    from pipeline.market.series_rules import unaccepted
     from pipeline.market.validation import validate_bars
 
     table = BAR_TABLES[timeframe]
@@ -116,7 +117,8 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
         now=desk.clock.now(),
         allow_straddle=True,
     )
-    findings = [*done.findings, *_too_early(known, timeframe, instruments)]
+    accepted = desk.loaded.settings.system.checks.accepted
+    findings = [*unaccepted(done.findings, accepted), *_too_early(known, timeframe, instruments)]
     findings += [
         Finding("no_instrument", Severity.WARN, symbol, None, "not in instruments.yaml: no calendar")
         for symbol in strangers
