@@ -264,6 +264,13 @@ def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
     except duckdb.TransactionException as error:
         if "no transaction is active" in str(error):
             return
+        if "No space left" in str(error):
+            raise ResourceError(
+                "the disk is full, nothing of the session is stored",
+                field="warehouse",
+                constraint=str(error)[:200],
+                fix="free space on that disk, or move EIGHTBELLS_HOME, and repeat",
+            ) from error
         raise ResourceError(
             "the session's transaction was aborted by a failed statement, nothing of it is stored",
             field="warehouse",

@@ -57,7 +57,14 @@ def _instant(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise broken_rule("an instant with its zone", "append Z for UTC", what="the instant has no zone")
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError as error:
+            raise broken_rule(
+                "an instant of the years 1 to 9999 in UTC",
+                "write a later or an earlier one",
+                what="no such instant",
+            ) from error
     return value
 
 

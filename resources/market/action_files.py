@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from resources.market.reading import as_numbers, read_columns
+from resources.market.reading import as_numbers, as_texts, read_columns
 from resources.market.stamps import dates
 
 if TYPE_CHECKING:
@@ -82,12 +82,14 @@ def _rows(entry: ActionFile, path: Path) -> pl.DataFrame:
     columns = entry.columns
     optional = [c for c in (columns.kind, columns.currency, columns.declared) if c is not None]
     wanted = [columns.time, columns.symbol, columns.value, *optional]
-    raw = as_numbers(read_columns(path, wanted, kind=entry.kind(path.name)), [columns.value], path)
+    told = as_numbers(read_columns(path, wanted, kind=entry.kind(path.name)), [columns.value], path)
+    words = [c for c in (columns.symbol, columns.kind, columns.currency) if c is not None]
+    raw = as_texts(told, words, path)
     kind = pl.lit(entry.action) if columns.kind is None else pl.col(columns.kind).replace(entry.kinds)
     currency = pl.lit(entry.currency) if columns.currency is None else pl.col(columns.currency)
     declared = None if columns.declared is None else dates(raw[columns.declared], entry, path)
     shown = raw.select(
-        pl.col(columns.symbol).cast(pl.String).replace(entry.symbols).alias("symbol"),
+        pl.col(columns.symbol).replace(entry.symbols).alias("symbol"),
         dates(raw[columns.time], entry, path).alias("ts"),
         kind.cast(pl.String).alias("kind"),
         pl.col(columns.value).alias("value"),

@@ -14,7 +14,7 @@ from pipeline.errors import BellsError
 from resources.market.checked import when_known
 from resources.market.mapping import OURS, BarFile
 from resources.market.port import Listed
-from resources.market.reading import as_numbers, read_columns
+from resources.market.reading import as_numbers, as_texts, read_columns
 from resources.market.stamps import dates, instants, stretches
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def _rows(entry: BarFile, path: Path, name: str) -> pl.DataFrame:
     if columns.symbol is None:
         symbol = pl.lit(entry.symbol_of(name))
     else:
-        symbol = pl.col(columns.symbol).cast(pl.String).replace(entry.symbols)
+        raw = as_texts(raw, [columns.symbol], path)
+        symbol = pl.col(columns.symbol).replace(entry.symbols)
     return raw.select(
         stamps.alias("stamp"),
         symbol.alias("symbol"),

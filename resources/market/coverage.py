@@ -64,27 +64,28 @@ def joined(parts: Sequence[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
     }
 
 
-def spanned(frames: Iterable[pl.DataFrame]) -> Window:
-    """Return the whole days from the first label to the last one.
-
-    Raises
-    ------
-    SourceError
-        When there is no bar.
-    """
+def spanned(frames: Iterable[pl.DataFrame]) -> Window | None:
+    """Return the whole days from the first label to the last one; None without a label."""
     import polars as pl
 
     labels = [frame.select("ts") for frame in frames if frame.height]
     if not labels:
-        raise SourceError(
-            "no file of the mapping has a bar",
-            field="entries",
-            constraint="at least one readable file",
-            fix="check the paths, or say history in the mapping",
-        )
+        return None
     days = pl.concat(labels).select(pl.col("ts").dt.truncate("1d"))
     first, last = days.select(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")).row(0)
     return Window(first, last + _DAY)
+
+
+def no_bar(findings: Sequence[Finding]) -> SourceError:
+    """Return the error that says that there is no bar, with the first reason of those that are known."""
+    why = f": {findings[0].reason}" if findings else ""
+    return SourceError(
+        f"no file of the mapping has a bar{why}",
+        field="entries",
+        value=len(findings) or None,
+        constraint="at least one readable file with a good row",
+        fix="mend the files or the mapping; one of macro series alone says history",
+    )
 
 
 def set_aside_findings(aside: pl.DataFrame) -> list[Finding]:

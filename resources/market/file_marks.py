@@ -68,6 +68,7 @@ def _columns(path: Path, kind: FileFormat) -> str | None:
     import polars as pl
 
     try:
+        str(path).encode()
         if kind == "parquet":
             text = "\n".join(f"{name} {dtype}" for name, dtype in pl.read_parquet_schema(path).items())
         else:

@@ -12,7 +12,7 @@ from pipeline.errors import BellsError, ConfigError, SourceError
 from resources.market.action_files import read_actions
 from resources.market.bar_files import Built, build, unreadable
 from resources.market.checked import checked_bars
-from resources.market.coverage import expected_between, joined, set_aside_findings, spanned
+from resources.market.coverage import expected_between, joined, no_bar, set_aside_findings, spanned
 from resources.market.mapping import OURS, SYMBOL, FilesMapping
 from resources.market.port import Dataset, Fetched, Listed, Timeframe, Window
 from resources.market.reading import matching_files, read_columns
@@ -133,6 +133,14 @@ class FilesSource:
         SourceError
             When the mapping names none and no file has a bar.
         """
+        found = self._stretch()
+        if found is None:
+            built = [self._of(n, entry) for n, entry in enumerate(self._mapping.entries)]
+            aside = [set_aside_findings(frame) for one in built for frame in one.quarantined.values()]
+            raise no_bar([f for said in (*(one.findings for one in built), *aside) for f in said])
+        return found
+
+    def _stretch(self) -> Window | None:
         named = self._mapping.history
         if named is not None:
             return Window(named.start, named.end)
@@ -208,7 +216,7 @@ class FilesSource:
         if start <= now < end + CELL:
             inside |= pl.col("ts") > now
         not_yet_known = (pl.col("close_at") <= now) & (pl.col("known_at") > now)
-        set_aside = pl.concat(aside).filter(inside | self._unlabelled(start))
+        set_aside = pl.concat(aside).filter(inside | self._in_no_window(start, end))
         bars = pl.concat(parts)
         done = checked_bars(
             bars.filter(inside & ~not_yet_known),
@@ -248,7 +256,7 @@ class FilesSource:
         known = pl.col("known_at") <= now
         values = pl.concat(parts)
         rows = values.filter(inside, known).sort("series", "ts")
-        bad = pl.concat(aside).filter(inside | self._unlabelled(start))
+        bad = pl.concat(aside).filter(inside | self._in_no_window(start, end))
         settled = values.filter(~known).is_empty()
         said = (*findings, *set_aside_findings(bad))
         return Fetched(rows, bad, said, empty(GAP_SCHEMA), settled=settled, files=files)
@@ -280,7 +288,7 @@ class FilesSource:
         _require_one(self._mapping.actions, len(parts) - 1, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
         rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("symbol", "ts", "kind")
-        bad = pl.concat(aside).filter(inside | self._unlabelled(start))
+        bad = pl.concat(aside).filter(inside | self._in_no_window(start, end))
         return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - the port
@@ -293,12 +301,19 @@ class FilesSource:
         columns = {"scope": pl.String, "label": pl.String, "simulated": pl.Boolean, **times}
         return pl.DataFrame(schema=columns).select("scope", "ts", "label", "simulated", "known_at")
 
-    def _unlabelled(self, start: datetime) -> pl.Expr:
-        """Return which rows set aside lie in no window for want of a label: the first window shows them."""
+    def _in_no_window(self, start: datetime, end: datetime) -> pl.Expr:
+        """Return which rows set aside lie in no window: the first and the last window show them.
+
+        They have no label, or none of those days that the good rows span.
+        """
         import polars as pl
 
-        named = self._mapping.history
-        return pl.col("ts").is_null() & pl.lit(named is None or start <= named.start)
+        named, found = self._mapping.history, self._stretch()
+        shown = pl.col("ts").is_null() & pl.lit(named is None or start <= named.start)
+        if named is None and found is not None:
+            shown |= (pl.col("ts") < found.start) & pl.lit(start <= found.start)
+            shown |= (pl.col("ts") >= found.end) & pl.lit(found.end is not None and end >= found.end)
+        return shown
 
     def _of(self, number: int, entry: BarFile) -> Built:
         """Return what an entry gives; its files are read again only when one has changed."""

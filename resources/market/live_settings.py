@@ -6,10 +6,12 @@ business, and what a symbol is the instrument table's.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.model import Name, Names, Strict, broken_rule
 from resources.market.mapping import FileWindow  # noqa: TC001 - pydantic reads the annotation
@@ -21,11 +23,35 @@ Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 """The name of an environment variable."""
 
 
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        fits = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        fits = False
+    if not fits or not _PRINTED.fullmatch(text) or "@" in text or parts.query or parts.fragment:
+        raise broken_rule(
+            "http:// or https:// and a host, without name, password and query",
+            "write it as https://api.example.com, keys as variables under key_env",
+            what="no address of a venue",
+        )
+    return text
+
+
+_PRINTED = re.compile(r"[!-~]+")
+Address = Annotated[Name, AfterValidator(_address)]
+"""Scheme, host, and perhaps port and path."""
+
+
 class VenueSettings(Strict):
     """One venue: its adapter, its address and pace, and how far back and how late it delivers."""
 
     kind: Name = Field(description="Adapter: ccxt, alpaca, yahoo, fred, or that of an installed package")
-    base_url: Name | None = Field(None, description="Address; null: the adapter's own")
+    base_url: Address | None = Field(None, description="Address; null: the adapter's own")
     spacing_s: Annotated[float, Field(ge=0, le=60)] | None = Field(
         None, description="Least time between two requests, seconds; null: the adapter's own"
     )

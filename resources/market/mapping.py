@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -39,7 +40,7 @@ Release = Literal["fred_daily", "monthly_release", "session_close", "vix_settlem
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder or an endless name is an OSError
         raise broken_rule(
             "a name of the IANA time zone database",
             "write UTC or a name such as America/New_York",
@@ -49,6 +50,20 @@ def _zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
+
+
+def _pattern(path: str) -> str:
+    given = PurePath(path)
+    if given.is_absolute() or not given.parts or any("**" in part and part != "**" for part in given.parts):
+        raise broken_rule(
+            "a path below the base folder; ** only as a whole part of it",
+            "write it relative to the base folder, such as bars/*.csv",
+            what="no pattern of files",
+        )
+    return path
+
+
+Pattern = Annotated[Name, AfterValidator(_pattern)]
 
 
 class FileWindow(Strict):
@@ -79,7 +94,7 @@ class BarColumns(Strict):
 class _File(Strict):
     """What every entry says about its files."""
 
-    path: Name = Field(description="Below the base folder; may hold *, ? and {symbol}")
+    path: Pattern = Field(description="Below the base folder; may hold *, ? and {symbol}")
     format: FileFormat | None = Field(None, description="null: by the ending")
     zone: Zone | None = Field(None, description="Time zone of stamps that carry none")
     epoch: Literal["s", "ms", "us"] | None = Field(None, description="Unit of stamps that are numbers")

@@ -53,6 +53,7 @@ def read_columns(
     import polars as pl
 
     try:
+        str(path).encode()  # polars answers a name that is no text with a TypeError of its own
         frame = (_parquet if kind == "parquet" else _csv)(path, columns, optional)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeError) as error:
         lines = str(error).strip().splitlines()
@@ -90,6 +91,31 @@ def as_numbers(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> pl.Da
         if given.len() and numbers.is_null().all():
             raise _wrong_type(path, name, column.dtype, example=given[0])
         out.append(numbers)
+    return frame.with_columns(out)
+
+
+def as_texts(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> pl.DataFrame:
+    """Return the frame with text in these columns.
+
+    Raises
+    ------
+    SchemaError
+        When a column holds something that has no text, such as lists or bytes that are no UTF-8.
+    """
+    import polars as pl
+
+    out = []
+    for name in columns:
+        try:
+            out.append(frame[name].cast(pl.String))
+        except pl.exceptions.PolarsError as error:
+            raise SchemaError(
+                "a column does not hold text",
+                field=f"{path}: {name}",
+                value=str(frame[name].dtype),
+                constraint="text, or numbers that are names",
+                fix="map another column, or repair the file",
+            ) from error
     return frame.with_columns(out)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SchemaError
-from resources.market.reading import as_numbers, read_columns
+from resources.market.reading import as_numbers, as_texts, read_columns
 from resources.market.stamps import dates
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ def _long(entry: SeriesFile, path: Path) -> pl.DataFrame:
         long = wide.unpivot(wanted, index="ts", variable_name="series", value_name="value")
         return long.filter(pl.col("value").is_not_null()).select("series", "ts", "value")
     raw = read_columns(path, [columns.time, columns.series, columns.value], kind=kind)
-    raw = raw.filter(pl.col(columns.series).is_in(wanted))
+    raw = as_texts(raw, [columns.series], path).filter(pl.col(columns.series).is_in(wanted))
     raw = as_numbers(raw, [columns.value], path)
     return raw.select(
-        pl.col(columns.series).cast(pl.String).alias("series"),
+        pl.col(columns.series).alias("series"),
         dates(raw[columns.time], entry, path).alias("ts"),
         pl.col(columns.value).fill_nan(None).alias("value"),
     )

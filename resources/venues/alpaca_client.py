@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pipeline.errors import SourceError
+from resources.venues.bounded import bounded
 from resources.venues.headers import date_of, retry_after_s
 from resources.venues.patience import PassingError
 
@@ -51,6 +52,7 @@ def open_client(
     client = _polite(kind)(key, secret, raw_data=True, url_override=base_url)
     client.patience = patience
     client.timeout_s = timeout_s
+    bounded(client._session)  # noqa: SLF001 - alpaca-py offers no other door
     return client
 
 
@@ -84,7 +86,7 @@ def _polite(kind: str) -> type:
             token = opts["params"].get("page_token")
             if token is None:
                 self._tokens, self._newest = set(), ""
-            elif token in self._tokens:
+            elif not isinstance(token, str) or token in self._tokens:
                 raise _circular(about, token)
             else:
                 self._tokens.add(token)
@@ -145,7 +147,9 @@ def _translated(error: Exception, now: datetime) -> Exception:
         return _refusal(text, status)
     if isinstance(error, SSLError | TooManyRedirects):
         return _refusal(f"{type(error).__name__}: {error}", None)
-    if isinstance(error, RequestException):  # the line, or a body that is no JSON
+    if isinstance(
+        error, RequestException | ValueError | RecursionError
+    ):  # the line, or a body that is no JSON
         return PassingError(f"{type(error).__name__}: {str(error)[:200]}")
     return error
 
@@ -163,11 +167,11 @@ def _refusal(text: str, status: int | None) -> SourceError:
     )
 
 
-def _circular(about: str, token: str) -> SourceError:
+def _circular(about: str, token: object) -> SourceError:
     return SourceError(
         "alpaca sends pages in a circle",
         field="next_page_token",
         value=token,
-        constraint=f"a token of {about} comes once",
+        constraint=f"a text, and every token of {about} once",
         fix="try again later",
     )

@@ -187,7 +187,7 @@ class AlpacaVenue:
             for kind, records in answer.items()
             if kind in {*_SPLITS, "cash_dividends"}
             for record in records
-            if record.get("symbol") == told
+            if not isinstance(record, dict) or record.get("symbol") == told
         ]
         frame = pl.DataFrame(rows, schema=dict(action_schema()), orient="row").unique(maintain_order=True)
         return frame.filter(pl.col("ts").is_between(start, end, closed="left")).sort("ts", "kind")
@@ -219,17 +219,20 @@ def _row(bar: Any, *, daily: bool) -> list[Any]:
 def _open_ms(text: Any, *, daily: bool) -> int | None:
     try:
         at = datetime.fromisoformat(text)
-    except (TypeError, ValueError):  # NULL, which the rules quarantine
+        if daily and at.tzinfo is not None:
+            at = datetime.combine(at.astimezone(_NEW_YORK).date(), datetime.min.time(), UTC)
+    except (TypeError, ValueError, OverflowError):  # NULL, which the rules quarantine
         return None
-    if at.tzinfo is None:
-        return None
-    if daily:
-        at = datetime.combine(at.astimezone(_NEW_YORK).date(), datetime.min.time(), UTC)
-    return stamp_ms(at)
+    return None if at.tzinfo is None else stamp_ms(at)
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # NULL, which the rules quarantine
+        return None
 
 
 def _action(kind: str, record: Mapping[str, Any]) -> list[Any]:
@@ -241,11 +244,11 @@ def _action(kind: str, record: Mapping[str, Any]) -> list[Any]:
             return ["split", ts, ratio, None, None]
         currency = None if record["foreign"] else "USD"
         return ["dividend", ts, float(record["rate"]), currency, None]
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise SourceError(
             "a corporate action cannot be read",
             field=kind,
-            value=dict(record),
+            value=record,
             constraint="ex_date, rates above 0",
             fix="take the actions from another venue or enter them by hand",
         ) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.errors import SourceError
+from resources.venues.bounded import bounded
 from resources.venues.headers import date_of, retry_after_s
 from resources.venues.patience import PassingError
 
@@ -52,6 +53,7 @@ def open_exchange(name: str, patience: Patience, *, base_url: str | None, timeou
     )
     exchange.has["fetchCurrencies"] = False  # three more requests that bars do not need
     exchange.patience = patience
+    bounded(exchange.session)
     if base_url is not None:
         exchange.urls["api"] = _moved(exchange.urls["api"], base_url)
     return exchange
@@ -95,7 +97,7 @@ def _polite(name: str) -> type:
 
         def _translated(self, error: Exception) -> Exception:
             status = self.status
-            reason = f"{type(error).__name__}{'' if status is None else f' {status}'}: {str(error)[:200]}"
+            reason = _reason(error, status)
             if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
                 wait = retry_after_s(self.answer_headers, self.patience.clock.now())
                 return PassingError(reason, wait)
@@ -105,6 +107,14 @@ def _polite(name: str) -> type:
             return _refusal(name, error, status)
 
     return Polite
+
+
+def _reason(error: Exception, status: int | None) -> str:
+    """Return what happened; of a broken line ccxt itself names the address only."""
+    if status is not None:
+        return f"{type(error).__name__} {status}: {str(error)[:200]}"
+    cause = "" if error.__cause__ is None else f": {str(error.__cause__)[:200]}"
+    return f"{type(error).__name__}: {str(error)[:200]}{cause}"
 
 
 def _interrupted(error: Exception, status: int | None) -> bool:

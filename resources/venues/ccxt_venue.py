@@ -30,6 +30,9 @@ T = TypeVar("T")
 SURE_REACH = 700
 """Kraken promises 720 bars and has been seen to send a few less."""
 
+_EARLIEST_MS, _LATEST_MS = 0, 32_503_680_000_000
+"""A venue's clock outside of 1970 to 3000 tells nothing."""
+
 TELLINGS = 4
 """How often a page that makes no sense is asked for before the venue is given up."""
 
@@ -113,7 +116,11 @@ class CcxtVenue:
     ) -> None:
         if name not in FACTS:
             raise ComponentNotFoundError(
-                "no such exchange", field="exchange", value=name, constraint=f"one of {', '.join(FACTS)}"
+                "no such exchange",
+                field="exchange",
+                value=name,
+                constraint=f"one of {', '.join(FACTS)}",
+                fix="name the venue of kind ccxt after one of them",
             )
         self._name, self._facts = name, FACTS[name]
         self._symbols, self._patience = dict(symbols), patience
@@ -225,8 +232,8 @@ class CcxtVenue:
                 f"bars of {market}",
             )
             raw = self._facts.rows_of(self._exchange.last_json_response)
-            if not isinstance(raw, list):
-                problem = "an answer without a list of bars"
+            if not isinstance(raw, list) or len(raw) != len(rows):
+                problem = "an answer without a list of bars of this market"
             elif rows and self._facts.walk != "recent" and not any(_within(r, since, until) for r in rows):
                 problem = "a page with nothing of what was asked, an earlier one perhaps"
             else:
@@ -255,7 +262,7 @@ class CcxtVenue:
     def _server_time(self, answered_at: datetime) -> datetime | None:
         """Return the venue's time when our clock showed ``answered_at``, asked from its own endpoint."""
         stamp = self._understood(self._exchange.fetch_time, "its time")
-        if stamp is None:
+        if stamp is None or not _EARLIEST_MS <= stamp <= _LATEST_MS:
             return None
         return datetime.fromtimestamp(stamp / 1000, UTC) - (self._patience.clock.now() - answered_at)
 

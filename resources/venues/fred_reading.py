@@ -132,9 +132,12 @@ def _row(item: object) -> Row:
 
 def _date(given: object, name: str) -> date:
     try:
-        return date.fromisoformat(given)  # ty: ignore[invalid-argument-type] - a TypeError is caught
+        day = date.fromisoformat(given)  # ty: ignore[invalid-argument-type] - a TypeError is caught
     except (TypeError, ValueError) as error:
         raise _damaged("dates", name, given, "a date such as 2024-02-29") from error
+    if f"{day}" == _LAST_DAY:  # it stands for no end, and no period or value begins there
+        raise _damaged("dates", name, given, "a date such as 2024-02-29")
+    return day
 
 
 def _value(row: Mapping[str, Any]) -> float | None:
@@ -143,7 +146,7 @@ def _value(row: Mapping[str, Any]) -> float | None:
         return None
     try:
         value = float(given)  # ty: ignore[invalid-argument-type] - a TypeError is caught
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _damaged("observations", "value", given, "a number as text, or .") from error
     if not math.isfinite(value):
         raise _damaged("observations", "value", given, "a finite number, or .")

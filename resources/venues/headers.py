@@ -5,6 +5,7 @@ Headers are the client library's mapping, which does not mind the case of a name
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 TOLERATED_SKEW = timedelta(seconds=5)
 """A venue's clock may differ from ours by this much before it is worth a finding."""
+_COUNT = re.compile(r"[0-9]{1,9}")
+_NEVER = 3000
+"""No date of a venue is of this year: sums with later ones leave the calendar."""
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
@@ -25,8 +29,8 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     An answer out of a cache carries the date of its making and says under ``Age`` how long ago that was.
     """
     made = _http_date(headers.get("Date"))
-    age = (headers.get("Age") or "").strip()
-    return made + timedelta(seconds=int(age)) if made and age.isdigit() else made
+    age = _seconds(headers.get("Age"))
+    return made if made is None or age is None else made + timedelta(seconds=age)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -34,10 +38,10 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
     A date is counted from the answer's own ``Date`` where there is one, so that a skewed clock does no harm.
     """
-    text = (headers.get("Retry-After") or "").strip()
-    if text.isdigit():
-        return float(text)
-    until = _http_date(text)
+    asked = _seconds(headers.get("Retry-After"))
+    if asked is not None:
+        return float(asked)
+    until = _http_date(headers.get("Retry-After"))
     if until is None:
         return None
     return max(0.0, (until - (date_of(headers) or now)).total_seconds())
@@ -57,11 +61,21 @@ def skew_finding(server_time: datetime | None, now: datetime, symbol: str, venue
     )
 
 
+def _seconds(text: str | None) -> int | None:
+    """Return a count of seconds; None for anything else, such as digits that are not ASCII or never end."""
+    found = _COUNT.fullmatch((text or "").strip())
+    return None if found is None else int(found[0])
+
+
 def _http_date(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:  # an unreadable header tells nothing, and it is the venue's to give none
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (
+        ValueError,
+        OverflowError,
+    ):  # an unreadable header tells nothing, and it is the venue's to give none
         return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at if at.year < _NEVER else None

@@ -76,11 +76,14 @@ def read_chart(document: object, symbol: str, interval: str) -> Chart:
     meta = _part(result, "meta", dict)
     _expect(meta, "symbol", symbol)
     _expect(meta, "dataGranularity", interval)
-    stamps = tuple(_instant(at, "timestamp") for at in result.get("timestamp") or ())
+    told = result.get("timestamp") or []
+    if not isinstance(told, list):
+        raise _damaged("timestamp", told, "a list")
+    stamps = tuple(_instant(at, "timestamp") for at in told)
     zone = _zone(meta)
     return Chart(
         zone=zone,
-        currency=meta.get("currency"),
+        currency=_text(meta.get("currency"), "meta.currency"),
         stamps=stamps,
         columns=_columns(result, len(stamps)),
         dividends=_events(result, "dividends", lambda e: _number(e.get("amount"), "amount")),
@@ -118,7 +121,7 @@ def _ratio(split: dict[str, Any]) -> float:
 
 
 def _session(meta: dict[str, Any]) -> tuple[datetime, datetime] | None:
-    regular = (meta.get("currentTradingPeriod") or {}).get("regular")
+    regular = _mapping(meta.get("currentTradingPeriod") or {}, "meta.currentTradingPeriod").get("regular")
     if regular is None:
         return None
     told = _mapping(regular, "currentTradingPeriod.regular")
@@ -131,7 +134,7 @@ def _zone(meta: dict[str, Any]) -> tzinfo:
     try:
         if isinstance(name, str):
             return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder or an endless name is an OSError
         raise _damaged("meta.exchangeTimezoneName", name, "a name of the time zone database") from error
     if isinstance(offset, int) and abs(offset) < timedelta(days=1).total_seconds():
         return timezone(timedelta(seconds=offset))
@@ -151,6 +154,12 @@ def _number(value: Any, place: str) -> float:
         return float(value)
     except OverflowError as error:
         raise _damaged(place, value, "a number that a float can hold") from error
+
+
+def _text(value: Any, place: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise _damaged(place, value, "a text or null")
+    return value
 
 
 def _expect(meta: dict[str, Any], name: str, wanted: str) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline import errors
-from pipeline.errors import BellsError, CheckFailedError
+from pipeline.errors import BellsError, CheckFailedError, ResourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,11 @@ BLOCKED = "DagsterAssetCheckFailedError"
 
 INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 """Dagster's names for Ctrl-C and SIGTERM."""
+
+_REFUSED = re.compile(
+    r"No space left on device|disk is full|Disk quota exceeded|Read-only file system|readonly database"
+)
+"""Words of the system, DuckDB and SQLite for a disk that takes no more writes."""
 
 _DETAILS = re.compile(r"(?:^|; )(field|value|constraint|fix): ")
 
@@ -46,8 +51,31 @@ def failure_of(error: SerializableErrorInfo | None, step: str) -> BellsError:
             return _blocked(link.message)
     innermost = list(_chain(error))[-1:]
     said = _said(innermost[0].message) if innermost else "no message"
+    if _REFUSED.search(said):
+        return refused_by_disk(said)
     return BellsError(
         f"{step} failed: {said}", field=step, fix="this is a fault of ours: see the run in the Dagster UI"
+    )
+
+
+def disk_said(bug: BaseException) -> str | None:
+    """Return the words with which the disk refused a write, from anywhere in the chain; None for all else."""
+    link: BaseException | None = bug
+    while link is not None:
+        if isinstance(link, Exception) and _REFUSED.search(str(link)):
+            return str(link)
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def refused_by_disk(said: str) -> ResourceError:
+    """Return the error of a disk that is full or takes no writes, whoever met it first."""
+    return ResourceError(
+        "the disk takes no more writes; what was committed stays",
+        field="EIGHTBELLS_HOME",
+        value=said,
+        constraint="a disk with room that this user may write to",
+        fix="free space, give yourself the right to write there, or move EIGHTBELLS_HOME, and repeat",
     )
 
 

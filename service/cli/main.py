@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from pipeline.errors import BellsError, ConfigError
 from service.cli import backtest, data, doctor, run, snapshot, verify
+from service.cli.failures import disk_said, refused_by_disk
 from service.cli.output import explain, to_json
 
 INTERRUPTED = 130
@@ -55,6 +56,8 @@ def options(
 def main(arguments: list[str] | None = None) -> None:
     """Run ``bells`` and leave the process with DESIGN's exit codes."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background it may be ignored
+        signal.signal(signal.SIGINT, _interrupt)
     sys.exit(invoke(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -75,7 +78,9 @@ def invoke(arguments: list[str]) -> int:
     except GeneratorExit:
         raise
     except BaseException as bug:  # noqa: BLE001 - the last door; polars' PanicException is no Exception
-        return _unhandled(bug, as_json=as_json)
+        if not _interrupts:
+            return _unhandled(bug, as_json=as_json)
+        answer = INTERRUPTED  # a library that was being imported has made something else of it
     if answer == INTERRUPTED:
         _tell_interrupted(as_json=as_json)
     return answer if isinstance(answer, int) else 0
@@ -89,7 +94,12 @@ def _tell_interrupted(*, as_json: bool) -> None:
     sys.stderr.write(f"bells: {what}\n")
 
 
-def _interrupt(_number: int, _frame: object) -> None:
+_interrupts: list[int] = []
+"""Signals that asked this process to stop."""
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    _interrupts.append(number)
     raise KeyboardInterrupt
 
 
@@ -128,6 +138,9 @@ def _fail(failure: BellsError, *, as_json: bool) -> int:
 
 
 def _unhandled(bug: BaseException, *, as_json: bool) -> int:
+    said = disk_said(bug)
+    if said is not None:
+        return _fail(refused_by_disk(said), as_json=as_json)
     path = _crash_log(bug)
     failure = BellsError(
         f"unexpected {type(bug).__name__}: {bug}",

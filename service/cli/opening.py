@@ -96,7 +96,10 @@ def instant(option: str, text: str | None) -> datetime | None:
         raise _no_instant(option, text) from error
     if parsed.tzinfo is None and len(whole) > len("2024-01-31"):
         raise _no_instant(option, text)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    try:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except OverflowError as error:
+        raise _no_instant(option, text) from error
 
 
 def window_of(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:

@@ -1,6 +1,7 @@
 """The files source on small folders: what stamps mean, what is damaged, and what an error tells a person."""
 
 import gzip
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -545,3 +546,52 @@ def test_a_source_without_actions_has_no_rows(tmp_path):
     some_bars().write_parquet(tmp_path / "btc.parquet")
     got = source_of(tmp_path, H4_FILE).actions(EARLY, LATE, now=NOW)
     assert (got.frame.height, got.quarantined.height, list(got.findings)) == (0, 0, [])
+
+
+@pytest.mark.parametrize("broken", [range(4), range(8, 12)])
+def test_bad_rows_before_the_first_and_after_the_last_good_bar_are_set_aside_too(tmp_path, broken):
+    bars = some_bars(48, timedelta(hours=1)).with_row_index("n")
+    upside_down = pl.col("n").is_in([4 * cell + hour for cell in broken for hour in range(4)])
+    bars.with_columns(high=pl.when(upside_down).then(pl.col("low") - 1).otherwise("high")).write_parquet(
+        tmp_path / "btc.parquet"
+    )
+    source = source_of(tmp_path, H4_FILE | {"timeframe": "1h"})
+    got = source.bars("h4", source.history.start, source.history.end, now=NOW)
+    assert (got.frame.height, got.quarantined.height) == (8, 16)
+    assert "ohlc_order" in [finding.rule for finding in got.findings]
+
+
+def test_a_folder_without_a_bar_says_why(tmp_path):
+    some_bars().rename({"close": "last"}).write_parquet(tmp_path / "btc.parquet")
+    with pytest.raises(SourceError, match="a column is missing"):
+        _ = source_of(tmp_path, H4_FILE).history
+    some_bars().with_columns(high=pl.lit(1.0)).write_parquet(tmp_path / "btc.parquet")
+    with pytest.raises(SourceError, match="high 1"):
+        _ = source_of(tmp_path, H4_FILE | {"timeframe": "1h"}).history
+
+
+@pytest.mark.parametrize("path", ["/bars/a.csv", ".", "a**.csv", "/"])
+def test_a_path_that_is_no_pattern_below_the_base_folder_is_refused(path):
+    with pytest.raises(ValidationError, match="no pattern of files"):
+        FilesMapping.model_validate({"entries": [H4_FILE | {"path": path}]})
+
+
+@pytest.mark.parametrize("zone", ["America", "a" * 3000])
+def test_a_zone_that_is_a_folder_or_endless_is_refused(zone):
+    with pytest.raises(ValidationError, match="time zone"):
+        FilesMapping.model_validate({"entries": [H4_FILE | {"zone": zone}]})
+
+
+@pytest.mark.parametrize("symbols", [[["BTC/USD"]] * 12, [b"\xff"] * 12])
+def test_symbols_that_are_no_text_are_an_error_of_that_file(tmp_path, symbols):
+    some_bars().with_columns(ticker=pl.Series(symbols)).write_parquet(tmp_path / "btc.parquet")
+    entry = {key: value for key, value in H4_FILE.items() if key != "symbol"}
+    with pytest.raises(SourceError, match="does not hold text"):
+        bars_of(tmp_path, entry | {"columns": {"symbol": "ticker"}})
+
+
+def test_a_name_that_is_no_text_is_an_error_of_that_file(tmp_path):
+    some_bars().write_parquet(tmp_path / "btc.parquet")
+    (tmp_path / "btc.parquet").rename(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.parquet"))
+    with pytest.raises(SourceError, match="cannot be read"):
+        bars_of(tmp_path, H4_FILE | {"path": "*.parquet"})

@@ -315,3 +315,20 @@ def test_missing_keys_are_a_mistake_of_the_settings_when_nobody_else_delivers():
     with pytest.raises(ConfigError, match="APCA_API_KEY_ID") as caught:
         source.bars("h4", START, NOW, now=NOW)
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://x",
+        "localhost:1",
+        "http://[::1",
+        "http://a b",
+        "http://h:99999999",
+        "http://u:p@h",
+        "http://h?k=v",
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused_before_anybody_is_asked(address):
+    with pytest.raises(ValueError, match="no address of a venue"):
+        VenueSettings.model_validate({"kind": "ccxt", "base_url": address})

@@ -280,3 +280,14 @@ def test_rows_are_sorted_by_period_and_vintage(fred):
     got = fred(FredArchive({"CFNAI": list(reversed(CFNAI))})).observations("CFNAI", START, END)
     assert got.rows.equals(got.rows.sort("ts", "known_at"))
     assert got.rows.select(pl.struct("ts", "known_at").is_duplicated().any()).item() is False
+
+
+@pytest.mark.parametrize(("key", "value"), [("realtime_start", "9999-12-31"), ("value", 10**400)])
+def test_an_observation_beyond_every_calendar_and_float_is_an_error(key, value):
+    row = {"realtime_start": "2024-01-25", "realtime_end": "9999-12-31", "date": "2023-12-01", "value": "1"}
+    answer = {"count": 1, "observations": [{**row, key: value}]}
+    clock = SimulatedClock(NOW)
+    with LoopbackServer(lambda _: as_json(answer), clock=clock) as line:
+        venue = FredVenue(Patience(clock), environ={"FRED_API_KEY": KEY}, base_url=line.url)
+        with pytest.raises(SourceError, match="not as it should be"):
+            venue.observations("CFNAI", START, END)

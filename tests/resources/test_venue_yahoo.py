@@ -317,3 +317,25 @@ def test_a_symbol_without_actions_has_no_rows(yahoo):
     got = yahoo({"SPY": YahooSymbol(WEEK)}).actions("SPY", JULY, END)
     assert isinstance(got, pl.DataFrame)
     assert got.height == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("currency", {"a": 1}),
+        ("exchangeTimezoneName", "America"),
+        ("exchangeTimezoneName", "a" * 5000),
+        ("currentTradingPeriod", [1]),
+        ("timestamp", 5),
+    ],
+)
+def test_a_document_of_wrong_types_is_an_error_that_names_the_place(yahoo, place, value):
+    def odd(request: Request):
+        document = chart("SPY", "1d", YahooSymbol(WEEK, session=SESSION), WEEK, (JULY, END))
+        result = document["chart"]["result"][0]
+        (result if place == "timestamp" else result["meta"])[place] = value
+        return as_json(document)
+
+    with pytest.raises(SourceError) as caught:
+        yahoo({}, handler=odd).bars("SPY", "1d", JULY, END)
+    assert place in str(caught.value.field)

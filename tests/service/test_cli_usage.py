@@ -9,6 +9,7 @@ import pytest
 from pipeline import errors
 from resources.home import ROOT
 from service.cli import data
+from service.cli import main as main_module
 from service.cli.opening import instant, overrides_of
 from service.cli.output import shown, to_json
 
@@ -193,3 +194,38 @@ def test_unknown_is_a_dash_for_people_and_null_in_json():
     assert json.loads(to_json({"a": None})) == {"a": None}
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json({"a": float("nan")})
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("(sqlite3.OperationalError) database or disk is full"),
+        OSError(30, "Read-only file system"),
+    ],
+)
+def test_a_disk_that_takes_no_more_writes_is_a_problem_of_resources_and_no_crash(
+    bells, home, monkeypatch, bug
+):
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("what a library made of it") from bug
+
+    monkeypatch.setattr(data, "open_for", broken)
+    answer = bells("data", "status", "--json")
+    assert answer.code == answer.json["exit_code"] == 4
+    assert "free space" in answer.json["fix"]
+    assert not (home / "logs").exists()
+
+
+def test_an_interrupt_that_a_library_made_something_else_of_is_an_interrupt(bells, home, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        try:
+            main_module._interrupt(2, None)
+        except KeyboardInterrupt:
+            raise AttributeError("partially initialized module") from None
+
+    monkeypatch.setattr(main_module, "_interrupts", [])
+    monkeypatch.setattr(data, "open_for", broken)
+    answer = bells("data", "status", "--json")
+    assert (answer.code, answer.json["error"]) == (130, "Interrupted")
+    assert not (home / "logs").exists()

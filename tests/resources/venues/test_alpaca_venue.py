@@ -217,3 +217,35 @@ def test_wrong_keys_are_refused_without_showing_them():
     ):
         venue.bars("AAA", "1d", START, END)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b"[" + b"9" * 5000 + b"]"])
+def test_json_that_cannot_be_read_is_asked_for_again_and_then_an_error(body):
+    with (
+        venue_at("alpaca", handler=lambda _: Reply(200, body)) as (venue, line),
+        pytest.raises(SourceError, match="did not deliver"),
+    ):
+        venue.bars("AAA", "30m", START, CLOSED)
+    assert len(line.log) == 4
+
+
+@pytest.mark.parametrize("token", [["a"], {"a": 1}, 7])
+def test_a_page_token_that_is_no_text_is_an_error(token):
+    answer = {"bars": {"AAA": [{"t": "2024-02-21T15:00:00Z", **dict.fromkeys("ohlcv", 1)}]}}
+    with (
+        venue_at("alpaca", handler=lambda _: as_json({**answer, "next_page_token": token})) as (venue, _),
+        pytest.raises(SourceError, match="circle"),
+    ):
+        venue.bars("AAA", "30m", START, CLOSED)
+
+
+def test_numbers_and_times_beyond_every_float_and_calendar_are_null():
+    rows = [
+        {"t": "2024-02-21T15:00:00Z", **dict.fromkeys("ohlv", 1), "c": 10**400},
+        {"t": "0001-01-01T00:00:00+14:00", **dict.fromkeys("ohlcv", 1)},
+    ]
+    answer = {"bars": {"AAA": rows}, "next_page_token": None}
+    with venue_at("alpaca", handler=lambda _: as_json(answer)) as (venue, _):
+        told = venue.bars("AAA", "1d", START, END)
+    day = datetime(2024, 2, 21, tzinfo=UTC)
+    assert told.rows.select("open_at", "close").rows() == [(day, None), (None, 1.0)]

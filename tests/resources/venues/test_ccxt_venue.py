@@ -1,5 +1,6 @@
 """Binance, Kraken and Coinbase through the real ccxt, against loopback venues that speak their formats."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -14,7 +15,8 @@ from resources.venues.patience import Patience
 from resources.venues.port import venue_bar_schema
 from tests.support.loopback.faults import LINE, FaultPlan
 from tests.support.loopback.server import Reply, as_json
-from tests.support.loopback.venues import NOW, OWN, stamps_of, true_bars, venue_at
+from tests.support.loopback.truth import History
+from tests.support.loopback.venues import FAKES, LISTED, NOW, OWN, stamps_of, true_bars, venue_at
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 2, 20, tzinfo=UTC)
@@ -318,3 +320,32 @@ _INFO = {
         }
     ]
 }
+
+
+def test_rows_of_another_market_are_no_answer():
+    def other(request):
+        reply = kraken(request)
+        if "OHLC" in request.path:
+            document = json.loads(reply.body)
+            document["result"]["XETHZUSD"] = document["result"].pop("XXBTZUSD")
+            return as_json(document)
+        return reply
+
+    kraken = FAKES["kraken"]({OWN["kraken"]: History(OWN["kraken"], LISTED)})
+    with (
+        venue_at("kraken", handler=other) as (venue, _),
+        pytest.raises(SourceError, match="of this market"),
+    ):
+        venue.bars("BTC/USD", "1h", START, NOW)
+
+
+@pytest.mark.parametrize("stamp", [10**30, -(10**20)])
+def test_a_clock_outside_of_every_calendar_tells_nothing(stamp):
+    def odd(request):
+        return as_json({"serverTime": stamp}) if request.path.endswith("time") else binance(request)
+
+    binance = FAKES["binance"]({OWN["binance"]: History(OWN["binance"], LISTED)})
+    with venue_at("binance", handler=odd, dated=False) as (venue, _):
+        told = venue.bars("BTC/USD", "1h", START, CLOSED)
+    assert told.server_time is None
+    assert told.rows.height == len(hours(START, CLOSED))

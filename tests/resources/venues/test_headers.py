@@ -55,3 +55,23 @@ def test_a_skewed_clock_is_told_with_its_direction(seconds, word):
 @pytest.mark.parametrize("at", [None, NOW + timedelta(seconds=5), NOW - timedelta(seconds=5)])
 def test_five_seconds_and_an_unknown_clock_are_no_finding(at):
     assert skew_finding(at, NOW, "SPY", "alpaca") is None
+
+
+@pytest.mark.parametrize("count", ["\u00b2", "9" * 20, "9" * 5000, "1.5", "+7"])
+def test_a_count_of_seconds_that_is_none_tells_nothing(count):
+    assert retry_after_s({"Retry-After": count}, NOW) is None
+    assert date_of({"Date": DATE, "Age": count}) == NOW
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Fri, 31 Dec 9999 23:59:59 -2300",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+    ],
+)
+def test_a_date_beyond_every_calendar_tells_nothing(date):
+    assert date_of({"Date": date}) is None
+    assert retry_after_s({"Retry-After": date}, NOW) is None
