@@ -57,13 +57,14 @@ def bar_verdicts(
         end=end,
     )
     stored = seen.filter(pl.col("ts") >= start)
+    present = dict(stored.group_by("symbol").len().iter_rows())
     limits = settings.settings.system.checks
     instruments = known_instruments(warehouse, market.feed, settings.settings.instruments)
     overdue = _overdue(timeframe, market, warehouse, now, instruments)
     doubts = [*_ahead(stored, now), *_implausible(done, series_findings(seen), start)]
     return [
         checks.all_read(done.findings),
-        checks.gaps(done.findings, stored.height, limits.max_missing_share),
+        checks.gaps(done.findings, present, limits.max_missing_share),
         checks.duplicates(warehouse.duplicates(table)),
         checks.ohlc_order(stored),
         checks.no_nan(stored, ("open", "high", "low", "close")),
