@@ -140,10 +140,19 @@ def test_whatever_feeds_a_decision_is_guarded_by_blocking_checks(definitions):
         guarded.setdefault(spec.asset_key.to_user_string(), set()).add(spec.name)
         assert spec.description
         assert spec.blocking
-    bars = {"all_read", "no_gaps", "no_duplicates", "ohlc_order", "no_nan", "fresh", "known_in_time"}
+    bars = {
+        "all_read",
+        "no_gaps",
+        "no_duplicates",
+        "ohlc_order",
+        "no_nan",
+        "fresh",
+        "known_in_time",
+        "plausible",
+    }
     assert guarded["market/ohlcv_h4"] == guarded["market/ohlcv_daily"] == bars
     assert guarded["features/h4"] == {"no_duplicates", "no_nan", "known_in_time"}
-    assert guarded["market/macro"] == {"all_read", *guarded["features/h4"]}
+    assert guarded["market/macro"] == {"all_read", "plausible", *guarded["features/h4"]}
     assert guarded["backtest/runs"] >= {"finite_nav", "has_trades"}
 
 

@@ -1,5 +1,6 @@
 """Venues that answer from memory: every bar follows from its instant, and every question is remembered."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,7 @@ class FakeBars:
             if not self.lacks(at):
                 opens.append(at)
             at += step
-        price = [self.factor.get(symbol, 1.0) * (100.0 + o.timestamp() / 3600 % 97) for o in opens]
+        price = [self.factor.get(symbol, 1.0) * (100.0 + 5.0 * math.sin(o.timestamp() / 1000)) for o in opens]
         rows = pl.DataFrame(
             {
                 "open_at": opens,
