@@ -54,7 +54,7 @@ class Replayed:
 
 
 def blocks(desk: Desk, market: MarketSource, first: datetime, days: int) -> list[str]:
-    """Update on each day what the schedule would, and return the verdicts that would have blocked or warned."""
+    """Update on each day what the schedule would, and return the verdicts that block or warn."""
     found = []
     for day in range(days):
         now = first + timedelta(days=day, hours=21, minutes=20)
