@@ -32,6 +32,7 @@ BAR_CHECKS = (
 UNREAD = frozenset({"unreadable", "unknown_symbol", "unreachable", "no_bars"})
 """Rules of findings about a whole file, symbol or series that the source had to leave out."""
 MACRO_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time", "plausible")
+ACTION_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 

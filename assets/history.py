@@ -129,7 +129,7 @@ def read_history(
         provenance=Provenance(
             feed,
             bool(bars["simulated"].any()),
-            _by_symbol(bars, "adjustment"),
+            _adjustments(bars),
             _by_symbol(bars, "vintage"),
             sum(int((frame["state"] == "imputed").sum()) for frame in (bars, daily)),
         ),
@@ -206,6 +206,14 @@ def _input(table: Table, versions: pl.DataFrame, at: datetime | None, end: datet
     ]
     digest = sha256(" ".join(digests).encode()).hexdigest() if len(digests) > 1 else (digests or [None])[0]
     return Input(table.full_name, at, first.height + later.height, digest)
+
+
+def _adjustments(bars: pl.DataFrame) -> dict[str, str]:
+    """Return what the prices of each symbol are adjusted for; more than one word where its bars differ."""
+    import polars as pl
+
+    words = bars.group_by("symbol").agg(pl.col("adjustment").fill_null("unknown").unique().sort())
+    return {symbol: " and ".join(found) for symbol, found in words.iter_rows()}
 
 
 def _by_symbol(bars: pl.DataFrame, column: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.market.findings import Finding
-    from resources.market.port import IncrementalSource, Timeframe
+    from resources.market.port import IncrementalSource, MarketSource, Timeframe
     from warehouse.store import Warehouse
     from warehouse.table import Table
 
@@ -135,13 +135,38 @@ def fetch_macro(
     return replace(fetched, findings=_lenient(fetched.findings, held)) if allow_stale else fetched
 
 
+def fetch_actions(
+    source: MarketSource, window: tuple[datetime, datetime], *, now: datetime, allow_stale: bool
+) -> Fetched:
+    """Fetch the corporate actions of the window: few rows, so all of them each time.
+
+    Raises
+    ------
+    SourceError
+        When nobody could be had, unless ``allow_stale``.
+    """
+    from pipeline.market.actions import ACTION_SCHEMA
+    from pipeline.market.bars import empty
+
+    symbols = source.instruments() if allow_stale else ()
+    try:
+        fetched = source.actions(*window, now=now)
+    except SourceError as error:
+        if not allow_stale:
+            raise
+        lost = _unreachable(source.feed, error.what)
+        nothing = replace(_nothing(MACRO), frame=empty(ACTION_SCHEMA))
+        return replace(nothing, findings=_lenient((lost,), (source.feed,)))
+    return replace(fetched, findings=_lenient(fetched.findings, symbols))
+
+
 def plan_bars(stored: pl.DataFrame, expected: Mapping[str, pl.DataFrame], window: Window) -> Plan:
     """Return what to ask for of each symbol.
 
     Parameters
     ----------
     stored
-        All bars of the feed: ``symbol, ts``.
+        All bars of the feed: ``symbol, ts, state``; those that are not final are asked for again.
     expected
         Per symbol ``ts`` of the bars that its calendar expects in the window.
     window
@@ -152,14 +177,15 @@ def plan_bars(stored: pl.DataFrame, expected: Mapping[str, pl.DataFrame], window
     asked: dict[str, Sequence[Window]] = {}
     left: list[tuple[str, datetime, datetime, int]] = []
     for symbol, calendar in expected.items():
-        have = stored.filter(pl.col("symbol") == symbol)["ts"].sort()
+        bars = stored.filter(pl.col("symbol") == symbol)
+        have, final = bars["ts"].sort(), bars.filter(pl.col("state") == "final")["ts"]
         labels = calendar["ts"].sort()
         if have.is_empty():
             if labels.len():
                 asked[symbol] = [window]
             continue
         newest = have.to_list()[-1]
-        runs = _runs(labels.filter(labels < newest), have)
+        runs = _runs(labels.filter(labels < newest), final)
         again = runs[-MOST_GAPS:]
         left += [(symbol, *run) for run in runs[:-MOST_GAPS]]
         windows = [Window(first, last + MOMENT) for first, last, _count in again]
@@ -213,12 +239,12 @@ def _stored(table: Table, columns: Sequence[str], feed: str, warehouse: Warehous
 
 
 def _from_one_venue(stored: pl.DataFrame, fetched: Fetched) -> Fetched:
-    """Leave out bars that another venue has delivered before: its prices are no correction."""
+    """Leave out bars that another venue has delivered before: its prices correct no final bar."""
     import polars as pl
 
     from pipeline.market.findings import Finding, Severity
 
-    was = stored.select("symbol", "ts", was="venue")
+    was = stored.filter(pl.col("state") == "final").select("symbol", "ts", was="venue")
     joined = fetched.frame.join(was, on=["symbol", "ts"], how="left", maintain_order="left")
     other = (pl.col("was") != pl.col("venue")).fill_null(value=False)
     left_out = joined.filter(other).group_by("symbol", "was", "venue").agg(pl.col("ts").min(), pl.len())

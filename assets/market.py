@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import dagster as dg
 
-from assets.checks import BAR_CHECKS, MACRO_CHECKS, specs
+from assets.actions import actions_result, update_actions
+from assets.checks import ACTION_CHECKS, BAR_CHECKS, MACRO_CHECKS, specs
 from assets.describe import table_metadata
 from assets.ingest import update_bars, update_macro, update_truth
 from assets.manifests import manifest_for
@@ -17,7 +18,7 @@ from resources.market.imputing import Imputing
 from resources.market.port import MarketSource
 from warehouse.store import Warehouse
 from warehouse.table import Table
-from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
+from warehouse.tables import CORPORATE_ACTIONS, MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
 
 Months: TypeAlias = dg.TimeWindowPartitionsDefinition
 
@@ -122,6 +123,26 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         )
         return macro_result(context, done, window, market=market, warehouse=warehouse, settings=settings)
 
+    @_history(CORPORATE_ACTIONS, ACTION_CHECKS, months)
+    def corporate_actions(
+        context: dg.AssetExecutionContext,
+        market: dg.ResourceParam[MarketSource],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+        settings: dg.ResourceParam[Loaded],
+    ) -> dg.MaterializeResult:
+        """Splits and dividends by ex-date, known when declared, else at the open of the ex-date's session.
+
+        No rows where the source tells none.  With them raw prices are adjusted as known at any instant.
+        """
+        window, now = context.partition_time_window, clock.now()
+        manifest = manifest_for(CORPORATE_ACTIONS, settings, now, context=context)
+        stale = settings.settings.system.checks.allow_stale
+        done = update_actions(
+            window, market=market, warehouse=warehouse, now=now, manifest=manifest, allow_stale=stale
+        )
+        return actions_result(context, done, window, market=market, warehouse=warehouse)
+
     @_history(TRUTH, ("no_duplicates",), months)
     def truth(
         context: dg.AssetExecutionContext,
@@ -139,4 +160,4 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
         done = update_truth(window, market=market, warehouse=warehouse, now=now, manifest=manifest)
         return truth_result(context, done, window, market=market, warehouse=warehouse)
 
-    return [ohlcv_h4, ohlcv_daily, macro, truth]
+    return [ohlcv_h4, ohlcv_daily, macro, corporate_actions, truth]

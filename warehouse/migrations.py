@@ -82,6 +82,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             "DELETE FROM meta.digests WHERE table_name IN ('market.ohlcv_h4', 'market.ohlcv_daily')",
         ),
     ),
+    Migration(3, "splits and dividends", creates=("market.corporate_actions",)),
 )
 
 

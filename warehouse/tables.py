@@ -14,7 +14,15 @@ from warehouse.tables_backtest import (
     TRIALS,
 )
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
-from warehouse.tables_market import MACRO, MARKET_TABLES, OHLCV_DAILY, OHLCV_H4, QUARANTINE, TRUTH
+from warehouse.tables_market import (
+    CORPORATE_ACTIONS,
+    MACRO,
+    MARKET_TABLES,
+    OHLCV_DAILY,
+    OHLCV_H4,
+    QUARANTINE,
+    TRUTH,
+)
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
@@ -41,6 +49,7 @@ def table(full_name: str) -> Table:
 
 __all__ = [
     "ARTIFACTS",
+    "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
     "FEATURES_H4",

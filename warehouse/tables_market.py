@@ -68,6 +68,32 @@ MACRO = Table(
     block=("feed", "series"),
 )
 
+CORPORATE_ACTIONS = Table(
+    schema="market",
+    name="corporate_actions",
+    description="One split or dividend of an instrument.",
+    columns=(
+        _FEED,
+        key_column("symbol", "VARCHAR", "name", "Instrument in our spelling."),
+        key_column("ts", "TIMESTAMPTZ", "UTC", "00:00 UTC of the ex-date; not when it could be known."),
+        key_column("kind", "VARCHAR", "split | dividend", "What the company did."),
+        Column(
+            "value",
+            "DOUBLE",
+            "new shares for one old | currency for one share",
+            "Size of the split, or cash as paid then.",
+            nullable=False,
+        ),
+        Column("currency", "VARCHAR", "ISO 4217", "Currency of the cash; NULL for a split."),
+        Column("declared_at", "TIMESTAMPTZ", "UTC", "When it was announced; NULL where no source says."),
+        _SOURCE,
+        _SIMULATED,
+    ),
+    key=("feed", "symbol", "ts", "kind"),
+    time="ts",
+    block=("feed", "symbol"),
+)
+
 TRUTH = Table(
     schema="market",
     name="truth",
@@ -103,4 +129,4 @@ QUARANTINE = Table(
     known_at="recorded",
 )
 
-MARKET_TABLES = (OHLCV_H4, OHLCV_DAILY, MACRO, TRUTH, QUARANTINE)
+MARKET_TABLES = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, QUARANTINE)

@@ -126,6 +126,10 @@ def _prices(assets: tuple[Tradable, ...], provenance: Provenance) -> list[Flag]:
     if blended:
         text = f"P&L of {', '.join(blended)} is on prices adjusted for dividends, not on raw ones"
         flags.append(Flag("adjusted_prices", ", ".join(blended), text))
+    mixed = [name for name in equities if " and " in provenance.adjustment.get(name, "")]
+    if mixed:
+        text = f"Bars of {', '.join(mixed)} are adjusted in different ways: P&L across the seam is wrong"
+        flags.append(Flag("mixed_adjustment", ", ".join(mixed), text))
     revised = [a.symbol for a in assets if provenance.vintage.get(a.symbol) == "latest_revision"]
     if revised:
         text = f"Bars of {', '.join(revised)} are the latest revision: restatements cannot be measured"

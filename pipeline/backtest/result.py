@@ -130,7 +130,7 @@ class Provenance:
     simulated
         Whether they are made up.
     adjustment
-        By symbol: ``raw``, ``split`` or ``split_dividend``.
+        By symbol: ``raw``, ``split`` or ``split_dividend``; several words where its bars differ.
     vintage
         By symbol: ``as_published`` or ``latest_revision``.
     imputed

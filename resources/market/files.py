@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BellsError, ConfigError, SourceError
+from resources.market.action_files import read_actions
 from resources.market.bar_files import Built, build, unreadable
 from resources.market.checked import checked_bars
 from resources.market.coverage import expected_between, joined, set_aside_findings, spanned
@@ -233,6 +234,36 @@ class FilesSource:
         _require_one(self._mapping.series, len(parts) - 1, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
         rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("series", "ts")
+        bad = pl.concat(aside).filter(inside | self._unlabelled(start))
+        return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
+
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the corporate actions with ``start <= ts < end`` that were known at ``now``.
+
+        Raises
+        ------
+        SourceError
+            When the mapping names files of actions and not one could be read.
+        """
+        import polars as pl
+
+        from pipeline.market.actions import ACTION_SCHEMA
+        from pipeline.market.bars import GAP_SCHEMA, QUARANTINE_SCHEMA, empty
+
+        parts, aside, findings = [empty(ACTION_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
+        for entry in self._mapping.actions:
+            try:
+                for path in matching_files(self._base, entry.glob):
+                    name = path.relative_to(self._base).as_posix()
+                    frame, bad, said = read_actions(entry, path, name, self._table)
+                    parts.append(frame)
+                    aside.append(bad)
+                    findings.extend(said)
+            except BellsError as error:
+                findings.append(unreadable(error, None))
+        _require_one(self._mapping.actions, len(parts) - 1, findings)
+        inside = pl.col("ts").is_between(start, end, closed="left")
+        rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("symbol", "ts", "kind")
         bad = pl.concat(aside).filter(inside | self._unlabelled(start))
         return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
 

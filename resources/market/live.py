@@ -15,6 +15,7 @@ from resources.market.checked import checked_bars, expected_bars
 from resources.market.coverage import set_aside_findings
 from resources.market.live_settings import LiveSettings
 from resources.market.port import Fetched, Timeframe, Window
+from resources.market.windows import labels_in, reached_by, whole_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,11 +156,11 @@ class LiveSource:
                 findings.append(_unreachable(symbol, error))
                 continue
             findings += [*_fallback(symbol, answer), *answer.findings, *made.findings]
-            frames.append(conform_bars(made.bars.filter(_within(windows), pl.col("known_at") <= now)))
+            frames.append(conform_bars(made.bars.filter(labels_in(windows), pl.col("known_at") <= now)))
             aside.append(made.quarantined)
             calendar = [
                 self._expected(symbol, timeframe, window, now=now, venue=answer.venue)
-                for window in _reached(windows, answer)
+                for window in reached_by(windows, answer)
             ]
             if calendar:
                 expected[symbol] = pl.concat(calendar).unique("ts", maintain_order=True)
@@ -202,7 +203,7 @@ class LiveSource:
                     findings.append(_unreachable(name, lost[-1]))
                     break
                 rows, bad = observations(got, name, entry)
-                frames.append(rows.filter(_within([window]), pl.col("known_at") <= now))
+                frames.append(rows.filter(labels_in([window]), pl.col("known_at") <= now))
                 aside.append(bad)
                 findings.extend(got.findings)
         if lost and len(lost) == wanted:
@@ -210,6 +211,39 @@ class LiveSource:
         bad = pl.concat(aside)
         rows = pl.concat(frames).unique(maintain_order=True).sort("series", "ts", "known_at")
         return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA), vintaged=True)
+
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the splits and dividends of equities with an ex-date in the window, known at ``now``.
+
+        Raises
+        ------
+        SourceError, ConfigError
+            As `bars`.
+        """
+        import polars as pl
+
+        from pipeline.market.actions import ACTION_SCHEMA
+        from pipeline.market.bars import GAP_SCHEMA, QUARANTINE_SCHEMA, empty
+        from resources.market.venue_actions import known_actions, told_actions
+
+        frames, aside, findings = [empty(ACTION_SCHEMA)], [empty(QUARANTINE_SCHEMA)], []
+        lost: list[NotHadError] = []
+        asked = [s for s in self._settings.bars if self._table[s].asset_class == "equity"]
+        for symbol in asked:
+            names = self._settings.bars[symbol].venues
+            told, venue, failures = told_actions(symbol, names, self._bar_venue, (start, end))
+            if told is not None:
+                rows, bad = known_actions(told, self._table[symbol], venue)
+                frames.append(rows.filter(labels_in([Window(start, end)]), pl.col("known_at") <= now))
+                aside.append(bad)
+            elif failures:
+                lost.append(not_had(symbol, failures))
+                findings.append(_unreachable(symbol, lost[-1]))
+        if lost and len(lost) == len(asked):
+            require_one(lost, self.feed)
+        bad = pl.concat(aside)
+        rows = pl.concat(frames).sort("symbol", "ts", "kind")
+        return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - the port
         """Return no rows: nothing is planted in markets."""
@@ -236,7 +270,7 @@ class LiveSource:
         answer = self._asker.ask(
             instrument.symbol,
             length,
-            [_whole(window, timeframe) for window in windows],
+            [whole_cells(window, timeframe) for window in windows],
             names=entry.venues,
             by=timeframe,
             now=now,
@@ -300,37 +334,6 @@ class LiveSource:
 
 def _makes(entry: SymbolBars, timeframe: Timeframe) -> bool:
     return (entry.length if timeframe == "h4" else entry.daily) is not None
-
-
-def _whole(window: Window, timeframe: Timeframe) -> Window:
-    """Return the window of opens that fills all cells, or days, whose label lies in it."""
-    from datetime import timedelta
-
-    step = timedelta(hours=4) if timeframe == "h4" else timedelta(days=1)
-    midnight = window.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = midnight + (window.start - midnight) // step * step
-    if window.end is None:
-        return Window(start)
-    over = (window.end - midnight) % step
-    return Window(start, window.end + (step - over if over else timedelta(0)))
-
-
-def _reached(windows: Sequence[Window], answer: Answer) -> list[Window]:
-    """Return the parts of the windows of labels within the venue's reach."""
-    if not answer.reached:
-        return []
-    oldest = min(window.start for window in answer.reached)
-    inside = [window for window in windows if window.end is None or window.end > oldest]
-    return [Window(max(window.start, oldest), window.end) for window in inside]
-
-
-def _within(windows: Sequence[Window]) -> pl.Expr:
-    import polars as pl
-
-    ts = pl.col("ts")
-    return pl.any_horizontal(
-        (ts >= w.start) if w.end is None else ts.is_between(w.start, w.end, closed="left") for w in windows
-    )
 
 
 def _unreachable(name: str, error: NotHadError) -> Finding:

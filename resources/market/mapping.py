@@ -31,6 +31,8 @@ FileTimeframe = Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "h4", "daily
 FileFormat = Literal["parquet", "csv"]
 Adjustment = Literal["raw", "split", "split_dividend"]
 Vintage = Literal["as_published", "latest_revision"]
+ActionWord = Literal["split", "dividend"]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Release = Literal["fred_daily", "monthly_release", "session_close", "vix_settlement", "utc_day"]
 
 
@@ -196,6 +198,46 @@ class SeriesFile(_File):
     calendar: Name = "XNYS"
 
 
+class ActionColumns(Strict):
+    """Names of the columns of a file of corporate actions."""
+
+    time: Name = Field("ex_date", description="The ex-date")
+    symbol: Name = "symbol"
+    kind: Name | None = Field(None, description="What the row is; null: the file holds one kind")
+    value: Name = Field("value", description="New shares for one old one, or cash for one share as paid then")
+    currency: Name | None = None
+    declared: Name | None = Field(None, description="Day of the announcement")
+
+
+class ActionFile(_File):
+    """Files of splits and dividends, dated by ex-date."""
+
+    columns: ActionColumns = ActionColumns()
+    action: ActionWord | None = Field(None, description="What every row is")
+    kinds: dict[Name, ActionWord] = Field(default_factory=dict, description="The file's words to ours")
+    currency: Currency | None = Field(None, description="Currency of all cash")
+    symbols: dict[Name, Name] = Field(default_factory=dict, description="The file's spelling to ours")
+    like: Name | None = Field(None, description="Instrument that symbols without one of their own trade like")
+
+    @model_validator(mode="after")
+    def _said_once(self) -> Self:
+        if (self.action is None) == (self.columns.kind is None):
+            raise broken_rule(
+                "exactly one of action and columns.kind",
+                "say action: split or dividend, or name the column that does",
+                what="what the rows are is said twice or not at all",
+                at="action",
+            )
+        if self.currency is not None and self.columns.currency is not None:
+            raise broken_rule(
+                "at most one of currency and columns.currency",
+                "take one of the two out",
+                what="the currency is said twice",
+                at="currency",
+            )
+        return self
+
+
 class FilesMapping(Strict):
     """All of a mapping file."""
 
@@ -209,11 +251,12 @@ class FilesMapping(Strict):
     backtest: FileWindow | None = Field(None, description="Stretch of a backtest; null: the history")
     entries: tuple[BarFile, ...] = Field((), strict=False)
     series: tuple[SeriesFile, ...] = Field((), strict=False)
+    actions: tuple[ActionFile, ...] = Field((), strict=False)
 
     @model_validator(mode="after")
     def _not_nothing(self) -> Self:
-        if not self.entries and not self.series:
-            raise broken_rule("at least one entry", "add entries or series", what="an empty mapping")
+        if not self.entries and not self.series and not self.actions:
+            raise broken_rule("at least one entry", "add entries, series or actions", what="an empty mapping")
         return self
 
 

@@ -130,6 +130,13 @@ class MarketSource(Protocol):
         """Return the macro observations with ``start <= ts < end`` that were known at ``now``."""
         ...
 
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the splits and dividends with an ex-date in the window that were known at ``now``.
+
+        Columns of ``ACTION_SCHEMA``; no rows where the source tells none.
+        """
+        ...
+
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return planted regimes: ``scope, ts, label, simulated, known_at``; else no rows."""
         ...

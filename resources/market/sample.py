@@ -92,6 +92,13 @@ class SampleSource:
         frame = _between(self._world.macro(now), start, end)
         return Fetched(frame, empty(QUARANTINE_SCHEMA), (), empty(GAP_SCHEMA))
 
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:  # noqa: ARG002 - the port
+        """Return no rows: nothing is split or paid out in this world."""
+        from pipeline.market.actions import ACTION_SCHEMA
+        from pipeline.market.bars import GAP_SCHEMA, QUARANTINE_SCHEMA, empty
+
+        return Fetched(empty(ACTION_SCHEMA), empty(QUARANTINE_SCHEMA), (), empty(GAP_SCHEMA))
+
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return the planted regimes of the UTC days in the window that are over at ``now``."""
         return _between(self._world.truth(now), start, end)

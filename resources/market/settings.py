@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.config.document import read_document
 from pipeline.config.problems import explain
+from pipeline.config.secrets import refuse_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +22,10 @@ def read_settings(path: Path, model: type[Model], *, root: Path | None = None) -
     Raises
     ------
     ConfigError
-        When the file is missing, is no YAML mapping, or breaks a rule of the model.
+        When the file is missing, is no YAML mapping, holds a secret, or breaks a rule of the model.
     """
     document = read_document(path, root=root)
+    refuse_secrets(document.data, document.where)
     try:
         return model.model_validate(document.data)
     except ValidationError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PASSING_STATUS = frozenset({408, 425, 429, *range(500, 600)})
 """Statuses that may be over in a moment."""
+TO_SECONDS = len("2024-01-31T23:59:59")
 
 
 def open_client(
@@ -65,11 +66,16 @@ def _polite(kind: str) -> type:
     }[kind]
 
     class Polite(base):
-        """Asks through ``patience``; remembers the server's time and which pages it has asked for."""
+        """Asks through ``patience``; remembers which pages it has asked for.
+
+        ``answered_at`` and ``server_time`` are the two clocks at the last page with rows in it.
+        """
 
         patience: Patience
         timeout_s: float
+        answered_at: datetime | None = None
         server_time: datetime | None = None
+        _date: datetime | None = None
         _tokens: set[str]
         _newest: str = ""
 
@@ -90,13 +96,16 @@ def _polite(kind: str) -> type:
                 except Exception as error:
                     raise _translated(error, self.patience.clock.now()) from error
                 page = _documented(answer)
-                self._newest = _moved_on(page.get("bars", {}), self._newest)
+                bars = page.get("bars", {})
+                self._newest = _moved_on(bars, self._newest, str(opts["params"]["start"]))
+                if any(bars.values()) or token is None:
+                    self.answered_at, self.server_time = self.patience.clock.now(), self._date
                 return page
 
             return self.patience.ask(question, of="alpaca", about=about)
 
         def _note(self, response: Any, *_: Any, **__: Any) -> None:
-            self.server_time = date_of(response.headers)
+            self._date = date_of(response.headers)
 
     return Polite
 
@@ -111,14 +120,15 @@ def _documented(answer: Any) -> dict[str, Any]:
     raise PassingError(f"an answer without what was asked for: {str(answer)[:80]!r}")
 
 
-def _moved_on(bars: dict[str, list[Any]], newest: str) -> str:
-    """Return the newest time of a page of one symbol; a page without a newer one is an earlier page again.
+def _moved_on(bars: dict[str, list[Any]], newest: str, start: str) -> str:
+    """Return the newest time of a page of one symbol, which is an earlier page again if it ends too early.
 
-    Times are in RFC 3339 to the second, so they sort as text.
+    Times are UTC in RFC 3339, so they sort as text.
     """
-    times = [str(row.get("t")) for rows in bars.values() for row in rows if isinstance(row, dict)]
+    rows = [row for told in bars.values() for row in told if isinstance(row, dict)]
+    times = [str(row.get("t"))[:TO_SECONDS] for row in rows]
     latest = max(times, default=newest)
-    if times and latest <= newest:
+    if times and (latest <= newest or latest < start[:TO_SECONDS]):
         raise PassingError(f"a page that ends at {latest}, an earlier one perhaps")
     return latest
 

@@ -141,17 +141,11 @@ class AlpacaVenue:
             )
         daily = length == "1d"
         told = self._symbols.get(symbol, symbol)
-        answer = self._ask_bars(told, length, start, end + _DAY if daily else end)
-        raw = answer.get(told, [])
-        gathering = Gathering(symbol, self.name, start, end)
-        rows = [_row(bar, daily=daily) for bar in raw]
-        wanted = [not daily or row[0] is None or row[0] < stamp_ms(end) for row in rows]
-        gathering.add(
-            [row for row, keep in zip(rows, wanted, strict=True) if keep],
-            [bar for bar, keep in zip(raw, wanted, strict=True) if keep],
-        )
+        raw = self._ask_bars(told, length, start, end + _DAY if daily else end).get(told, [])
+        gathering = Gathering(symbol, self.name, start, end, told_window=not daily)
+        gathering.add([_row(bar, daily=daily) for bar in raw], raw)
         server_time = self._bars_client.server_time
-        skew = skew_finding(server_time, self._patience.clock.now(), symbol, self.name)
+        skew = skew_finding(server_time, self._bars_client.answered_at, symbol, self.name)
         findings = (*gathering.findings(), *([skew] if skew else []))
         feed = f" {self._feed}" if self._market == "stocks" else ""
         source = f"alpaca {self._market}{feed} {told} {length}"

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SURE_REACH = 700
+"""Kraken promises 720 bars and has been seen to send a few less."""
+
 TELLINGS = 4
 """How often a page that makes no sense is asked for before the venue is given up."""
 
@@ -147,15 +150,19 @@ class CcxtVenue:
         market = self._market(symbol, length)
         now = self._patience.clock.now()
         step = LENGTHS[length]
-        gathering = Gathering(symbol, self._name, start, end)
+        recent = self._facts.walk == "recent"
+        gathering = Gathering(symbol, self._name, start, end, told_window=not recent)
+        answered_at, server_time = now, None
         for rows, raw in self._pages(market, length, start, min(end, now + step)):
             gathering.add(rows, raw)
-        server_time = self._server_time()
+            if rows or server_time is None:
+                answered_at, server_time = self._patience.clock.now(), self._exchange.server_time
+        server_time = server_time or self._server_time(answered_at)
         findings = [*gathering.findings()]
-        skew = skew_finding(server_time, self._patience.clock.now(), symbol, self._name)
+        skew = skew_finding(server_time, answered_at, symbol, self._name)
         findings += [skew] if skew else []
-        if self._facts.walk == "recent" and start < now - self._facts.page * step:
-            findings.append(self._cut(symbol, start, end, gathering.first()))
+        if recent and start < now - SURE_REACH * step:
+            findings += self._cut(symbol, start, end, gathering.first(), step)
         source = f"{self._name} {market} {length}, {self._address()}"
         return VenueBars(gathering.frame(), "raw", source, server_time, tuple(findings))
 
@@ -245,17 +252,20 @@ class CcxtVenue:
                 fix="the venue's format may have changed: update ccxt",
             ) from error
 
-    def _server_time(self) -> datetime | None:
-        """Return the time in the last answer's headers, or ask for it where there was none."""
-        if self._exchange.server_time is not None:
-            return self._exchange.server_time
+    def _server_time(self, answered_at: datetime) -> datetime | None:
+        """Return the venue's time when our clock showed ``answered_at``, asked from its own endpoint."""
         stamp = self._understood(self._exchange.fetch_time, "its time")
-        return None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
+        if stamp is None:
+            return None
+        return datetime.fromtimestamp(stamp / 1000, UTC) - (self._patience.clock.now() - answered_at)
 
     def _address(self) -> str:
         return str(self._exchange.last_request_url).split("?", 1)[0]
 
-    def _cut(self, symbol: str, start: datetime, end: datetime, first: datetime | None) -> Finding:
+    def _cut(
+        self, symbol: str, start: datetime, end: datetime, first: datetime | None, step: timedelta
+    ) -> list[Finding]:
+        """Return what a venue that keeps recent bars only left out of the window."""
         if first is None:
             raise SourceError(
                 f"{self._name} reaches back {self._facts.page} bars only",
@@ -263,14 +273,9 @@ class CcxtVenue:
                 value=f"{start.isoformat()} to {end.isoformat()}",
                 fix="take this history from another venue or from files",
             )
-        return Finding(
-            "venue_limit",
-            Severity.WARN,
-            symbol,
-            start,
-            f"{self._name} reaches back {self._facts.page} bars only: nothing before {first.isoformat()}",
-            first,
-        )
+        reason = f"{self._name} reaches back {self._facts.page} bars only: none before {first.isoformat()}"
+        missing = first - start >= step
+        return [Finding("venue_limit", Severity.WARN, symbol, start, reason, first)] if missing else []
 
 
 def _within(row: Sequence[Any], since: int, until: int) -> bool:

@@ -32,13 +32,16 @@ class Gathering:
     symbol, venue
         For the findings.
     start, end
-        The window that was asked for; rows outside are counted and left out.
+        The window that was asked for; rows outside are left out.
+    told_window
+        Whether the venue was told both ends, so that rows outside are worth a finding.
     """
 
     symbol: str
     venue: str
     start: datetime
     end: datetime
+    told_window: bool = True
     _rows: list[list[Any]] = field(default_factory=list, init=False)
     _seen: set[tuple[Any, ...]] = field(default_factory=set, init=False)
     _repeated: list[int | None] = field(default_factory=list, init=False)
@@ -84,7 +87,7 @@ class Gathering:
             reason = f"a cell is no number: {str(self._unreadable[0][1])[:160]}"
             stamps = [stamp for stamp, _ in self._unreadable]
             found.append(self._finding("unreadable_cells", Severity.WARN, reason, stamps))
-        if self._outside:
+        if self._outside and self.told_window:
             reason = f"{self.venue} sent rows outside of what was asked; they were left out"
             found.append(
                 Finding("outside_window", Severity.INFO, self.symbol, None, reason, None, self._outside)

@@ -1,4 +1,7 @@
-"""What the headers of an answer say: the venue's time, and how long it asks to wait."""
+"""What the headers of an answer say: the venue's time, and how long it asks to wait.
+
+Headers are the client library's mapping, which does not mind the case of a name.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,13 @@ TOLERATED_SKEW = timedelta(seconds=5)
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return the ``Date`` header, UTC, to the second; None where it is missing or no date."""
-    return _http_date(headers.get("Date") or headers.get("date"))
+    """Return the venue's time by ``Date``, UTC, to the second; None where it is missing or no date.
+
+    An answer out of a cache carries the date of its making and says under ``Age`` how long ago that was.
+    """
+    made = _http_date(headers.get("Date"))
+    age = (headers.get("Age") or "").strip()
+    return made + timedelta(seconds=int(age)) if made and age.isdigit() else made
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -26,7 +34,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
     A date is counted from the answer's own ``Date`` where there is one, so that a skewed clock does no harm.
     """
-    text = (headers.get("Retry-After") or headers.get("retry-after") or "").strip()
+    text = (headers.get("Retry-After") or "").strip()
     if text.isdigit():
         return float(text)
     until = _http_date(text)

@@ -73,21 +73,25 @@ class Patience:
         Raises
         ------
         SourceError
-            From the last `PassingError`, when no try succeeded or the venue wants a longer pause.
+            From the last `PassingError`, when no try succeeded or the venue wants a longer pause; at once,
+            without a request, while such a pause lasts.
         """
         for delay in (*self.delays_s, None):
-            self._keep_pace()
+            self._keep_pace(of, about)
             try:
                 return question()
             except PassingError as error:
                 wait = max(delay or 0.0, error.retry_after_s or 0.0)
+                self._next_at = max(self._next_at, self.clock.monotonic() + (error.retry_after_s or 0.0))
                 if delay is None or wait > self.longest_wait_s:
                     raise self._given_up(error, of, about) from error
                 self._sleep(wait)
         raise AssertionError  # the last round returns or raises
 
-    def _keep_pace(self) -> None:
+    def _keep_pace(self, of: str, about: str) -> None:
         early = self._next_at - self.clock.monotonic()
+        if early > max(self.longest_wait_s, self.spacing_s):
+            raise self._given_up(PassingError("it asked for a pause that lasts", early), of, about)
         if early > 0:
             self._sleep(early)
         self._next_at = self.clock.monotonic() + self.spacing_s

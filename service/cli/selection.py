@@ -69,6 +69,10 @@ class OnlySymbols:
         """Return the source's macro series: they are no symbols."""
         return self._source.macro(start, end, now=now)
 
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        """Return the source's corporate actions of the chosen symbols; what names no symbol stays."""
+        return narrowed(self._source.actions(start, end, now=now), self._symbols)
+
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return the source's planted regimes."""
         return self._source.truth(start, end, now=now)

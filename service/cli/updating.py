@@ -121,10 +121,11 @@ def _work(
 ) -> list[tuple[Table, Callable[[], Ingested]]]:
     from functools import partial
 
+    from assets.actions import update_actions
     from assets.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from assets.manifests import manifest_for
     from resources.market.imputing import Imputing
-    from warehouse.tables import MACRO, TRUTH
+    from warehouse.tables import CORPORATE_ACTIONS, MACRO, TRUTH
 
     def bound(
         update: Callable[..., Ingested], table: Table, *arguments: object, **further: object
@@ -149,6 +150,7 @@ def _work(
     ]
     if not bars_only:
         work.append((MACRO, bound(update_macro, MACRO, allow_stale=stale)))
+        work.append((CORPORATE_ACTIONS, bound(update_actions, CORPORATE_ACTIONS, allow_stale=stale)))
         if market.simulated:
             work.append((TRUTH, bound(update_truth, TRUTH)))
     return work

@@ -47,17 +47,26 @@ def test_a_clean_source_passes_every_check(desk, instance):
     result = materialize(desk, instance)
     assert result.success
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 8 + 8 + 5 + 3 + 1
+    assert len(evaluations) == 8 + 8 + 5 + 4 + 3 + 1
     assert all(e.passed and e.blocking for e in evaluations)
 
 
-@pytest.mark.parametrize("rule", ["unreadable", "unknown_symbol"])
+@pytest.mark.parametrize("rule", ["unreadable", "unknown_symbol", "unreachable", "no_bars"])
 def test_a_file_or_symbol_that_was_left_out_blocks(desk, instance, rule):
     found = Finding(rule, Severity.ERROR, None, None, "bars.csv: cannot be read")
     broken = damaged(desk, alter_bars=lambda _timeframe, f: replace(f, findings=(*f.findings, found)))
     result = materialize(broken, instance)
     assert failures(result) == {"all_read"}
     assert "features__h4" not in {event.step_key for event in result.get_step_success_events()}
+
+
+def test_a_venue_out_of_reach_whose_stored_rows_are_used_on_request_warns(desk, instance):
+    found = Finding("unreachable", Severity.WARN, "SPY", None, "out of reach; what is stored is used")
+    stale = damaged(desk, alter_bars=lambda _timeframe, f: replace(f, findings=(*f.findings, found)))
+    result = materialize(stale, instance)
+    assert result.success
+    verdict = verdicts(result)["all_read"]
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
 def without(share: float, symbol: str = "BTC/USD") -> Callable[[str, Fetched], Fetched]:

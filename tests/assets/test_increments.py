@@ -130,11 +130,19 @@ def test_a_gap_is_asked_for_again_once_an_update_and_filled_when_the_venue_has_i
 def test_only_so_many_gaps_are_asked_for_and_the_others_are_told():
     window = Window(START, NOW)
     calendar = expected_h4("24/7", START, NOW)
-    have = calendar.gather_every(2).select(pl.lit("BTC/USD").alias("symbol"), "ts")
+    have = calendar.gather_every(2).select("ts", symbol=pl.lit("BTC/USD"), state=pl.lit("final"))
     plan = plan_bars(have, {"BTC/USD": calendar}, window)
     assert MOST_GAPS - 3 <= len(plan.asked["BTC/USD"]) <= MOST_GAPS + 1
     assert len(plan.left) == calendar.height // 2 - MOST_GAPS
     assert max(last for _, _, last, _ in plan.left) < min(w.start for w in plan.asked["BTC/USD"])
+
+
+def test_a_bar_that_is_not_final_is_asked_for_again():
+    calendar = expected_h4("24/7", START, NOW)
+    state = pl.when(pl.col("ts") == START).then(pl.lit("provisional")).otherwise(pl.lit("final"))
+    have = calendar.select("ts", symbol=pl.lit("BTC/USD"), state=state)
+    plan = plan_bars(have, {"BTC/USD": calendar}, Window(START, NOW))
+    assert [w.start for w in plan.asked["BTC/USD"]] == [START, calendar["ts"].to_list()[-5]]
 
 
 def test_bars_before_a_symbol_was_traded_are_no_gap(room):
@@ -258,7 +266,8 @@ def test_every_vintage_is_stored_with_its_instant_and_asked_for_again_for_a_year
     assert values == [[], [1.0], [1.0, 5.0], [2.0, 5.0]]
     room.fred.rows["CFNAI"].append(observed(7, 6.0, 20))
     july = (datetime(2024, 7, 1, tzinfo=UTC), room.now)
-    assert room.macro(july).revised == 1
+    later = room.macro(july)
+    assert (later.inserted + later.revised, later.unchanged) == (1, 3)
     assert room.macro().unchanged == 4
     assert room.fred.asked[-1][1] == START + timedelta(days=7) - timedelta(days=365)
 

@@ -20,6 +20,8 @@ from tests.support.desk import NOW, START, damaged, desk_at, materialize
 from warehouse.tables import FEATURES_H4, MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
 
 ASSETS = {"market/ohlcv_h4", "market/ohlcv_daily", "market/macro", "market/truth", "features/h4"}
+QUIET = "market/corporate_actions"
+"""The asset that has no rows in the sample world: nothing is split or paid out there."""
 MONTHS = ["2019-01", "2019-02", "2019-03"]
 TABLES = {"/".join(t.asset_key): t for t in (OHLCV_H4, OHLCV_DAILY, MACRO, TRUTH, FEATURES_H4)}
 
@@ -52,7 +54,7 @@ def stored(tmp_path_factory, world):
 def test_every_asset_is_materialised_once_for_each_month(stored):
     first, _, _ = stored
     assert first.success
-    assert set(materializations(first)) == {(asset, month) for asset in ASSETS for month in MONTHS}
+    assert set(materializations(first)) == {(asset, month) for asset in ASSETS | {QUIET} for month in MONTHS}
 
 
 def test_the_bars_stored_are_those_the_calendar_expects(stored):
@@ -83,9 +85,9 @@ def test_row_counts_of_the_months_add_up_to_what_is_stored(stored):
 
 def test_a_second_run_fetches_everything_and_writes_nothing(stored):
     first, second, desk = stored
-    assert min(counted(first, "inserted").values()) > 0.0
-    assert counted(second, "inserted") == dict.fromkeys(ASSETS, 0.0)
-    assert counted(second, "revised") == dict.fromkeys(ASSETS, 0.0)
+    assert {asset for asset, rows in counted(first, "inserted").items() if rows > 0.0} == ASSETS
+    assert counted(second, "inserted") == dict.fromkeys(ASSETS | {QUIET}, 0.0)
+    assert counted(second, "revised") == dict.fromkeys(ASSETS | {QUIET}, 0.0)
     assert counted(second, "unchanged") == counted(first, "inserted")
     with desk.warehouse.read() as cursor:
         versions = cursor.execute("SELECT count(*) FROM market.ohlcv_h4").fetchall()[0][0]
@@ -105,7 +107,7 @@ def test_what_the_ui_plots_are_plain_finite_numbers(stored):
 
 
 def test_every_result_says_that_its_rows_are_simulated(stored):
-    assert counted(stored[0], "simulated") == dict.fromkeys(ASSETS, True)
+    assert counted(stored[0], "simulated") == dict.fromkeys(ASSETS | {QUIET}, True)
 
 
 def test_each_run_draws_one_small_picture_for_each_asset(stored):

@@ -125,6 +125,15 @@ def test_flags_name_what_is_simulated_missing_revised_and_uncapped(context):
     assert flag(run(context, provenance=Provenance("files", simulated=False, imputed=3)), "imputed") == 3
 
 
+@pytest.mark.parametrize("word", ["raw", "split", "split and split_dividend", None])
+def test_prices_without_all_their_dividends_say_that_dividends_are_missing(context, word):
+    told = Provenance("files", simulated=False, adjustment={} if word is None else {"E1": word})
+    done = run(context, provenance=told)
+    assert flag(done, "dividends") == "missing"
+    assert flag(done, "adjusted_prices") is None
+    assert flag(done, "mixed_adjustment") == ("E1" if word and " and " in word else None)
+
+
 def test_symbols_without_bars_are_named_with_the_share_of_decisions(context):
     assert flag(run(context), "no_bars") is None
     panel = context.panel

@@ -76,4 +76,6 @@ def test_every_variable_of_the_example_is_known():
     used = {
         where.removeprefix("environment ") for where in origin.values() if where.startswith("environment ")
     }
-    assert used | {"EIGHTBELLS_HOME"} == set(names)
+    files = "".join(path.read_text() for path in sorted((ROOT / "configs" / "sources").glob("*.yaml")))
+    keys = set(re.findall(r"_env: (\w+)", files))
+    assert used | {"EIGHTBELLS_HOME"} | keys == set(names)

@@ -62,7 +62,7 @@ def test_the_page_brings_its_bars_in_and_a_second_update_stores_nothing(installe
         answer = json.loads(capsys.readouterr().out)
         assert (code, answer["ok"], answer["source"]) == (0, True, "toy"), json.dumps(answer)
         stored.append([table["inserted"] for table in answer["tables"]])
-    assert stored == [[60, 10, 0], [0, 0, 0]]
+    assert stored == [[60, 10, 0, 0], [0, 0, 0, 0]]
     assert "60 H4 bars and 10 days" in PAGE
     validate = re.search(r"`bells (data validate [^`]+)`", PAGE)[1].split()
     assert invoke([*validate, "--json"]) == 0

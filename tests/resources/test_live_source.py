@@ -1,5 +1,6 @@
 """The source over venues: closed bars only, one failure stops nobody, and every row says who delivered it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 
 from pipeline.errors import ConfigError, SourceError
 from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA
+from resources.clock import SimulatedClock
 from resources.market.live import LiveSource
 from resources.market.live_settings import LiveSettings, SeriesRows, SymbolBars, VenueSettings
 from resources.market.port import Window
 from resources.market.registry import LIVE, open_source
+from resources.venues.registry import open_venue
 from tests.support.fake_venues import INSTRUMENTS, FakeBars, FakeSeries, live_source
 
 ROOT = Path(__file__).parents[2]
@@ -273,3 +276,70 @@ def _instruments():
     from pipeline.config.instruments import Instrument
 
     return {**INSTRUMENTS, "QQQ": Instrument(**{**INSTRUMENTS["SPY"].model_dump(), "symbol": "QQQ"})}
+
+
+def test_the_page_lists_every_key_of_a_live_file():
+    page = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8").split("## Sources that ask venues")[1]
+    table = "".join(line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `"))
+    shown = {*re.findall(r"[a-z_]+", table), *re.findall(r"`([a-z]+)`", page)}
+    for model in (LiveSettings, VenueSettings, SymbolBars):
+        assert set(model.model_fields) <= shown | {"bars", "series"}
+    assert all(name in page for name in SeriesRows.model_fields)
+
+
+def test_a_key_in_the_place_of_its_name_is_refused_without_being_shown(tmp_path):
+    text = (ROOT / "configs/sources/fred.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "fred.yaml"
+    path.write_text(text.replace("FRED_API_KEY", "PKA1B2C3D4E5F6G7H8I9"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        open_source("venues", root=ROOT, data_dir=None, instruments=_instruments(), venues=path)
+    assert "A1B2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("yahoo", {"key_env": "A_KEY"}),
+        ("ccxt", {"secret_env": "A_KEY"}),
+        ("fred", {"symbols": {"A": "B"}}),
+        ("alpaca", {"options": {"colour": "blue"}}),
+    ],
+)
+def test_a_venue_refuses_a_key_that_it_does_not_read(kind, key):
+    with pytest.raises(ConfigError, match="does not read this key"):
+        open_venue("binance", VenueSettings(kind=kind, **key), environ={}, clock=SimulatedClock(NOW))
+
+
+def test_missing_keys_are_a_mistake_of_the_settings_when_nobody_else_delivers():
+    source = open_source("alpaca", root=ROOT, data_dir=None, instruments=_instruments(), environ={})
+    with pytest.raises(ConfigError, match="APCA_API_KEY_ID") as caught:
+        source.bars("h4", START, NOW, now=NOW)
+    assert caught.value.exit_code == 1
+
+
+STOCK = {"venues": ["first", "second"], "length": "30m", "daily": "1d"}
+SPLIT = ("split", START + timedelta(days=1), 2.0, "USD", None)
+DIVIDEND = ("dividend", START, 1.5, "USD", START - timedelta(days=9))
+
+
+def test_actions_come_from_the_first_venue_that_tells_any_and_say_when_they_were_known():
+    both = {"first": venue(), "second": venue("second", told=[SPLIT, DIVIDEND])}
+    got = live_source({"bars": {"SPY": STOCK, "BTC/USD": COIN}}, both).actions(START, NOW, now=NOW)
+    assert got.frame.select("kind", "currency", "source", "known_at").rows() == [
+        ("dividend", "USD", "second", START - timedelta(days=9)),
+        ("split", None, "second", datetime(2024, 7, 2, 13, 30, tzinfo=UTC)),
+    ]
+    nobody = {"first": venue(), "second": venue("second")}
+    assert live_source({"bars": {"SPY": STOCK}}, nobody).actions(START, NOW, now=NOW).frame.is_empty()
+
+
+def test_actions_that_nobody_delivers_are_an_error():
+    both = {name: venue(name, told=[], broken={"SPY"}) for name in ("first", "second")}
+    with pytest.raises(SourceError):
+        live_source({"bars": {"SPY": STOCK}}, both).actions(START, NOW, now=NOW)
+
+
+def test_an_action_without_sense_is_set_aside():
+    both = {"first": venue(told=[("split", START, -2.0, None, None)]), "second": venue("second")}
+    got = live_source({"bars": {"SPY": STOCK}}, both).actions(START, NOW, now=NOW)
+    assert (got.frame.height, got.quarantined["rule"].to_list()) == (0, ["non_positive"])

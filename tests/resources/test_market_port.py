@@ -12,6 +12,7 @@ import pytest
 from pipeline.config.document import read_document
 from pipeline.config.instruments import Instrument
 from pipeline.errors import ComponentNotFoundError, TimestampError
+from pipeline.market.actions import ACTION_SCHEMA
 from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA, QUARANTINE_SCHEMA
 from resources.market.port import Window
 from resources.market.registry import SOURCES, open_source
@@ -99,6 +100,12 @@ def test_macro_and_truth_keep_to_the_window(sample):
     for frame in (macro, truth):
         assert frame["ts"].is_between(start, end, closed="left").all()
     assert truth.height == 4 * 182
+
+
+def test_the_sample_world_tells_of_no_corporate_action(sample):
+    got = sample.actions(sample.history.start, NOW, now=NOW)
+    assert dict(got.frame.schema) == dict(ACTION_SCHEMA)
+    assert (got.frame.height, got.quarantined.height, list(got.findings)) == (0, 0, [])
 
 
 def test_a_window_needs_zones_and_some_length():

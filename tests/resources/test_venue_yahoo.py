@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -38,11 +39,11 @@ def yahoo():
     """Return a function that serves symbols and gives a venue that asks there."""
     servers = []
 
-    def serve(symbols, *, now=NOW, handler=None, **how):
+    def serve(symbols, *, now=NOW, handler=None, spacing_s=0.0, **how):
         clock = SimulatedClock(now)
         charts = handler or YahooCharts(symbols)
         servers.append(LoopbackServer(charts, clock=clock, **how).__enter__())
-        venue = YahooVenue(Patience(clock), base_url=servers[-1].url, timeout_s=0.25)
+        venue = YahooVenue(Patience(clock, spacing_s), base_url=servers[-1].url, timeout_s=0.25)
         venue.server = servers[-1]
         return venue
 
@@ -173,6 +174,29 @@ def test_the_bars_are_the_same_whatever_happened_on_the_line(yahoo, fault):
     assert rough.rows.equals(calm.rows)
 
 
+def test_a_hundred_questions_to_a_bad_line_lose_and_repeat_no_bar(yahoo):
+    names = [f"S{number}" for number in range(100)]
+    symbols = {
+        name: YahooSymbol([row(opened(d), 100.0 + n) for d in (1, 2, 3)]) for n, name in enumerate(names)
+    }
+    kinds = tuple(fault for fault in LINE if fault != "slow")
+    venue = yahoo(symbols, faults=FaultPlan(rate=0.4, kinds=kinds), spacing_s=0.5)
+    lost = []
+    for number, name in enumerate(names):
+        try:
+            got = venue.bars(name, "1d", JULY, END)
+        except SourceError as error:
+            lost.append(error)
+            continue
+        assert got.rows["open"].to_list() == [100.0 + number] * 3
+    assert all(isinstance(error.__cause__, ConnectionError) for error in lost)
+    assert len(lost) < 10  # four tries at 0.4: 2.6 % are given up
+    assert len(venue.server.log) < 4 * len(names)
+    starts = [logged.at for logged in venue.server.log]
+    assert min(later - earlier for earlier, later in pairwise(starts)) >= 0.5
+    assert starts[-1] < 100 * (1 + 2 + 4 + 4 * 0.5)
+
+
 def test_a_skewed_clock_is_a_finding_and_its_time_is_handed_on(yahoo):
     venue = yahoo({"SPY": YahooSymbol(WEEK)}, skew=timedelta(seconds=-40))
     got = venue.bars("SPY", "1d", JULY, END)
@@ -280,6 +304,14 @@ def test_a_window_that_ends_before_the_split_still_has_the_dividend_as_paid(yaho
         "AAPL", datetime(2020, 8, 1, tzinfo=UTC), datetime(2020, 8, 10, tzinfo=UTC)
     )
     assert got["value"].to_list() == [pytest.approx(0.82, rel=1e-12)]
+
+
+def test_a_dividend_on_the_day_of_a_split_is_for_the_new_shares(yahoo):
+    day = datetime(2020, 8, 31, 13, 30, tzinfo=UTC)
+    got = yahoo({"X": replace(APPLE, dividends={day: 0.25}, splits={day: (4.0, 1.0)})}).actions(
+        "X", datetime(2020, 8, 1, tzinfo=UTC), datetime(2020, 9, 1, tzinfo=UTC)
+    )
+    assert got.select("kind", "value").rows() == [("dividend", 0.25), ("split", 4.0)]
 
 
 def test_a_reverse_split_gives_less_than_one_share(yahoo):

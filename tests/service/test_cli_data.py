@@ -36,7 +36,7 @@ def test_an_update_stores_everything_once_and_reports_the_hole(bells, folder):
         }
     ]
     again = bells("data", "update", "--json").json
-    assert [t["inserted"] + t["revised"] for t in again["tables"]] == [0, 0, 0]
+    assert {t["inserted"] + t["revised"] for t in again["tables"]} == {0}
     assert {t["table"]: t["unchanged"] for t in again["tables"] if t["table"] in files} == files
 
 

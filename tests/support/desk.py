@@ -93,12 +93,13 @@ def materialize(
 class Damaged:
     """A market source that alters what another one delivers.
 
-    ``bars`` and ``macro`` map what was fetched to what is handed over; ``calls`` counts fetches.
+    ``bars``, ``macro`` and ``actions`` map what was fetched to what is handed over; ``calls`` counts fetches.
     """
 
     source: MarketSource
     alter_bars: Callable[[Timeframe, Fetched], Fetched] = lambda timeframe, fetched: fetched
     alter_macro: Callable[[Fetched], Fetched] = lambda fetched: fetched
+    alter_actions: Callable[[Fetched], Fetched] = lambda fetched: fetched
     history: Window = field(init=False)
     calls: int = 0
     incremental = None
@@ -132,6 +133,9 @@ class Damaged:
     def macro(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
         self.calls += 1
         return self.alter_macro(self.source.macro(start, end, now=now))
+
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        return self.alter_actions(self.source.actions(start, end, now=now))
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         return self.source.truth(start, end, now=now)

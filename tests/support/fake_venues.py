@@ -13,7 +13,13 @@ from resources.market.live import LiveSource
 from resources.market.live_settings import LiveSettings
 from resources.market.mapping import LENGTHS
 from resources.venues.patience import PassingError
-from resources.venues.port import VenueBars, VenueSeries, observation_schema, venue_bar_schema
+from resources.venues.port import (
+    VenueBars,
+    VenueSeries,
+    action_schema,
+    observation_schema,
+    venue_bar_schema,
+)
 
 INSTRUMENTS = {
     row["symbol"]: Instrument(currency="USD", lot=0.0, min_notional=1.0, tick=0.01, **row)
@@ -31,7 +37,8 @@ class FakeBars:
     """A venue of bars that has one for every instant since ``since``, around the clock.
 
     ``broken`` are symbols it does not deliver, ``lacks`` says which opens it has no bar for, ``factor``
-    multiplies all prices of a symbol, ``behind`` is how much its clock is slow; ``asked`` are the questions.
+    multiplies all prices of a symbol, ``behind`` is how slow its clock is, ``told`` are corporate actions
+    (None: it tells none); ``asked`` are the questions.
     """
 
     name: str
@@ -43,6 +50,7 @@ class FakeBars:
     broken: set[str] = field(default_factory=set)
     factor: dict[str, float] = field(default_factory=dict)
     lacks: Callable[[datetime], bool] = lambda at: False
+    told: list[tuple[str, datetime, float, str | None, datetime | None]] | None = None
     asked: list[tuple[str, str, datetime, datetime]] = field(default_factory=list)
 
     def bars(self, symbol: str, length: str, start: datetime, end: datetime) -> VenueBars:
@@ -72,6 +80,14 @@ class FakeBars:
         )
         told = None if self.behind is None else self.now() - self.behind
         return VenueBars(rows, self.adjustment, f"https://{self.name}/bars", told)
+
+    def actions(self, symbol: str, start: datetime, end: datetime) -> pl.DataFrame | None:
+        if self.told is None:
+            return None
+        if symbol in self.broken:
+            raise SourceError(f"{self.name} did not deliver", field=self.name) from PassingError("out")
+        mine = [row for row in self.told if start <= row[1] < end]
+        return pl.DataFrame(mine, schema=dict(action_schema()), orient="row")
 
     def hours_asked(self) -> float:
         """How many hours of bars the questions since `forget` were about."""

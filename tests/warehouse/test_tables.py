@@ -4,9 +4,10 @@ import duckdb
 import pytest
 
 from pipeline.errors import ComponentNotFoundError
+from pipeline.market.actions import ACTION_SCHEMA
 from pipeline.market.bars import BAR_SCHEMA, MACRO_SCHEMA
 from warehouse.frames import schema
-from warehouse.tables import FEATURES_H4, MACRO, OHLCV_DAILY, OHLCV_H4, TABLES, table
+from warehouse.tables import CORPORATE_ACTIONS, FEATURES_H4, MACRO, OHLCV_DAILY, OHLCV_H4, TABLES, table
 from warehouse.tables_features import STANDARD_COLUMNS
 
 EVERY_COLUMN = [(t, c) for t in TABLES.values() for c in t.all_columns]
@@ -31,7 +32,13 @@ def test_no_column_needs_quotes_in_sql():
 
 
 @pytest.mark.parametrize(
-    ("declared", "made"), [(OHLCV_H4, BAR_SCHEMA), (OHLCV_DAILY, BAR_SCHEMA), (MACRO, MACRO_SCHEMA)]
+    ("declared", "made"),
+    [
+        (OHLCV_H4, BAR_SCHEMA),
+        (OHLCV_DAILY, BAR_SCHEMA),
+        (MACRO, MACRO_SCHEMA),
+        (CORPORATE_ACTIONS, ACTION_SCHEMA),
+    ],
 )
 def test_market_tables_hold_what_sources_deliver(declared, made):
     assert dict(schema(declared)) == {"feed": schema(declared)["feed"], **made}

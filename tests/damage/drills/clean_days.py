@@ -49,6 +49,9 @@ class Replayed:
         rows = self._macro.frame.filter(there)
         return Fetched(rows, self._macro.quarantined.clear(), (), self._macro.gaps.clear())
 
+    def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
+        raise NotImplementedError("no check of bars reads corporate actions")
+
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         raise NotImplementedError("no check reads planted regimes")
 

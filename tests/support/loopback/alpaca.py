@@ -61,7 +61,13 @@ class Alpaca(Exchange):
         size = min(self.page, int(query.get("limit", "1000")))
         told = bars[skip : skip + size]
         more = base64.b64encode(str(skip + size).encode()).decode() if skip + size < len(bars) else None
-        rows = self.spoiled([_row(bar) for bar in told], request, lambda row: {**row, "c": "n/a", "v": None})
+        rows = self.spoiled(
+            told,
+            request,
+            again=lambda at: next((bar for bar in bars if bar.at == at), bar_at(symbol, at)),
+            row=_row,
+            spoil=lambda row: {**row, "c": "n/a", "v": None},
+        )
         content = {symbol: rows} if rows else None
         return as_json({"bars": content, "next_page_token": more})
 

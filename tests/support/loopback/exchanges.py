@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
@@ -27,8 +28,8 @@ _COINBASE = {
 
 
 @dataclass
-class Exchange:
-    """What the three have in common: histories by the venue's symbol, and faults of the rows.
+class Exchange(ABC):
+    """What the venues have in common: histories by the venue's symbol, and faults of the rows.
 
     Parameters
     ----------
@@ -41,25 +42,56 @@ class Exchange:
     histories: Mapping[str, History]
     seed: int = 8
     _random: random.Random = field(init=False, repr=False)
-    _before: list[Any] = field(init=False, repr=False, default_factory=list)
+    _before: dict[str, list[int]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def spoiled(self, rows: list[Any], request: Request, spoil: Callable[[Any], Any]) -> list[Any]:
-        """Return the rows of one page with the planned fault of the rows in them."""
-        told = list(rows)
+    @abstractmethod
+    def __call__(self, request: Request) -> Reply:
+        """Answer one request."""
+
+    def spoiled(
+        self,
+        bars: list[Bar],
+        request: Request,
+        *,
+        again: Callable[[int], Bar],
+        row: Callable[[Bar], Any],
+        spoil: Callable[[Any], Any],
+    ) -> list[Any]:
+        """Return the rows of one page with the planned fault of the rows in them.
+
+        Parameters
+        ----------
+        bars
+            The right page.
+        request
+            Its fault: ``repeated`` sends the page before instead, ``overlap`` the end of it too.
+        again
+            The bar of the asked series that opens at some time, as it stands now.
+        row
+            A bar in the venue's format.
+        spoil
+            A row with cells of the wrong type.
+        """
+        asked = [request.query.get(name, "") for name in ("symbol", "symbols", "pair")]
+        series = " ".join([request.path, *asked])
+        before = [again(at) for at in self._before.get(series, [])]
+        if bars and request.fault != "repeated":
+            self._before[series] = [bar.at for bar in bars]
+        told = list(bars)
         if request.fault == "repeated":
-            told = self._before or told
+            told = before or told
         elif request.fault == "overlap":
-            told = self._before[-3:] + told
+            told = before[-3:] + told
         elif request.fault == "out_of_order":
             self._random.shuffle(told)
-        elif request.fault == "wrong_types" and told:
-            place = self._random.randrange(len(told))
-            told[place] = spoil(told[place])
-        self._before = rows or self._before
-        return told
+        rows = [row(bar) for bar in told]
+        if request.fault == "wrong_types" and rows:
+            place = self._random.randrange(len(rows))
+            rows[place] = spoil(rows[place])
+        return rows
 
 
 def _text(value: float) -> str:
@@ -89,8 +121,15 @@ class Binance(Exchange):
         first, last = int(query["startTime"]), int(query["endTime"])
         limit = min(int(query.get("limit", "500")), self.page)
         bars = history.between(-(-first // 1000), last // 1000 + 1, minutes * _MINUTE, request.now)[:limit]
-        rows = [self._row(bar, minutes) for bar in bars]
-        return as_json(self.spoiled(rows, request, lambda row: [row[0], "n/a", None, *row[3:5]]))
+        return as_json(
+            self.spoiled(
+                bars,
+                request,
+                again=lambda at: history.bar(at, minutes * 60, request.now),
+                row=lambda bar: self._row(bar, minutes),
+                spoil=lambda row: [row[0], "n/a", None, *row[3:5]],
+            )
+        )
 
     @staticmethod
     def _row(bar: Bar, minutes: int) -> list[Any]:
@@ -156,8 +195,13 @@ class Kraken(Exchange):
         reach = now - self.page * int(step.total_seconds())
         since = max(int(query.get("since", "0")), reach)
         bars = history.between(since + 1, now + 1, step, request.now)
-        rows = [self._row(bar) for bar in bars]
-        told = self.spoiled(rows, request, lambda row: [row[0], {"price": 1}, *row[2:]])
+        told = self.spoiled(
+            bars,
+            request,
+            again=lambda at: history.bar(at, int(query["interval"]) * 60, request.now),
+            row=self._row,
+            spoil=lambda row: [row[0], {"price": 1}, *row[2:]],
+        )
         last = bars[-2].at if len(bars) > 1 else 0
         return as_json({"error": [], "result": {query["pair"]: told, "last": last}})
 
@@ -221,8 +265,14 @@ class Coinbase(Exchange):
                 400,
             )
         bars = history.between(first, last + 1, step, request.now)
-        rows = [self._row(bar) for bar in reversed(bars)]
-        return as_json({"candles": self.spoiled(rows, request, lambda row: {**row, "close": "unknown"})})
+        told = self.spoiled(
+            bars[::-1],
+            request,
+            again=lambda at: history.bar(at, int(step.total_seconds()), request.now),
+            row=self._row,
+            spoil=lambda row: {**row, "close": "unknown"},
+        )
+        return as_json({"candles": told})
 
     @staticmethod
     def _row(bar: Bar) -> dict[str, str]:

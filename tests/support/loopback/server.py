@@ -85,6 +85,8 @@ class LoopbackServer:
         Real seconds that a ``slow`` answer takes; longer than the client's timeout.
     retry_after_s
         What a 429 asks for.
+    dated
+        Whether answers carry a ``Date`` header.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class LoopbackServer:
         skew: timedelta = timedelta(0),
         slow_s: float = 0.5,
         retry_after_s: int = 3,
+        dated: bool = True,
     ) -> None:
         self.handler = handler
         self.clock = clock
@@ -103,6 +106,7 @@ class LoopbackServer:
         self.skew = skew
         self.slow_s = slow_s
         self.retry_after_s = retry_after_s
+        self.dated = dated
         self.log: list[Logged] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -146,7 +150,8 @@ class LoopbackServer:
         if fault == "slow":
             self._closing.wait(self.slow_s)
         with suppress(BrokenPipeError, ConnectionResetError):  # the client had enough of waiting
-            line.send(reply, date=format_datetime(now, usegmt=True), cut=fault == "truncated")
+            date = format_datetime(now, usegmt=True) if self.dated else None
+            line.send(reply, date=date, cut=fault == "truncated")
 
     def _reply(self, request: Request, now: datetime) -> Reply:
         fault = request.fault
@@ -175,6 +180,7 @@ class _Line(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together, or the line waits 40 ms for an acknowledgement
     server_of: LoopbackServer
 
     def do_GET(self) -> None:
@@ -188,10 +194,11 @@ class _Line(BaseHTTPRequestHandler):
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    def send(self, reply: Reply, *, date: str, cut: bool) -> None:
+    def send(self, reply: Reply, *, date: str | None, cut: bool) -> None:
         """Send the reply; ``cut`` promises the whole body, sends half of it and hangs up."""
         self.send_response_only(reply.status)
-        self.send_header("Date", date)
+        if date is not None:
+            self.send_header("Date", date)
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))

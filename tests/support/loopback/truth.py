@@ -65,13 +65,14 @@ class History:
         stop = min(end, stamp(now) + 1)
         holes = [(stamp(a), stamp(b)) for a, b in self.holes]
         return [
-            self._forming(bar_at(self.symbol, at), seconds, now)
+            self.bar(at, seconds, now)
             for at in range(start, stop, seconds)
             if not any(a <= at < b for a, b in holes)
         ]
 
-    def _forming(self, bar: Bar, seconds: int, now: datetime) -> Bar:
+    def bar(self, at: int, seconds: int, now: datetime) -> Bar:
         """Return the bar as it stands at ``now``: while it is open its close and volume still change."""
+        bar = bar_at(self.symbol, at)
         if bar.at + seconds <= stamp(now):
             return bar
         share = (stamp(now) - bar.at) / seconds

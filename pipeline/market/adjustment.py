@@ -1,0 +1,197 @@
+"""Raw prices into adjusted ones and back, with the corporate actions that were in force at an instant.
+
+An action is in force from the later of its ex-date and the instant at which it was known: a split that comes
+tomorrow, or of which nobody had heard, changes no price today.  What was adjusted as of an instant is
+therefore never changed by actions that come later.
+"""
+
+from datetime import datetime
+
+import polars as pl
+
+from pipeline.errors import DataError
+from pipeline.market.actions import ActionKind
+from pipeline.market.bars import PRICES
+
+_STEP = {"symbol": pl.String(), "until": pl.Datetime("us", "UTC"), "factor": pl.Float64()}
+
+
+def split_factors(actions: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return by how much the splits in force at ``at`` divide older prices.
+
+    Parameters
+    ----------
+    actions
+        Columns of ``ACTION_SCHEMA``, at least ``symbol, ts, kind, value, known_at``.
+    at
+        The instant of the reader.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns ``symbol, until, factor``, sorted by ``until``: prices labelled before ``until``, and not
+        before an earlier step's, are divided by ``factor``.
+
+    Examples
+    --------
+    Tesla split 5:1 on 2020-08-31 and 3:1 on 2022-08-25, so that in 2023 its prices of 2019 are divided by 15
+    and those of 2021 by 3.
+    """
+    return _steps(_in_force(actions, ActionKind.SPLIT, at))
+
+
+def split_adjusted(bars: pl.DataFrame, actions: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return raw bars as they look in shares of ``at``: prices divided, volume multiplied.
+
+    Parameters
+    ----------
+    bars
+        Columns of ``BAR_SCHEMA``, all of them ``raw``, in any order; H4 or daily.
+    actions, at
+        As in `split_factors`.
+
+    Raises
+    ------
+    DataError
+        When a bar is adjusted already.
+    """
+    _require(bars, "raw")
+    return _scaled(bars, split_factors(actions, at), "split")
+
+
+def unadjusted(bars: pl.DataFrame, actions: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return raw bars of those that a vendor had adjusted for splits by ``at``, its download.
+
+    The vendor knew every split whose ex-date had come, whether or not its announcement reached us.  A split
+    that is missing from ``actions`` cannot be taken back: the bars before it stay divided.
+
+    Parameters
+    ----------
+    bars
+        Columns of ``BAR_SCHEMA``, all of them ``split``.
+    actions
+        As in `split_factors`.
+    at
+        When the vendor delivered.
+
+    Raises
+    ------
+    DataError
+        When a bar is not adjusted for splits alone.
+    """
+    _require(bars, "split")
+    splits = actions.filter(pl.col("kind") == ActionKind.SPLIT, pl.col("ts") <= at)
+    back = _steps(splits).with_columns(factor=1.0 / pl.col("factor"))
+    return _scaled(bars, back, "raw")
+
+
+def dividend_factors(bars: pl.DataFrame, actions: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return by how much the dividends in force at ``at`` multiply older prices.
+
+    A dividend D multiplies prices before its ex-date by 1 - D / C, where C is the last close before it, both
+    in the same shares.  A dividend before the first bar multiplies nothing.
+
+    Parameters
+    ----------
+    bars
+        As in `split_adjusted`: raw closes.
+    actions, at
+        As in `split_factors`.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``symbol, until, factor`` as `split_factors`.
+
+    Raises
+    ------
+    DataError
+        When a bar is not raw, or a dividend is as large as the price.
+
+    Notes
+    -----
+    The backward adjustment of CRSP and of most vendors: total returns with dividends bought back at the close
+    before the ex-date.
+    """
+    _require(bars, "raw")
+    splits = split_factors(actions, at)
+    paid = _in_force(actions, ActionKind.DIVIDEND, at).select("symbol", "ts", cash="value")
+    paid = _with_factor(paid, splits).with_columns(cash=pl.col("cash") / pl.col("factor")).drop("factor")
+    closes = _with_factor(bars.select("symbol", "ts", "close"), splits)
+    closes = closes.select("symbol", "ts", before=pl.col("close") / pl.col("factor")).sort("ts")
+    found = paid.sort("ts").join_asof(
+        closes, on="ts", by="symbol", allow_exact_matches=False, check_sortedness=False
+    )
+    ratios = found.drop_nulls("before").with_columns(value=1.0 - pl.col("cash") / pl.col("before"))
+    wrong = ratios.filter(pl.col("value") <= 0.0)
+    if wrong.height:
+        row = wrong.row(0, named=True)
+        raise DataError(
+            f"a dividend of {row['symbol']} is as large as its price",
+            field=f"{row['ts']:%Y-%m-%d}",
+            value=row["cash"],
+            constraint=f"below the close before, {row['before']}",
+            fix="check the dividend's currency and shares, or the price's unit",
+        )
+    return _steps(ratios)
+
+
+def total_return_adjusted(bars: pl.DataFrame, actions: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return raw bars adjusted for the splits and dividends in force at ``at``.
+
+    Raises
+    ------
+    DataError
+        As `dividend_factors`.
+    """
+    reinvested = dividend_factors(bars, actions, at)
+    adjusted = _with_factor(split_adjusted(bars, actions, at), reinvested)
+    prices = [pl.col(price) * pl.col("factor") for price in PRICES]
+    return adjusted.with_columns(prices, adjustment=pl.lit("split_dividend")).drop("factor")
+
+
+def _in_force(actions: pl.DataFrame, kind: ActionKind, at: datetime) -> pl.DataFrame:
+    return actions.filter(pl.col("kind") == kind, pl.max_horizontal("ts", "known_at") <= at)
+
+
+def _steps(actions: pl.DataFrame) -> pl.DataFrame:
+    """Multiply each action with all later ones of its symbol."""
+    later = pl.col("value").cum_prod(reverse=True).over("symbol")
+    steps = actions.sort("symbol", "ts").select("symbol", until="ts", factor=later)
+    return steps.cast(dict(_STEP)).sort("until")
+
+
+def _with_factor(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Add ``factor``, 1 where no step applies; the order of the rows stays."""
+    numbered = rows.with_row_index("row_").sort("ts")
+    joined = numbered.join_asof(
+        steps,
+        left_on="ts",
+        right_on="until",
+        by="symbol",
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    return joined.sort("row_").drop("row_", "until").with_columns(pl.col("factor").fill_null(1.0))
+
+
+def _scaled(bars: pl.DataFrame, steps: pl.DataFrame, adjustment: str) -> pl.DataFrame:
+    scaled = _with_factor(bars, steps).with_columns(
+        *(pl.col(price) / pl.col("factor") for price in PRICES),
+        pl.col("volume") * pl.col("factor"),
+        adjustment=pl.lit(adjustment),
+    )
+    return scaled.drop("factor")
+
+
+def _require(bars: pl.DataFrame, adjustment: str) -> None:
+    other = bars.filter(pl.col("adjustment").ne_missing(adjustment))
+    if other.height:
+        raise DataError(
+            "bars of another adjustment",
+            field="adjustment",
+            value=other["adjustment"][0],
+            constraint=adjustment,
+            fix=f"give bars that are {adjustment}",
+        )
