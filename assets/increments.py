@@ -29,6 +29,8 @@ OVERLAP = 5
 """Newest stored bars that are asked for again."""
 MOST_GAPS = 20
 """Stretches missing inside the history that one update asks for again, by symbol; the newest ones."""
+LONGEST_PERIOD = timedelta(days=100)
+"""A series that begins later than this after the window's start is asked for from there: history was added."""
 REVISED_FOR = timedelta(days=365)
 """How far back before its newest period a macro series is asked for again, because values are revised."""
 MOMENT = timedelta(microseconds=1)
@@ -184,7 +186,9 @@ def plan_series(stored: pl.DataFrame, name: str, window: tuple[datetime, datetim
     inside = have.filter(have.is_between(start, end, closed="left"))
     if have.is_empty():
         return [Window(start, end)]
-    newest = have.to_list()[-1]
+    oldest, newest = have.to_list()[0], have.to_list()[-1]
+    if newest < end and oldest - start > LONGEST_PERIOD:
+        return [Window(start, end)]
     if newest < end:
         return [Window(min(newest - REVISED_FOR, end - MOMENT), end)]
     return [Window(start, end)] if inside.is_empty() else []
@@ -256,11 +260,11 @@ def _refreshed(
             reason = f"{change}; its history stays as it is, since asking for all of it failed: {why}"
             fetched = replace(fetched, frame=rest, findings=(*fetched.findings, _unreachable(symbol, reason)))
             continue
-        beyond = sum(label < rows["ts"].sort().to_list()[0] for label in was)
+        beyond = len(set(was) - set(rows["ts"].to_list()))
         told, severity = f"{change}; {rows.height} bars are new versions", Severity.WARN
         if beyond:
             told, severity = (
-                f"{told}, {beyond} older ones could not be had and stay as they were",
+                f"{told}, {beyond} others could not be had and stay as they were",
                 Severity.ERROR,
             )
         new = mine.join(rows, on=["symbol", "ts"], how="anti")

@@ -12,10 +12,12 @@ from assets.ingest import Ingested, update_bars, update_macro
 from assets.manifests import manifest_for
 from pipeline.calendar.sessions import expected_h4
 from pipeline.errors import SourceError
+from pipeline.market.imputation import Imputation
 from resources.desk import Desk
+from resources.market.imputing import Imputing
 from resources.market.port import Window
 from tests.support.desk import desk_at, materialize
-from tests.support.fake_venues import FakeBars, FakeSeries, live_source
+from tests.support.fake_venues import INSTRUMENTS, FakeBars, FakeSeries, live_source
 from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4
 
 START = datetime(2024, 6, 1, tzinfo=UTC)
@@ -127,6 +129,29 @@ def test_a_gap_is_asked_for_again_once_an_update_and_filled_when_the_venue_has_i
     assert (filled.inserted, told(filled, "gap")) == (2 * 3, [])
 
 
+def test_a_gap_asked_for_again_is_imputed_from_the_close_before_it_although_that_is_only_stored(room):
+    early, late = datetime(2024, 6, 10, tzinfo=UTC), datetime(2024, 6, 20, tzinfo=UTC)
+    eight = timedelta(hours=8)
+    policy = Imputing(Imputation(3), INSTRUMENTS)
+    room.first.lacks = lambda at: any(hole <= at < hole + eight for hole in (early, late))
+    room.update(imputing=policy)
+    room.first.lacks = lambda at: late <= at < late + eight
+    done = room.update(imputing=policy)
+    assert (done.revised, [f.ts for f in told(done, "imputed")]) == (2 * 2, [late, late])
+    stored = room.stored().filter(pl.col("symbol") == "BTC/USD").sort("ts")
+    before = stored.filter(pl.col("ts") == late - CELL)["close"].item()
+    assert stored.filter(pl.col("state") == "imputed")["close"].to_list() == [before, before]
+
+
+def test_a_gap_at_the_end_is_weighed_against_all_that_is_stored(room):
+    policy = Imputing(Imputation(6), INSTRUMENTS)
+    room.update(imputing=policy)
+    room.desk.clock.advance(timedelta(hours=28))
+    hole = datetime(2024, 7, 3, 8, tzinfo=UTC)
+    room.first.lacks = lambda at: hole <= at < hole + 6 * CELL
+    assert [f.count for f in told(room.update(imputing=policy), "imputed")] == [6, 6]
+
+
 def test_only_so_many_gaps_are_asked_for_and_the_others_are_told():
     window = Window(START, NOW)
     calendar = expected_h4("24/7", START, NOW)
@@ -176,6 +201,22 @@ def test_a_split_brings_the_whole_history_as_new_versions_known_from_now(room):
     assert (new.head(old.len()) / old).round(9).unique().to_list() == [0.25]
     assert told(room.update(), "restated") == []
     assert room.desk.warehouse.duplicates(OHLCV_H4) == 0
+
+
+@pytest.mark.parametrize(("hours", "stay"), [(1, 0), (12, 3)])
+def test_a_restated_history_with_a_hole_says_how_many_bars_stay_in_old_prices(room, hours, stay):
+    room.update()
+    before = room.stored()
+    room.desk.clock.advance(timedelta(hours=4))
+    room.first.factor["BTC/USD"] = 0.5
+    hole = datetime(2024, 6, 10, tzinfo=UTC)
+    room.first.lacks = lambda at: hole <= at < hole + timedelta(hours=hours)
+    (restated,) = told(room.update(), "restated")
+    assert restated.severity == ("error" if stay else "warn")
+    assert (f"{stay} others could not be had" in restated.reason) == bool(stay)
+    both = room.stored().join(before.select("symbol", "ts", was="close"), on=["symbol", "ts"])
+    old = both.filter(pl.col("symbol") == "BTC/USD", pl.col("close") == pl.col("was"))
+    assert old.height == stay
 
 
 def test_half_a_refresh_stores_nothing_of_the_symbol_and_is_tried_again(room):
@@ -280,6 +321,12 @@ def test_todays_figures_are_corrected_from_now_on(room):
     assert room.macro().revised == 1
     then = room.now - timedelta(days=1)
     assert room.desk.warehouse.as_of(MACRO, then, columns=("value",))["value"].to_list() == [1.0]
+
+
+def test_a_series_is_asked_for_from_a_start_of_history_that_was_moved_to_earlier():
+    stored = pl.DataFrame({"series": ["A", "A"], "ts": [START, NOW]})
+    whole = (START - timedelta(days=800), NOW + timedelta(days=1))
+    assert plan_series(stored, "A", whole) == [Window(*whole)]
 
 
 def test_a_past_stretch_of_a_series_that_is_there_is_not_asked_for():
