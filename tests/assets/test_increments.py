@@ -110,7 +110,7 @@ def test_a_past_month_that_is_whole_is_not_asked_for_and_one_that_lacks_bars_is(
     july = (june[1], datetime(2024, 8, 1, tzinfo=UTC))
     room.update(window=july)
     room.update(window=june)
-    assert room.first.hours_asked() == 2 * 30 * 24
+    assert room.first.hours_asked() == 2 * (30 * 24 + 4)  # and a bar of July, to compare
     assert room.update(window=june).fetched == 0
     assert room.first.asked == []
     assert room.stored().height == 2 * (32 * 6 + 2)
@@ -256,6 +256,48 @@ def test_another_venue_fills_what_is_missing_and_corrects_nothing(room):
     room.first.broken.clear()
     back = room.update()
     assert (back.inserted, back.revised, told(back, "restated")) == (0, 0, [])
+
+
+def test_a_split_on_a_day_when_another_venue_stood_in_shows_when_the_first_one_is_back(room):
+    room.update()
+    before = room.stored()
+    room.first.broken.add("BTC/USD")
+    room.first.factor["BTC/USD"] = room.second.factor["BTC/USD"] = 0.5
+    for _ in range(6):
+        room.desk.clock.advance(CELL)
+        room.update()
+    room.first.broken.clear()
+    room.desk.clock.advance(CELL)
+    assert len(told(room.update(), "restated")) == 1
+    both = room.stored().join(before.select("symbol", "ts", was="close"), on=["symbol", "ts"])
+    ratio = both.filter(pl.col("symbol") == "BTC/USD").select((pl.col("close") / pl.col("was")).round(9))
+    assert ratio.to_series().unique().to_list() == [0.5]
+    room.desk.clock.advance(CELL)
+    assert told(room.update(), "restated") == []
+
+
+def test_a_venue_that_has_lost_its_own_bars_is_used_and_that_is_told(room):
+    room.update()
+    room.first.broken.add("BTC/USD")
+    for _ in range(6):
+        room.desk.clock.advance(CELL)
+        room.update()
+    room.first.broken.clear()
+    room.first.since = room.now - timedelta(hours=20)
+    room.desk.clock.advance(CELL)
+    done = room.update()
+    assert [f.severity for f in told(done, "other_venue")] == ["info", "warn"]
+    assert done.inserted == 2
+
+
+def test_a_split_shows_when_only_an_old_gap_is_filled(room):
+    june = (START, datetime(2024, 7, 1, tzinfo=UTC))
+    hole = datetime(2024, 6, 10, tzinfo=UTC)
+    room.first.lacks = lambda at: hole <= at < hole + CELL
+    room.update()
+    room.first.lacks = lambda at: False
+    room.first.factor["BTC/USD"] = 0.5
+    assert [f.symbol for f in told(room.update(window=june), "restated")] == ["BTC/USD"]
 
 
 def test_a_symbol_out_of_reach_fails_and_is_a_warning_only_when_asked(room):
