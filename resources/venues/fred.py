@@ -109,6 +109,8 @@ class FredVenue:
         observed = frame.with_columns(
             ts=pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), known_at=known
         ).filter(pl.col("ts").is_between(start, end, closed="left"))
+        if kept:  # of vintages known at one instant the last one is what was known
+            observed = observed.sort("day", "since").unique(["day", "known_at"], keep="last")
         return VenueSeries(
             rows=observed.select(list(observation_schema())).sort("ts", "known_at"),
             source=f"{self._asker.address(OBSERVATIONS)}?series_id={series}",

@@ -22,11 +22,10 @@ TOLERATED_SKEW = timedelta(seconds=5)
 def date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the venue's time by ``Date``, UTC, to the second; None where it is missing or no date.
 
-    An answer out of a cache carries the date of its making and says under ``Age`` how long ago that was.
+    An answer out of a cache carries the date of its making.  Its ``Age`` is not added: a bar that was forming
+    then is forming in that answer, however late it arrives.
     """
-    made = _http_date(headers.get("Date"))
-    age = (headers.get("Age") or "").strip()
-    return made + timedelta(seconds=int(age)) if made and age.isdigit() else made
+    return _http_date(headers.get("Date"))
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
