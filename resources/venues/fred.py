@@ -127,7 +127,7 @@ class FredVenue:
                 "fred needs a key and the environment holds none",
                 field=self._key_env,
                 constraint="a key in this environment variable",
-                fix=f"get one at {KEY_PAGE} and export {self._key_env}, or name another under api_key_env",
+                fix=f"get one at {KEY_PAGE} and export {self._key_env}, or name another in key_env",
             )
         return JsonAsker(
             self.name, self._base_url, self._patience, timeout_s=self._timeout_s, secrets={"api_key": key}

@@ -77,7 +77,7 @@ def without(share: float, symbol: str = "BTC/USD") -> Callable[[str, Fetched], F
         if timeframe == "daily":
             return fetched
         labels = fetched.frame.filter(pl.col("symbol") == symbol)["ts"].sort()
-        count = round(share * fetched.frame.height)
+        count = round(share * labels.len())
         gone = labels[-10 - count : -10]
         kept = fetched.frame.filter((pl.col("symbol") != symbol) | ~pl.col("ts").is_in(gone.implode()))
         found = Finding("gap", Severity.WARN, symbol, gone[0], "no bars", gone[-1], count)
