@@ -63,6 +63,26 @@ def update_actions(
     )
 
 
+def known_splits(bars: pl.DataFrame, feed: str, warehouse: Warehouse) -> pl.DataFrame:
+    """Return ``symbol, ts`` of the first raw bar of each symbol from the ex-date of a stored split on.
+
+    Prices that say they are adjusted for splits must not jump there, so their symbols are not in the answer.
+
+    Parameters
+    ----------
+    bars
+        Columns ``symbol, ts, adjustment``.
+    """
+    import polars as pl
+
+    where = {"feed": feed, "kind": "split"}
+    splits = warehouse.as_of(CORPORATE_ACTIONS, where=where, columns=("symbol", "ts")).rename({"ts": "ex"})
+    joined = bars.select("symbol", "adjustment", "ts").join(splits, on="symbol")
+    later = joined.filter(pl.col("ts") >= pl.col("ex")).sort("ts")
+    first = later.group_by("symbol", "ex", maintain_order=True).first()
+    return first.filter(pl.col("adjustment") == "raw").select("symbol", "ts")
+
+
 def actions_result(
     context: dg.AssetExecutionContext,
     done: Ingested,

@@ -78,19 +78,26 @@ def all_read(findings: Sequence[Finding]) -> dg.AssetCheckResult:
     )
 
 
-def gaps(findings: Sequence[Finding], present: int, most_missing: float) -> dg.AssetCheckResult:
-    """Judge the gaps that validation found beside the ``present`` bars."""
+def gaps(findings: Sequence[Finding], present: Mapping[str, int], most_missing: float) -> dg.AssetCheckResult:
+    """Judge the gaps that validation found beside the bars ``present``, by symbol.
+
+    Each symbol is judged by itself: hundreds of whole series do not make up for one that is full of holes.
+    """
+    missing: dict[str | None, int] = {}
     found = [finding for finding in findings if finding.rule == "gap"]
-    missing = sum(finding.count for finding in found)
-    expected = present + missing
-    share = missing / expected if expected else 0.0
-    blocked = share > most_missing
+    for finding in found:
+        missing[finding.symbol] = missing.get(finding.symbol, 0) + finding.count
+    shares = {symbol: lost / (lost + present.get(symbol or "", 0)) for symbol, lost in missing.items()}
+    worst = max(shares, key=lambda symbol: shares[symbol], default=None)
+    share = shares.get(worst, 0.0)
+    lacking = sum(missing.values())
+    told = f", most of {worst}: {share:.1%}" if found else ""
     return dg.AssetCheckResult(
         check_name="no_gaps",
         passed=not found,
-        severity=dg.AssetCheckSeverity.ERROR if blocked else dg.AssetCheckSeverity.WARN,
-        description=f"{missing} of {expected} expected bars are missing in {len(found)} gaps",
-        metadata={"missing_bars": missing, "gaps": len(found), "missing_share": share},
+        severity=dg.AssetCheckSeverity.ERROR if share > most_missing else dg.AssetCheckSeverity.WARN,
+        description=f"{lacking} of {lacking + sum(present.values())} expected bars are missing{told}",
+        metadata={"missing_bars": lacking, "gaps": len(found), "missing_share": share},
     )
 
 

@@ -29,6 +29,8 @@ OVERLAP = 5
 """Newest stored bars that are asked for again."""
 MOST_GAPS = 20
 """Stretches missing inside the history that one update asks for again, by symbol; the newest ones."""
+LONGEST_PERIOD = timedelta(days=100)
+"""A series that begins later than this after the window's start is asked for from there again."""
 REVISED_FOR = timedelta(days=365)
 """How far back before its newest period a macro series is asked for again, because values are revised."""
 MOMENT = timedelta(microseconds=1)
@@ -99,6 +101,7 @@ def fetch_bars(
         lost = tuple(_unreachable(symbol, error.what) for symbol in plan.asked)
         return replace(_nothing(table), findings=lenient(lost, held))
     fetched = _from_one_venue(stored, fetched)
+    fetched = _with_own_bar(source, timeframe, stored, fetched, now=now)
     fetched = _refreshed(source, timeframe, stored, fetched, now=now)
     known = _without_leading_gaps(stored, fetched, plan.asked, reaches_now=window[1] >= now)
     findings = (*known.findings, *_left(plan))
@@ -184,7 +187,9 @@ def plan_series(stored: pl.DataFrame, name: str, window: tuple[datetime, datetim
     inside = have.filter(have.is_between(start, end, closed="left"))
     if have.is_empty():
         return [Window(start, end)]
-    newest = have.to_list()[-1]
+    oldest, newest = have.to_list()[0], have.to_list()[-1]
+    if newest < end and oldest - start > LONGEST_PERIOD:
+        return [Window(start, end)]
     if newest < end:
         return [Window(min(newest - REVISED_FOR, end - MOMENT), end)]
     return [Window(start, end)] if inside.is_empty() else []
@@ -231,6 +236,42 @@ def _from_one_venue(stored: pl.DataFrame, fetched: Fetched) -> Fetched:
     return replace(fetched, frame=kept, findings=(*fetched.findings, *findings))
 
 
+def _with_own_bar(
+    source: IncrementalSource, timeframe: Timeframe, stored: pl.DataFrame, fetched: Fetched, *, now: datetime
+) -> Fetched:
+    """Ask a venue again for the newest of its own stored bars where nothing that it delivered is stored.
+
+    So a split shows too when another venue stood in on its day, or when only old gaps were asked for.  Where
+    the bar is not to be had any more, that is told.
+    """
+    import polars as pl
+
+    from pipeline.market.findings import Finding, Severity
+
+    final = stored.filter(pl.col("state") == "final").select("symbol", "venue", "ts")
+    came = fetched.frame.select("symbol", "venue", "ts")
+    unseen = came.join(came.join(final, on=came.columns, how="semi"), on=["symbol", "venue"], how="anti")
+    own = (
+        final.join(unseen, on=["symbol", "venue"], how="semi")
+        .group_by("symbol", "venue")
+        .agg(pl.col("ts").max())
+    )
+    for symbol, venue, ts in own.sort("symbol").iter_rows():
+        try:
+            asked = {symbol: [Window(ts, ts + MOMENT)]}
+            again = source.bars(timeframe, ts, ts + MOMENT, now=now, asked=asked).frame
+            why = f"{venue} did not have it"
+        except SourceError as error:
+            again, why = fetched.frame.clear(), error.what
+        same = again.filter(pl.col("venue") == venue)
+        fetched = replace(fetched, frame=pl.concat([fetched.frame, same]).sort("symbol", "ts"))
+        if same.is_empty():
+            told = f"the newest stored bar of {venue} could not be compared: {why}"
+            missed = Finding("other_venue", Severity.WARN, symbol, ts, told)
+            fetched = replace(fetched, findings=(*fetched.findings, missed))
+    return fetched
+
+
 def _refreshed(
     source: IncrementalSource, timeframe: Timeframe, stored: pl.DataFrame, fetched: Fetched, *, now: datetime
 ) -> Fetched:
@@ -256,11 +297,11 @@ def _refreshed(
             reason = f"{change}; its history stays as it is, since asking for all of it failed: {why}"
             fetched = replace(fetched, frame=rest, findings=(*fetched.findings, _unreachable(symbol, reason)))
             continue
-        beyond = sum(label < rows["ts"].sort().to_list()[0] for label in was)
+        beyond = len(set(was) - set(rows["ts"].to_list()))
         told, severity = f"{change}; {rows.height} bars are new versions", Severity.WARN
         if beyond:
             told, severity = (
-                f"{told}, {beyond} older ones could not be had and stay as they were",
+                f"{told}, {beyond} others could not be had and stay as they were",
                 Severity.ERROR,
             )
         new = mine.join(rows, on=["symbol", "ts"], how="anti")

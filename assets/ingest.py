@@ -105,8 +105,10 @@ def update_bars(
     if fetched.listed:
         warehouse.append(INSTRUMENTS, listed_rows(fetched.listed, market.feed))
     if imputing is not None:
-        fetched = imputing(fetched, timeframe, now=now)
-    kept, poorer = _without_losses(table, fetched.frame, market=market, warehouse=warehouse)
+        real = _real(table, market, warehouse)
+        fetched = imputing(fetched, timeframe, now=now, stored=real)
+    anew = [finding.symbol for finding in fetched.findings if finding.rule == "restated"]
+    kept, poorer = _without_losses(table, fetched.frame, anew, market=market, warehouse=warehouse)
     done = _store(
         table,
         kept,
@@ -197,14 +199,33 @@ def _naming_files(manifest: Manifest, fetched: Fetched) -> Manifest:
     return replace(manifest, inputs=(*manifest.inputs, *files))
 
 
+def _real(table: Table, market: MarketSource, warehouse: Warehouse) -> pl.DataFrame | None:
+    """Return the newest versions of the stored bars that are not imputed, known from when they first were."""
+    import polars as pl
+
+    from pipeline.market.bars import BarState
+
+    if market.incremental is None or not warehouse.path.exists():
+        return None
+    versions = warehouse.versions(table, where={"feed": market.feed})
+    real = versions.filter(pl.col("state") != BarState.IMPUTED)
+    newest = real.with_columns(pl.col("known_at").first().over(table.key))
+    return newest.unique(table.key, keep="last", maintain_order=True)
+
+
 def _without_losses(
     table: Table,
     bars: pl.DataFrame,
+    anew: Sequence[str | None],
     *,
     market: MarketSource,
     warehouse: Warehouse,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split bars into those to store and, as rows of quarantine, those less complete than what is stored."""
+    """Split bars into those to store and, as rows of quarantine, those less complete than what is stored.
+
+    Of the symbols in ``anew``, whose history is restated, bars of fewer minutes are stored: beside new prices
+    the old ones would be wrong.
+    """
     import polars as pl
 
     from pipeline.market.bars import BarState
@@ -212,7 +233,7 @@ def _without_losses(
 
     key = ("symbol", "ts")
     grade, stored_grade = (pl.col(name).cast(pl.Enum(BarState)) for name in ("state", "stored_state"))
-    fewer = pl.col("covered_minutes") < pl.col("stored_minutes")
+    fewer = (pl.col("covered_minutes") < pl.col("stored_minutes")) & ~pl.col("symbol").is_in(anew)
     less = (grade < stored_grade) | ((grade == stored_grade) & fewer)
     if warehouse.path.exists() and bars.height:
         first, last = bars.select(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")).row(0)

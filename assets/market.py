@@ -25,11 +25,12 @@ Months: TypeAlias = dg.TimeWindowPartitionsDefinition
 
 
 def _history(
-    table: Table, checks: tuple[str, ...], months: Months
+    table: Table, checks: tuple[str, ...], months: Months, after: tuple[Table, ...] = ()
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
-    """Return the decorator that every history asset of this module shares."""
+    """Return the decorator that all history assets of this module share; ``after``: what it is judged by."""
     asset = dg.asset(
         key=table.asset_key,
+        deps=[other.asset_key for other in after],
         group_name="market",
         kinds={"polars", "duckdb"},
         metadata=table_metadata(table),
@@ -45,7 +46,7 @@ def _history(
 def market_assets(months: Months) -> list[dg.AssetsDefinition]:
     """Return the market assets over these months."""
 
-    @_history(OHLCV_H4, BAR_CHECKS, months)
+    @_history(OHLCV_H4, BAR_CHECKS, months, after=(CORPORATE_ACTIONS,))
     def ohlcv_h4(
         context: dg.AssetExecutionContext,
         market: dg.ResourceParam[MarketSource],
@@ -75,7 +76,7 @@ def market_assets(months: Months) -> list[dg.AssetsDefinition]:
             context, "h4", done, window, market=market, warehouse=warehouse, now=now, settings=settings
         )
 
-    @_history(OHLCV_DAILY, BAR_CHECKS, months)
+    @_history(OHLCV_DAILY, BAR_CHECKS, months, after=(CORPORATE_ACTIONS,))
     def ohlcv_daily(
         context: dg.AssetExecutionContext,
         market: dg.ResourceParam[MarketSource],

@@ -57,7 +57,7 @@ def bars_result(
     title = f"{table.full_name}, feed {market.feed}{of_all if drawn.height < stored.height else ''}"
     shown = {
         **covered.pictures,
-        "symbols": markdown_table(per_symbol.sort("symbol").head(MOST_ROWS_SHOWN).to_dicts()),
+        "symbols": markdown_table(_symbol_rows(per_symbol, settings.settings.instruments)),
         "gap list": markdown_table(_gap_rows(done)),
         "picture": picture(price_lines(drawn, title), "prices"),
     }
@@ -153,6 +153,14 @@ def _gap_rows(done: Ingested) -> list[dict[str, object]]:
         }
         return [*rows[:MOST_ROWS_SHOWN], more]
     return rows
+
+
+def _symbol_rows(per_symbol: pl.DataFrame, first: Collection[str]) -> list[dict[str, object]]:
+    """Return a row for each symbol, those of ``first`` before others, and how many are left out."""
+    rows = sorted(per_symbol.to_dicts(), key=lambda row: (row["symbol"] not in first, row["symbol"]))
+    left = len(rows) - MOST_ROWS_SHOWN
+    more = [dict.fromkeys(rows[0]) | {"symbol": f"{left} more"}] if left > 0 else []
+    return [*rows[:MOST_ROWS_SHOWN], *more]
 
 
 def _few(stored: pl.DataFrame, first: Collection[str]) -> pl.DataFrame:

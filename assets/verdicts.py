@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from assets import checks
+from assets.actions import known_splits
 from assets.ingest import BAR_TABLES
 from assets.instruments import known_before_bounds, known_instruments
 from warehouse.table import RECORDED_AT
@@ -57,13 +58,15 @@ def bar_verdicts(
         end=end,
     )
     stored = seen.filter(pl.col("ts") >= start)
+    present = dict(stored.group_by("symbol").len().iter_rows())
     limits = settings.settings.system.checks
     instruments = known_instruments(warehouse, market.feed, settings.settings.instruments)
     overdue = _overdue(timeframe, market, warehouse, now, instruments)
-    doubts = [*_ahead(stored, now), *_implausible(done, series_findings(seen), start)]
+    judged = series_findings(seen, splits=known_splits(seen, market.feed, warehouse))
+    doubts = [*_ahead(stored, now), *_implausible(done, judged, start)]
     return [
         checks.all_read(done.findings),
-        checks.gaps(done.findings, stored.height, limits.max_missing_share),
+        checks.gaps(done.findings, present, limits.max_missing_share),
         checks.duplicates(warehouse.duplicates(table)),
         checks.ohlc_order(stored),
         checks.no_nan(stored, ("open", "high", "low", "close")),

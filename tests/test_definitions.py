@@ -95,7 +95,8 @@ def test_the_graph_is_the_way_of_a_number(specs):
     bars = {"market/ohlcv_h4", "market/ohlcv_daily"}
     assert parents["features/h4"] == bars
     assert parents["backtest/runs"] == parents["backtest/equity"] == bars | {"features/h4"}
-    assert all(not parents[name] for name in specs if name.startswith("market/"))
+    assert all(parents[name] == {"market/corporate_actions"} for name in bars), "a told split explains a jump"
+    assert all(not parents[name] for name in specs if name.startswith("market/") and name not in bars)
 
 
 def test_nothing_that_decides_reads_the_planted_truth(specs):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, InsufficientDataError, ResourceError
 from warehouse.table import Table
-from warehouse.tables_market import OHLCV_DAILY, OHLCV_H4
+from warehouse.tables_market import INSTRUMENTS, OHLCV_DAILY, OHLCV_H4
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,7 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
     """
     if kind != "parquet":
         raise ConfigError("no such format", field="format", value=kind, constraint="parquet")
+    borrowed = _borrowed(as_of(INSTRUMENTS, where={"feed": feed}))
     written: list[Path] = []
     entries: list[dict[str, object]] = []
     for timeframe, table in TIMEFRAMES:
@@ -62,7 +63,8 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
                     constraint=f"one of {name}",
                 )
             written.append(_whole(rows, directory / name))
-            entries.append({"path": name, "symbol": symbol, "timeframe": timeframe})
+            entry = {"path": name, "symbol": symbol, "timeframe": timeframe}
+            entries.append(entry | borrowed.get(str(symbol), {}))
     if not written:
         raise InsufficientDataError(
             "the feed has no bars to export", field="feed", value=feed, fix="run `bells data update` first"
@@ -70,6 +72,15 @@ def write(as_of: "Callable[..., pl.DataFrame]", directory: Path, *, feed: str, k
     mapping = directory / MAPPING
     mapping.write_text(_mapping(feed, entries), encoding="utf-8")
     return [*written, mapping]
+
+
+def _borrowed(instruments: "pl.DataFrame") -> dict[str, dict[str, object]]:
+    """Return the keys by which a mapping says what a symbol without an entry of its own is taken for."""
+    found: dict[str, dict[str, object]] = {}
+    for row in instruments.iter_rows(named=True):
+        keys = {"like": row["taken_for"], "selection": "survivors" if row["survivors"] else None}
+        found[row["symbol"]] = {key: word for key, word in keys.items() if word is not None}
+    return found
 
 
 def _whole(rows: "pl.DataFrame", target: Path) -> Path:

@@ -165,7 +165,8 @@ class Checks(Strict):
     """Where a blocking check draws the line, and what is done about a short gap."""
 
     max_missing_share: Fraction = Field(
-        0.05, description="Share of expected bars that may be missing before the no_gaps check blocks"
+        0.05,
+        description="Share of a symbol's expected bars that may be missing before the no_gaps check blocks",
     )
     allow_stale: bool = Field(
         default=False, description="Whether to go on with what is stored where a venue is out of reach"

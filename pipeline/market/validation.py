@@ -56,6 +56,7 @@ def validate_bars(
     now: datetime,
     dataset: str | None = None,
     allow_straddle: bool = False,
+    splits: pl.DataFrame | None = None,
 ) -> Validation:
     """Sort rows into clean and quarantined, and name what is missing.
 
@@ -75,6 +76,8 @@ def validate_bars(
         Name written to the quarantine; ``market.ohlcv_<timeframe>`` when not given.
     allow_straddle
         Whether the source may deliver bars that open before their cell.
+    splits
+        As `series_findings`.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def validate_bars(
         *_findings_of_rows(bad),
         *_order_findings(bars),
         *_partial_findings(clean),
-        *series_findings(clean),
+        *series_findings(clean, splits=splits),
         *_gap_findings(gaps, bad),
     )
     name = dataset or f"market.ohlcv_{timeframe}"

@@ -51,8 +51,13 @@ class Imputing:
             return None
         return cls(Imputation(checks.imputation_max_bars), settings.instruments)
 
-    def __call__(self, fetched: Fetched, timeframe: Timeframe, *, now: datetime) -> Fetched:
+    def __call__(
+        self, fetched: Fetched, timeframe: Timeframe, *, now: datetime, stored: pl.DataFrame | None = None
+    ) -> Fetched:
         """Return the answer with its short gaps filled, a finding ``imputed`` in place of each ``gap``.
+
+        ``stored`` are bars beside the answer, each known from when it first was: the close before a gap may
+        be among them.
 
         Raises
         ------
@@ -67,8 +72,15 @@ class Imputing:
         gaps = fetched.gaps.filter(ours)
         if gaps.is_empty():
             return fetched
+        key = ["symbol", "ts"]
         cells = [self._cells(timeframe, *gap, now) for gap in gaps.select("symbol", "first", "last").rows()]
-        bars, left, findings = impute(fetched.frame, gaps, pl.concat(cells), self.policy)
+        real = fetched.frame
+        if stored is not None:
+            rest = stored.select(real.columns).cast(dict(real.schema))
+            real = pl.concat([real, rest.join(real, on=key, how="anti")])
+        lacking = pl.concat(cells).join(real, on=key, how="anti")
+        whole, left, findings = impute(real, gaps, lacking, self.policy)
+        bars = pl.concat([fetched.frame, whole.join(real, on=key, how="anti")]).sort(key)
         filled = {(finding.symbol, finding.ts) for finding in findings}
         said = [f for f in fetched.findings if f.rule != "gap" or (f.symbol, f.ts) not in filled]
         return replace(

@@ -38,7 +38,8 @@ class Made:
 def made_h4(answer: Answer, instrument: Instrument, length: Length, lag: timedelta) -> Made:
     """Make H4 bars of finer ones.
 
-    A bar whose last row is missing is held back for an hour: it may come, and a bar is published once.
+    A bar whose last row is missing is held back for an hour, and known so late: the row may come, and a bar
+    is published once.
     """
     import polars as pl
 
@@ -53,7 +54,12 @@ def made_h4(answer: Answer, instrument: Instrument, length: Length, lag: timedel
     last = inside["close_at"].max()
     waiting = (pl.col("close_at") > pl.lit(last)) & (pl.col("close_at") > answer.closed_by - PATIENCE)
     over = pl.col("close_at") <= answer.closed_by
-    return Made(h4.filter(over, ~waiting.fill_null(value=False)), aside, tuple(findings))
+    taken = h4.filter(over, ~waiting.fill_null(value=False))
+    ends = inside.select(last_close="close_at").drop_nulls().sort("last_close")
+    placed = taken.sort("close_at").join_asof(ends, left_on="close_at", right_on="last_close", coalesce=False)
+    late = pl.max_horizontal("known_at", pl.col("close_at") + PATIENCE)
+    known_at = pl.when(pl.col("last_close") < pl.col("close_at")).then(late).otherwise("known_at")
+    return Made(placed.with_columns(known_at=known_at).select(h4.columns), aside, tuple(findings))
 
 
 def made_days(h4: Made, instrument: Instrument, answer: Answer) -> Made:

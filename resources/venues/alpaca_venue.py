@@ -154,8 +154,8 @@ class AlpacaVenue:
     def actions(self, symbol: str, start: datetime, end: datetime) -> pl.DataFrame | None:
         """Return splits and cash dividends with an ex-date in the window; None for coins.
 
-        When an action was announced is not told.  The currency of a dividend that Alpaca marks as foreign
-        is NULL.
+        Dividends of one day, such as an ordinary and a special one, are told as their sum.  When an action
+        was announced is not told.  The currency of a dividend that Alpaca marks as foreign is NULL.
 
         Raises
         ------
@@ -186,11 +186,17 @@ class AlpacaVenue:
             _action(kind, record)
             for kind, records in answer.items()
             if kind in {*_SPLITS, "cash_dividends"}
-            for record in records
+            for place, record in enumerate(records)
             if not isinstance(record, dict) or record.get("symbol") == told
+            if record not in records[:place]
         ]
-        frame = pl.DataFrame(rows, schema=dict(action_schema()), orient="row").unique(maintain_order=True)
-        return frame.filter(pl.col("ts").is_between(start, end, closed="left")).sort("ts", "kind")
+        frame = pl.DataFrame(rows, schema=dict(action_schema()), orient="row")
+        cash = pl.col("kind") == "dividend"
+        paid = (
+            frame.filter(cash).group_by("kind", "ts", "currency").agg(pl.col("value").sum(), declared_at=None)
+        )
+        every = pl.concat([frame.filter(~cash).unique(), paid.select(frame.columns).cast(frame.schema)])
+        return every.filter(pl.col("ts").is_between(start, end, closed="left")).sort("ts", "kind")
 
     def _ask_bars(self, told: str, length: Length, start: datetime, end: datetime) -> dict[str, Any]:
         from alpaca.data.enums import Adjustment, DataFeed

@@ -109,6 +109,8 @@ class FredVenue:
         observed = frame.with_columns(
             ts=pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), known_at=known
         ).filter(pl.col("ts").is_between(start, end, closed="left"))
+        if kept:  # of vintages known at one instant the last one is what was known
+            observed = observed.sort("day", "since").unique(["day", "known_at"], keep="last")
         return VenueSeries(
             rows=observed.select(list(observation_schema())).sort("ts", "known_at"),
             source=f"{self._asker.address(OBSERVATIONS)}?series_id={series}",
@@ -125,7 +127,7 @@ class FredVenue:
                 "fred needs a key and the environment holds none",
                 field=self._key_env,
                 constraint="a key in this environment variable",
-                fix=f"get one at {KEY_PAGE} and export {self._key_env}, or name another under api_key_env",
+                fix=f"get one at {KEY_PAGE} and export {self._key_env}, or name another in key_env",
             )
         return JsonAsker(
             self.name, self._base_url, self._patience, timeout_s=self._timeout_s, secrets={"api_key": key}

@@ -7,7 +7,7 @@ FRED's ``realtime_start`` is a calendar date in St. Louis and carries no hour.  
   in the evening of the very day, the rule is the answer, as it is for a file of the same series.
 - Any other vintage (a revision, a late copy, a series without a rule) may have been posted at any minute of
   its date, often after New York's close.  The one instant by which it was certainly there is the end of that
-  date in St. Louis.
+  date in St. Louis; a revision is never known before the value that it revises.
 
 00:00 of the date, or 16:30 New York for an evening update, would be look-ahead; a few hours too late costs
 a decision or two on series that move once a day or a month.
@@ -59,11 +59,16 @@ def known_by_vintage(days: pl.Series, since: pl.Series, rule: str | None) -> pl.
     Parameters
     ----------
     days
-        Reference periods, dates, shape ``(n,)``.
+        Reference periods, dates, shape ``(n,)``; all vintages of a period are there.
     since
         First dates on which FRED had the values.
     rule
         As in `known_by_rule`; None where the series has none.
+
+    Notes
+    -----
+    Vintages of one period get the same instant where a later one came before the rule's: nobody counts as
+    having known the earlier ones.
     """
     import polars as pl
 
@@ -72,11 +77,14 @@ def known_by_vintage(days: pl.Series, since: pl.Series, rule: str | None) -> pl.
     if rule is not None:
         reached = days.filter(days >= _CALENDAR_BEGINS).unique()
         ruled = dict(zip(reached, known_by_rule(reached, rule), strict=True))
+    earliest = dict(pl.DataFrame({"day": days, "since": since}).group_by("day").min().iter_rows())
     known = [
-        over[first]
-        if (by_rule := ruled.get(day)) is None or by_rule.astimezone(_NEW_YORK).date() < first
+        over[vintage]
+        if (by_rule := ruled.get(day)) is None or by_rule.astimezone(_NEW_YORK).date() < vintage
         else by_rule
-        for day, first in zip(days, since, strict=True)
+        if vintage == earliest[day]
+        else max(by_rule, over[vintage])
+        for day, vintage in zip(days, since, strict=True)
     ]
     return pl.Series("known_at", known, dtype=pl.Datetime("us", "UTC"))
 

@@ -26,11 +26,10 @@ _NEVER = 3000
 def date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the venue's time by ``Date``, UTC, to the second; None where it is missing or no date.
 
-    An answer out of a cache carries the date of its making and says under ``Age`` how long ago that was.
+    An answer out of a cache carries the date of its making.  Its ``Age`` is not added: a bar that was forming
+    then is forming in that answer, however late it arrives.
     """
-    made = _http_date(headers.get("Date"))
-    age = _seconds(headers.get("Age"))
-    return made if made is None or age is None else made + timedelta(seconds=age)
+    return _http_date(headers.get("Date"))
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -50,11 +50,11 @@ def update(
     else:
         emit(payload, as_json=False)
         emit_rows("tables", done.tables)
-        emit_rows("gaps", done.gaps[:MOST_SHOWN])
+        emit_rows("gaps", done.gaps, MOST_SHOWN)
         if done.notices:
             emit_rows("notices", done.notices)
         if done.findings:
-            emit_rows("findings", [_with_instants(finding) for finding in done.findings[:MOST_SHOWN]])
+            emit_rows("findings", [_with_instants(finding) for finding in done.findings], MOST_SHOWN)
         if done.failures:
             emit_rows("could not be had", done.failures)
     return DataError.exit_code if done.failures else 0
@@ -106,7 +106,7 @@ def validate(
         emit(payload, as_json=True)
     else:
         emit({"ok": payload["ok"], "feed": name, **rows, **counts}, as_json=False)
-        emit_rows("findings", [_with_instants(finding) for finding in findings[:MOST_SHOWN]])
+        emit_rows("findings", [_with_instants(finding) for finding in findings], MOST_SHOWN)
     return DataError.exit_code if counts["error"] else 0
 
 
@@ -142,7 +142,7 @@ def status(
         longest = sorted(gaps, key=lambda gap: -gap["missing"])[:MOST_SHOWN]
         emit_rows("gaps" if len(gaps) <= MOST_SHOWN else f"longest of {len(gaps)} gaps", longest)
     if aside:
-        emit_rows("quarantine", aside[:MOST_SHOWN])
+        emit_rows("quarantine", aside, MOST_SHOWN)
 
 
 @app.command()

@@ -86,8 +86,8 @@ def emit(payload: Mapping[str, Any], *, as_json: bool) -> None:
     console().print(table)
 
 
-def emit_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows for people as one table; no rows print nothing but the title."""
+def emit_rows(title: str, rows: Sequence[Mapping[str, Any]], most: int | None = None) -> None:
+    """Print rows for people as one table, at most so many; no rows print nothing but the title."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -95,6 +95,8 @@ def emit_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         console().print(f"{escape(title)}: none", highlight=False)
         return
     console().print(f"[italic]{escape(title)}[/italic]", highlight=False, soft_wrap=True)
+    left = 0 if most is None else max(0, len(rows) - most)
+    rows = rows[:most]
     table = Table(header_style="bold")
     for name in rows[0]:
         numeric = all(isinstance(row[name], int | float | None) for row in rows)
@@ -102,6 +104,8 @@ def emit_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         table.add_row(*(escape(shown(value)) for value in row.values()))
     console().print(table)
+    if left:
+        console().print(f"{left:,} more: --json has them all", highlight=False)
 
 
 def console() -> Console:

@@ -99,6 +99,7 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
     """
     import polars as pl
 
+    from assets.actions import known_splits
     from assets.ingest import BAR_TABLES
     from assets.instruments import expected_of
     from pipeline.market.findings import Finding, Severity
@@ -116,6 +117,7 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
         expected=expected_of(known, timeframe, instruments),
         now=desk.clock.now(),
         allow_straddle=True,
+        splits=known_splits(known, feed, desk.warehouse),
     )
     accepted = desk.loaded.settings.system.checks.accepted
     findings = [*unaccepted(done.findings, accepted), *_too_early(known, timeframe, instruments)]

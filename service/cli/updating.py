@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from service.cli.output import say
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def update_all(
 ) -> Updated:
     """Fetch a window of everything the source has, and append what is new.
 
-    A table that the source cannot deliver at all is a failure in the answer; the others are stored.
+    A table that the source cannot deliver at all, for want of a key or otherwise, is a failure in the answer;
+    the others are stored.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def update_all(
     DataError
         When the window is empty.
     ConfigError, ResourceError
-        When a symbol is unknown, or the warehouse is busy.
+        When a symbol is unknown, settings alone kept everything away, or the warehouse is busy.
     """
     from service.cli.selection import OnlySymbols
 
@@ -94,13 +95,15 @@ def update_all(
             fix="choose another window",
         )
     tables, gaps, failures, notices, findings = [], [], [], [], []
+    unset: list[ConfigError] = []
     for table, work in _work(desk, market, (first, last), now, bars_only=bool(symbols)):
         started = desk.clock.monotonic()
         try:
             done = work()
-        except DataError as error:
+        except (DataError, ConfigError) as error:
             say(f"{table.full_name}: {error}")
             failures.append({"table": table.full_name, "symbol": None, "reason": str(error)})
+            unset += [error] if isinstance(error, ConfigError) else []
             continue
         tables.append(_counts(done, desk.clock.monotonic() - started))
         gaps.extend(_gaps(done))
@@ -108,6 +111,8 @@ def update_all(
         notices.extend(_notices(done))
         findings.extend(_findings(done))
         say(f"{done.table}: {done.inserted:,} new, {done.revised:,} revised, {done.unchanged:,} unchanged")
+    if unset and len(unset) == len(failures) and not any(table["fetched"] for table in tables):
+        raise unset[0]
     return Updated(first, last, tuple(tables), tuple(gaps), tuple(failures), tuple(notices), tuple(findings))
 
 

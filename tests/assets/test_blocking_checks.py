@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets import checks
 from pipeline.market.findings import Finding, Severity
 from resources.market.port import Fetched, Window
 from tests.support.desk import NOW, START, Damaged, damaged, materialize
@@ -76,7 +77,7 @@ def without(share: float, symbol: str = "BTC/USD") -> Callable[[str, Fetched], F
         if timeframe == "daily":
             return fetched
         labels = fetched.frame.filter(pl.col("symbol") == symbol)["ts"].sort()
-        count = round(share * fetched.frame.height)
+        count = round(share * labels.len())
         gone = labels[-10 - count : -10]
         kept = fetched.frame.filter((pl.col("symbol") != symbol) | ~pl.col("ts").is_in(gone.implode()))
         found = Finding("gap", Severity.WARN, symbol, gone[0], "no bars", gone[-1], count)
@@ -93,6 +94,14 @@ def test_a_short_gap_warns_and_lets_features_run(desk, instance):
     assert gaps.severity == dg.AssetCheckSeverity.WARN
     assert gaps.metadata["missing_share"].value == pytest.approx(0.03, abs=1e-3)
     assert desk.warehouse.as_of(FEATURES_H4).height > 0
+
+
+def test_a_whole_series_does_not_make_up_for_one_full_of_holes():
+    hole = Finding("gap", Severity.WARN, "SPY", None, "no bars", count=10)
+    judged = checks.gaps([hole], {"SPY": 90, "QQQ": 100_000}, 0.05)
+    assert judged.severity == dg.AssetCheckSeverity.ERROR
+    assert judged.metadata["missing_share"].value == pytest.approx(0.1)
+    assert "SPY" in judged.description
 
 
 def test_a_gap_above_the_limit_blocks_features(desk, instance):

@@ -12,10 +12,12 @@ from assets.ingest import Ingested, update_bars, update_macro
 from assets.manifests import manifest_for
 from pipeline.calendar.sessions import expected_h4
 from pipeline.errors import SourceError
+from pipeline.market.imputation import Imputation
 from resources.desk import Desk
+from resources.market.imputing import Imputing
 from resources.market.port import Window
 from tests.support.desk import desk_at, materialize
-from tests.support.fake_venues import FakeBars, FakeSeries, live_source
+from tests.support.fake_venues import INSTRUMENTS, FakeBars, FakeSeries, live_source
 from warehouse.tables import MACRO, OHLCV_DAILY, OHLCV_H4
 
 START = datetime(2024, 6, 1, tzinfo=UTC)
@@ -108,7 +110,7 @@ def test_a_past_month_that_is_whole_is_not_asked_for_and_one_that_lacks_bars_is(
     july = (june[1], datetime(2024, 8, 1, tzinfo=UTC))
     room.update(window=july)
     room.update(window=june)
-    assert room.first.hours_asked() == 2 * 30 * 24
+    assert room.first.hours_asked() == 2 * (30 * 24 + 4)  # and a bar of July, to compare
     assert room.update(window=june).fetched == 0
     assert room.first.asked == []
     assert room.stored().height == 2 * (32 * 6 + 2)
@@ -125,6 +127,29 @@ def test_a_gap_is_asked_for_again_once_an_update_and_filled_when_the_venue_has_i
     room.first.lacks = lambda at: False
     filled = room.update()
     assert (filled.inserted, told(filled, "gap")) == (2 * 3, [])
+
+
+def test_a_gap_asked_for_again_is_imputed_from_the_close_before_it_although_that_is_only_stored(room):
+    early, late = datetime(2024, 6, 10, tzinfo=UTC), datetime(2024, 6, 20, tzinfo=UTC)
+    eight = timedelta(hours=8)
+    policy = Imputing(Imputation(3), INSTRUMENTS)
+    room.first.lacks = lambda at: any(hole <= at < hole + eight for hole in (early, late))
+    room.update(imputing=policy)
+    room.first.lacks = lambda at: late <= at < late + eight
+    done = room.update(imputing=policy)
+    assert (done.revised, [f.ts for f in told(done, "imputed")]) == (2 * 2, [late, late])
+    stored = room.stored().filter(pl.col("symbol") == "BTC/USD").sort("ts")
+    before = stored.filter(pl.col("ts") == late - CELL)["close"].item()
+    assert stored.filter(pl.col("state") == "imputed")["close"].to_list() == [before, before]
+
+
+def test_a_gap_at_the_end_is_weighed_against_all_that_is_stored(room):
+    policy = Imputing(Imputation(6), INSTRUMENTS)
+    room.update(imputing=policy)
+    room.desk.clock.advance(timedelta(hours=28))
+    hole = datetime(2024, 7, 3, 8, tzinfo=UTC)
+    room.first.lacks = lambda at: hole <= at < hole + 6 * CELL
+    assert [f.count for f in told(room.update(imputing=policy), "imputed")] == [6, 6]
 
 
 def test_only_so_many_gaps_are_asked_for_and_the_others_are_told():
@@ -178,6 +203,22 @@ def test_a_split_brings_the_whole_history_as_new_versions_known_from_now(room):
     assert room.desk.warehouse.duplicates(OHLCV_H4) == 0
 
 
+@pytest.mark.parametrize(("hours", "stay"), [(1, 0), (12, 3)])
+def test_a_restated_history_with_a_hole_says_how_many_bars_stay_in_old_prices(room, hours, stay):
+    room.update()
+    before = room.stored()
+    room.desk.clock.advance(timedelta(hours=4))
+    room.first.factor["BTC/USD"] = 0.5
+    hole = datetime(2024, 6, 10, tzinfo=UTC)
+    room.first.lacks = lambda at: hole <= at < hole + timedelta(hours=hours)
+    (restated,) = told(room.update(), "restated")
+    assert restated.severity == ("error" if stay else "warn")
+    assert (f"{stay} others could not be had" in restated.reason) == bool(stay)
+    both = room.stored().join(before.select("symbol", "ts", was="close"), on=["symbol", "ts"])
+    old = both.filter(pl.col("symbol") == "BTC/USD", pl.col("close") == pl.col("was"))
+    assert old.height == stay
+
+
 def test_half_a_refresh_stores_nothing_of_the_symbol_and_is_tried_again(room):
     room.update()
     room.desk.clock.advance(timedelta(hours=4))
@@ -215,6 +256,48 @@ def test_another_venue_fills_what_is_missing_and_corrects_nothing(room):
     room.first.broken.clear()
     back = room.update()
     assert (back.inserted, back.revised, told(back, "restated")) == (0, 0, [])
+
+
+def test_a_split_on_a_day_when_another_venue_stood_in_shows_when_the_first_one_is_back(room):
+    room.update()
+    before = room.stored()
+    room.first.broken.add("BTC/USD")
+    room.first.factor["BTC/USD"] = room.second.factor["BTC/USD"] = 0.5
+    for _ in range(6):
+        room.desk.clock.advance(CELL)
+        room.update()
+    room.first.broken.clear()
+    room.desk.clock.advance(CELL)
+    assert len(told(room.update(), "restated")) == 1
+    both = room.stored().join(before.select("symbol", "ts", was="close"), on=["symbol", "ts"])
+    ratio = both.filter(pl.col("symbol") == "BTC/USD").select((pl.col("close") / pl.col("was")).round(9))
+    assert ratio.to_series().unique().to_list() == [0.5]
+    room.desk.clock.advance(CELL)
+    assert told(room.update(), "restated") == []
+
+
+def test_a_venue_that_has_lost_its_own_bars_is_used_and_that_is_told(room):
+    room.update()
+    room.first.broken.add("BTC/USD")
+    for _ in range(6):
+        room.desk.clock.advance(CELL)
+        room.update()
+    room.first.broken.clear()
+    room.first.since = room.now - timedelta(hours=20)
+    room.desk.clock.advance(CELL)
+    done = room.update()
+    assert [f.severity for f in told(done, "other_venue")] == ["info", "warn"]
+    assert done.inserted == 2
+
+
+def test_a_split_shows_when_only_an_old_gap_is_filled(room):
+    june = (START, datetime(2024, 7, 1, tzinfo=UTC))
+    hole = datetime(2024, 6, 10, tzinfo=UTC)
+    room.first.lacks = lambda at: hole <= at < hole + CELL
+    room.update()
+    room.first.lacks = lambda at: False
+    room.first.factor["BTC/USD"] = 0.5
+    assert [f.symbol for f in told(room.update(window=june), "restated")] == ["BTC/USD"]
 
 
 def test_a_symbol_out_of_reach_fails_and_is_a_warning_only_when_asked(room):
@@ -280,6 +363,12 @@ def test_todays_figures_are_corrected_from_now_on(room):
     assert room.macro().revised == 1
     then = room.now - timedelta(days=1)
     assert room.desk.warehouse.as_of(MACRO, then, columns=("value",))["value"].to_list() == [1.0]
+
+
+def test_a_series_is_asked_for_from_a_start_of_history_that_was_moved_to_earlier():
+    stored = pl.DataFrame({"series": ["A", "A"], "ts": [START, NOW]})
+    whole = (START - timedelta(days=800), NOW + timedelta(days=1))
+    assert plan_series(stored, "A", whole) == [Window(*whole)]
 
 
 def test_a_past_stretch_of_a_series_that_is_there_is_not_asked_for():

@@ -78,7 +78,7 @@ def file_answers(server: DagsterServer, sql: str) -> list[tuple]:
 
 def test_the_ui_is_told_what_every_asset_is(server):
     nodes = {"/".join(node["assetKey"]["path"]): node for node in server.ask(NODES)["assetNodes"]}
-    assert len(nodes) == 7
+    assert len(nodes) == 8
     for key, node in nodes.items():
         assert node["groupName"] == key.split("/")[0]
         assert node["description"]
@@ -87,7 +87,7 @@ def test_the_ui_is_told_what_every_asset_is(server):
         schema = [e for e in node["metadataEntries"] if e["label"] == "dagster/column_schema"]
         assert len(schema[0]["schema"]["columns"]) > 3
     guarded = nodes["market/ohlcv_h4"]["assetChecksOrError"]["checks"]
-    assert len(guarded) == 7
+    assert len(guarded) == 8
     assert all(check["blocking"] for check in guarded)
 
 
@@ -160,10 +160,11 @@ def test_the_graph_shows_every_asset_with_its_checks(server, page):
     with Image.open(io.BytesIO(asset_graph(page, server))) as image:
         assert image.size == (SIZE["width"], SIZE["height"])
     shown = page.inner_text("body")
-    for word in ("market", "features", "backtest", "ohlcv_h4", "ohlcv_daily", "macro", "truth", "h4", "runs"):
+    for word in ("market", "features", "backtest", "ohlcv_h4", "ohlcv_daily", "corporate_actions", "macro",
+                 "truth", "h4", "runs"):  # fmt: skip
         assert word in shown
-    assert shown.count("6 / 7 Passed") == 2, "history that ends in 2020 is not fresh, and says so"
-    assert shown.count("3 / 3 Passed") == 2
+    assert shown.count("7 / 8 Passed") == 2, "history that ends in 2020 is not fresh, and says so"
+    assert [shown.count(f"{n} / {n} Passed") for n in (3, 4, 5)] == [1, 1, 1], "features, actions, macro"
 
 
 @pytest.mark.browser

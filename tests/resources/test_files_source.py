@@ -45,7 +45,7 @@ def some_bars(count=12, step=timedelta(hours=4), start=START):
             "timestamp": [start + number * step for number in range(count)],
             "open": price,
             "high": [p + 2.0 for p in price],
-            "low": [p - 2.0 for p in price],
+            "low": [p - 2.0 - p**2 % 3 / 8 for p in price],  # no straight line
             "close": [p + 1.0 for p in price],
             "volume": [10.0] * count,
         },

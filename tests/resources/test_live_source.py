@@ -69,6 +69,14 @@ def test_a_bar_whose_last_hour_has_not_come_is_held_back_for_an_hour():
     assert labels == [0, 4]
 
 
+def test_a_bar_without_its_last_hour_is_known_when_it_is_no_longer_held_back_however_late_it_is_fetched():
+    late = datetime(2024, 7, 2, 7, tzinfo=UTC)
+    source = live_source({"bars": {"BTC/USD": COIN}}, {"first": venue(lacks=lambda at: at == late)})
+    bars = source.bars("h4", START, NOW, now=NOW).frame
+    waits = bars.filter(pl.col("known_at") > pl.col("close_at")).select("ts", "covered_minutes", "known_at")
+    assert waits.rows() == [(late - timedelta(hours=3), 180, late + timedelta(hours=2))]
+
+
 def test_an_equity_keeps_to_its_sessions_and_waits_for_its_vendor():
     settings = {
         "bars": {"SPY": {"venues": ["first"], "length": "30m", "daily": "1d"}},

@@ -103,6 +103,30 @@ def test_a_vintage_is_never_known_before_its_day_allows(fred, since, known):
     assert known_too_early(got.rows, "fred_daily").is_empty()
 
 
+@pytest.mark.parametrize(
+    ("vintages", "known"),
+    [
+        (  # posted in the evening, corrected on the next business day at an hour that nobody tells
+            [("2024-05-23", "2024-05-23", "1"), ("2024-05-23", "2024-05-24", "2")],
+            [(1.0, "2024-05-24T20:30"), (2.0, "2024-05-25T05:00")],
+        ),
+        (  # corrected twice over a long weekend, before the rule lets anybody know the first value
+            [
+                ("2024-05-24", "2024-05-24", "1"),
+                ("2024-05-24", "2024-05-25", "2"),
+                ("2024-05-24", "2024-05-26", "3"),
+            ],
+            [(3.0, "2024-05-28T20:30")],
+        ),
+    ],
+)
+def test_a_value_corrected_before_the_rules_instant_is_kept_and_known_no_earlier_than_its_day(
+    fred, vintages, known
+):
+    got = fred(FredArchive({"T10Y2Y": vintages})).observations("T10Y2Y", START, END)
+    assert got.rows.select("value", "known_at").rows() == [(value, at(when)) for value, when in known]
+
+
 def test_a_series_without_a_rule_goes_by_its_vintages_alone(fred):
     got = fred(FredArchive({"GDP": [("2024-01-01", "2024-01-01", "1")]})).observations("GDP", START, END)
     assert got.rows["known_at"].to_list() == [at("2024-01-02T06:00")]

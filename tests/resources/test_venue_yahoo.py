@@ -306,6 +306,14 @@ def test_a_window_that_ends_before_the_split_still_has_the_dividend_as_paid(yaho
     assert got["value"].to_list() == [pytest.approx(0.82, rel=1e-12)]
 
 
+def test_a_dividend_on_the_day_of_a_split_is_for_the_new_shares(yahoo):
+    day = datetime(2020, 8, 31, 13, 30, tzinfo=UTC)
+    got = yahoo({"X": replace(APPLE, dividends={day: 0.25}, splits={day: (4.0, 1.0)})}).actions(
+        "X", datetime(2020, 8, 1, tzinfo=UTC), datetime(2020, 9, 1, tzinfo=UTC)
+    )
+    assert got.select("kind", "value").rows() == [("dividend", 0.25), ("split", 4.0)]
+
+
 def test_a_reverse_split_gives_less_than_one_share(yahoo):
     """General Electric merged eight shares into one on 2021-08-02."""
     ge = replace(APPLE, dividends={}, splits={datetime(2021, 8, 2, 13, 30, tzinfo=UTC): (1.0, 8.0)})

@@ -9,7 +9,7 @@ from pipeline.config.load import load_settings
 from pipeline.errors import ConfigError, InsufficientDataError
 from resources.home import ROOT
 from resources.market.files import FilesSource
-from warehouse.tables import OHLCV_DAILY, OHLCV_H4
+from warehouse.tables import INSTRUMENTS, OHLCV_DAILY, OHLCV_H4
 
 
 @pytest.fixture
@@ -47,6 +47,18 @@ def test_there_is_one_file_for_each_symbol_and_timeframe_and_a_mapping(feed, tmp
         "daily/BTC_USD.parquet",
         "source.yaml",
     ]
+
+
+def test_a_symbol_without_an_entry_is_exported_with_what_it_is_like(warehouse, bars, tmp_path, instruments):
+    warehouse.append(OHLCV_H4, bars("DOGE/USD", n=30, price=0.1))
+    like = {"asset_class": "crypto", "calendar": "24/7", "venue": "kraken", "currency": "USD", "tick": 0.1}
+    row = {"feed": "sample", "symbol": "DOGE/USD", **like, "lot": 0.0, "min_notional": 5.0}
+    row |= {"taken_for": "BTC/USD", "survivors": True}
+    warehouse.append(INSTRUMENTS, pl.DataFrame([row]))
+    mapping = warehouse.export(tmp_path / "out", feed="sample")[-1]
+    source = FilesSource.from_yaml(mapping, data_dir=None, instruments=instruments, root=tmp_path)
+    assert source.instruments() == ("DOGE/USD",)
+    assert 'like: "BTC/USD", selection: "survivors"' in mapping.read_text()
 
 
 @pytest.mark.parametrize(("timeframe", "table"), [("h4", OHLCV_H4), ("daily", OHLCV_DAILY)])

@@ -13,6 +13,7 @@ from assets.verdicts import bar_verdicts, macro_verdicts
 from resources.desk import Desk
 from resources.market.checked import checked_bars, expected_bars
 from resources.market.port import Fetched, MarketSource, Timeframe, Window
+from sensors.market_update import update_months
 from warehouse.tables import MACRO
 
 
@@ -55,11 +56,12 @@ class Replayed:
 
 
 def blocks(desk: Desk, market: MarketSource, first: datetime, days: int) -> list[str]:
-    """Update the current month on each day and return the verdicts that would have blocked or warned."""
+    """Update on each day what the schedule would, and return the verdicts that block or warn."""
     found = []
     for day in range(days):
         now = first + timedelta(days=day, hours=21, minutes=20)
-        window = (now.replace(day=1, hour=0, minute=0), now + timedelta(minutes=1))
+        months, _ = update_months(now, market.history.start)
+        window = (months.replace(day=1, hour=0, minute=0), now + timedelta(minutes=1))
         common: dict[str, Any] = {"market": market, "warehouse": desk.warehouse, "now": now}
         for timeframe, table in BAR_TABLES.items():
             manifest = manifest_for(table, desk.loaded, now)

@@ -183,6 +183,17 @@ def test_splits_and_dividends_of_the_window_are_told_as_new_shares_and_cash():
     assert told["declared_at"].null_count() == 4
 
 
+def test_an_ordinary_and_a_special_dividend_of_one_day_are_told_as_their_sum():
+    ordinary = {**ACTIONS["cash_dividends"][0], "rate": 0.25}
+    special = {**ordinary, "special": True}
+    with venue_at("alpaca", fake={"actions": {"cash_dividends": [ordinary, special, ordinary]}}) as (
+        venue,
+        _,
+    ):
+        told = venue.actions("AAA", START, END)
+    assert told.select("kind", "value", "currency").rows() == [("dividend", 0.5, "USD")]
+
+
 @pytest.mark.parametrize("change", [{"new_rate": "x"}, {"old_rate": 0}, {"ex_date": "soon"}])
 def test_an_action_that_cannot_be_read_is_an_error(change):
     record = {**ACTIONS["forward_splits"][0], **change}
