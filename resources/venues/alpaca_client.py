@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pipeline.config.secrets import masked
 from pipeline.errors import SourceError
 from resources.venues.bounded import bounded
 from resources.venues.headers import date_of, retry_after_s
@@ -52,6 +53,7 @@ def open_client(
     client = _polite(kind)(key, secret, raw_data=True, url_override=base_url)
     client.patience = patience
     client.timeout_s = timeout_s
+    client.hidden = tuple(text for text in (key, secret) if text)
     bounded(client._session)  # noqa: SLF001 - alpaca-py offers no other door
     return client
 
@@ -75,6 +77,7 @@ def _polite(kind: str) -> type:
 
         patience: Patience
         timeout_s: float
+        hidden: tuple[str, ...]
         answered_at: datetime | None = None
         server_time: datetime | None = None
         _date: datetime | None = None
@@ -96,8 +99,11 @@ def _polite(kind: str) -> type:
                 try:
                     answer = super(Polite, self)._one_request(method, url, options, 0)
                 except Exception as error:
-                    raise _translated(error, self.patience.clock.now()) from error
-                page = _documented(answer)
+                    told = _translated(error, self.patience.clock.now(), self.hidden)
+                    if told is error:
+                        raise
+                    raise told from None  # the library's own error holds the answer, and that perhaps a key
+                page = _documented(answer, self.hidden)
                 bars = page.get("bars", {})
                 self._newest = _moved_on(bars, self._newest, str(opts["params"]["start"]))
                 if any(bars.values()) or token is None:
@@ -112,14 +118,14 @@ def _polite(kind: str) -> type:
     return Polite
 
 
-def _documented(answer: Any) -> dict[str, Any]:
+def _documented(answer: Any, hidden: tuple[str, ...]) -> dict[str, Any]:
     """Return the answer if it has the documented shape: under one key, lists by name; null is none."""
     for key in ("bars", "corporate_actions"):
         if isinstance(answer, dict) and key in answer:
             content = answer[key] or {}
             if isinstance(content, dict) and all(isinstance(v, list) for v in content.values()):
                 return {**answer, key: content}
-    raise PassingError(f"an answer without what was asked for: {str(answer)[:80]!r}")
+    raise PassingError(f"an answer without what was asked for: {_shown(answer, hidden)[:80]!r}")
 
 
 def _moved_on(bars: dict[str, list[Any]], newest: str, start: str) -> str:
@@ -135,23 +141,28 @@ def _moved_on(bars: dict[str, list[Any]], newest: str, start: str) -> str:
     return latest
 
 
-def _translated(error: Exception, now: datetime) -> Exception:
+def _translated(error: Exception, now: datetime, hidden: tuple[str, ...]) -> Exception:
     """Return what a failure of the library means for us; a programming error stays what it is."""
     from alpaca.common.exceptions import APIError
     from requests.exceptions import RequestException, SSLError, TooManyRedirects
 
     if isinstance(error, APIError):
-        status, text = error.status_code, str(error)[:200]
+        status, text = error.status_code, _shown(error, hidden)[:200]
         if status in PASSING_STATUS:
             return PassingError(f"HTTP {status}: {text}", retry_after_s(error.response.headers, now))
         return _refusal(text, status)
     if isinstance(error, SSLError | TooManyRedirects):
-        return _refusal(f"{type(error).__name__}: {error}", None)
+        return _refusal(f"{type(error).__name__}: {_shown(error, hidden)}", None)
     if isinstance(
         error, RequestException | ValueError | RecursionError
     ):  # the line, or a body that is no JSON
-        return PassingError(f"{type(error).__name__}: {str(error)[:200]}")
+        return PassingError(f"{type(error).__name__}: {_shown(error, hidden)[:200]}")
     return error
+
+
+def _shown(said: object, hidden: tuple[str, ...]) -> str:
+    """Return what was said without the keys, which a venue may repeat."""
+    return str(masked(str(said), values=hidden))
 
 
 def _refusal(text: str, status: int | None) -> SourceError:

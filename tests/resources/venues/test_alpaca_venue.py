@@ -1,5 +1,6 @@
 """Alpaca through the real alpaca-py, against a loopback venue that speaks its format."""
 
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -11,7 +12,7 @@ from resources.venues.alpaca_venue import AlpacaVenue
 from resources.venues.patience import Patience
 from resources.venues.port import action_schema, venue_bar_schema
 from tests.support.loopback.faults import LINE, FaultPlan
-from tests.support.loopback.server import Reply, as_json
+from tests.support.loopback.server import LoopbackServer, Reply, as_json
 from tests.support.loopback.venues import NOW, true_bars, venue_at
 
 DAY, HALF = timedelta(days=1), timedelta(minutes=30)
@@ -260,3 +261,21 @@ def test_numbers_and_times_beyond_every_float_and_calendar_are_null():
         told = venue.bars("AAA", "1d", START, END)
     day = datetime(2024, 2, 21, tzinfo=UTC)
     assert told.rows.select("open_at", "close").rows() == [(day, None), (None, 1.0)]
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 429, 500])
+def test_keys_that_the_venue_repeats_are_shown_nowhere_in_the_error_and_its_causes(status):
+    keys = {"ALPACA_API_KEY": "name-of-the-key", "ALPACA_SECRET_KEY": "0123456789abcdef"}
+
+    def repeating(request):
+        names = ("APCA-API-KEY-ID", "APCA-API-SECRET-KEY")
+        return as_json({"message": " ".join(request.headers[name] for name in names)}, status)
+
+    clock = SimulatedClock(NOW)
+    with LoopbackServer(repeating, clock=clock) as line:
+        venue = AlpacaVenue(patience=Patience(clock), environ=keys, base_url=line.url)
+        with pytest.raises(SourceError) as caught:
+            venue.bars("AAA", "1d", START, END)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "***" in shown
+    assert not any(key in shown for key in keys.values())
