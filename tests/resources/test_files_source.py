@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from assets.instruments import listed_rows
 from pipeline.config.document import read_document
 from pipeline.config.instruments import Instrument
 from pipeline.errors import ConfigError, SourceError
@@ -18,6 +19,7 @@ from resources.market.files import FilesSource, feed_of
 from resources.market.mapping import FilesMapping
 from resources.market.registry import open_source
 from warehouse import export
+from warehouse.tables_market import INSTRUMENTS as INSTRUMENT_TABLE
 from warehouse.tables_market import OHLCV_DAILY, OHLCV_H4
 
 ROOT = Path(__file__).parents[2]
@@ -426,6 +428,7 @@ def test_exported_bars_read_back_unchanged(tmp_path, sample):
         table.full_name: sample.bars(timeframe, sample.history.start, now, now=now).frame
         for timeframe, table in (("h4", OHLCV_H4), ("daily", OHLCV_DAILY))
     }
+    frames[INSTRUMENT_TABLE.full_name] = listed_rows({}, "sample")
     export.write(lambda table, **_: frames[table.full_name], tmp_path, feed="sample", kind="parquet")
     source = FilesSource.from_yaml(
         tmp_path / export.MAPPING, data_dir=None, instruments=INSTRUMENTS, root=tmp_path
