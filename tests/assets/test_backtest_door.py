@@ -215,6 +215,7 @@ def test_a_feed_without_bars_says_what_to_run(tmp_path, world):
     with pytest.raises(InsufficientDataError, match="no H4 bars") as caught:
         run_trial(desk)
     assert "bells data update" in str(caught.value.fix)
+    assert "universe" in str(caught.value.fix), "the feed may never have bars of these symbols"
 
 
 def test_a_materialisation_shows_numbers_pictures_and_checks(stocked, instance):
