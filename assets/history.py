@@ -118,7 +118,7 @@ def read_history(
             field="market.ohlcv_h4",
             value=0,
             constraint="at least one bar",
-            fix="run `bells data update` (`bells data status` shows what there is), or choose another universe:"
+            fix="run `bells data update` (see `bells data status` for what there is), or another universe:"
             " --set strategies.EquityTrend.universe=[BTC/USD]",
         )
     first = bars["ts"].sort().to_list()[0]

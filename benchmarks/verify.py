@@ -104,7 +104,9 @@ def judge(claim: dict[str, Any], answer: Any, failure: str | None) -> tuple[Any,
         return None, False, f"the answer lacks {claim['measure']}: {missing!r}"
     if measured is None:
         return None, False, "the measure is null"
-    return measured, bool(OPERATORS[claim["op"]](measured, claim["bound"])), ""
+    holds = bool(OPERATORS[claim["op"]](measured, claim["bound"]))
+    names = answer.get("failures", ()) if isinstance(answer, dict) and not holds else ()
+    return measured, holds, ", ".join(names)
 
 
 def main() -> int:
