@@ -42,7 +42,7 @@ def main() -> int:
             home = place / f"fault{number}"
             with patch.dict(vars(pictures), dict.fromkeys(DRAWN, lambda *_a, **_k: b"")):
                 ends[fault.name] = drill(fault, replace(desk_at(home), market=world), home)
-        desk = desk_at(place / "clean")
+        desk = desk_at(place / "clean", at=START)
         until = START + timedelta(days=chosen.days + 1)
         replayed = Replayed(world, desk.loaded.settings.instruments, until)
         found = blocks(desk, replayed, START, chosen.days)

@@ -60,6 +60,7 @@ def blocks(desk: Desk, market: MarketSource, first: datetime, days: int) -> list
     found = []
     for day in range(days):
         now = first + timedelta(days=day, hours=21, minutes=20)
+        desk.clock.sleep_until(now)
         months, _ = update_months(now, market.history.start)
         window = (months.replace(day=1, hour=0, minute=0), now + timedelta(minutes=1))
         common: dict[str, Any] = {"market": market, "warehouse": desk.warehouse, "now": now}
