@@ -4,14 +4,14 @@ A strategy that remembers is a causal scan over its own signals.  `View` is the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.arrays import Float1D, Float2D, Time1D, Time2D
+from pipeline.arrays import Float1D, Float2D, Int8, Time1D, Time2D
 from pipeline.calendar.grid import from_time64, to_time64
 from pipeline.errors import ComponentNotFoundError, DataError, SchemaError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """Bars and features of several assets, read-only.
+    """Bars, features and regimes of several assets, read-only.
 
     Parameters
     ----------
@@ -30,15 +30,19 @@ class Context:
     features
         By name, shape ``(bars, assets)``: row ``t`` holds what was known at the decision of cell ``t``; NaN
         where nothing was.
+    regimes
+        By dimension of `pipeline.regimes.vocabulary`, codes of shape ``(bars,)``: the label in force at each
+        decision.  Empty where nobody asked for them.
 
     Raises
     ------
     SchemaError
-        When a feature does not have the panel's shape.
+        When a feature does not have the panel's shape, or a regime not its bars.
     """
 
     panel: "Panel"
     features: Mapping[str, Float2D]
+    regimes: Mapping[str, Int8] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (self.panel.n_bars, self.panel.n_assets)
@@ -49,6 +53,13 @@ class Context:
             held[name] = values.view()
             held[name].flags.writeable = False
         object.__setattr__(self, "features", MappingProxyType(held))
+        states = {}
+        for name, codes in self.regimes.items():
+            if codes.shape != shape[:1]:
+                raise SchemaError("a regime does not fit the panel", name, codes.shape, f"shape {shape[:1]}")
+            states[name] = codes.view()
+            states[name].flags.writeable = False
+        object.__setattr__(self, "regimes", MappingProxyType(states))
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -93,10 +104,29 @@ class Context:
             )
         return self.features[name]
 
+    def regime(self, dimension: str) -> Int8:
+        """Return the codes of a dimension of regimes, shape ``(bars,)``.
+
+        Raises
+        ------
+        ComponentNotFoundError
+            When it was not computed for this context.
+        """
+        if dimension not in self.regimes:
+            raise ComponentNotFoundError(
+                "the context lacks a dimension of regimes",
+                "regimes",
+                dimension,
+                f"one of {', '.join(self.regimes) or 'none'}",
+                "name it in the strategy's regimes",
+            )
+        return self.regimes[dimension]
+
     def upto(self, i: int) -> "Context":
         """Return what was there at decision ``i``: the same context cut behind it."""
         cut = {name: values[: i + 1] for name, values in self.features.items()}
-        return Context(self.panel.upto(i), cut)
+        states = {name: codes[: i + 1] for name, codes in self.regimes.items()}
+        return Context(self.panel.upto(i), cut, states)
 
     def at(self, t: datetime) -> "View":
         """Return the view of the decision taken at ``t``.

@@ -41,6 +41,7 @@ class EquityTrend:
     name: ClassVar[str] = "EquityTrend"
     version: ClassVar[str] = "1.0.0"
     params_model: ClassVar[type[Parameters]] = EquityTrendParameters
+    regimes: ClassVar[tuple[str, ...]] = ()
 
     universe: tuple[str, ...] = ("SPY", "QQQ")
 

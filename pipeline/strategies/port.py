@@ -28,6 +28,8 @@ class Strategy(Protocol):
     name: ClassVar[str]
     version: ClassVar[str]
     params_model: ClassVar[type[Parameters]]
+    regimes: ClassVar[tuple[str, ...]]
+    """Dimensions of `pipeline.regimes.vocabulary` that ``weights`` reads; most read none."""
 
     @property
     def universe(self) -> tuple[str, ...]:

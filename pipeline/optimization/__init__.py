@@ -1,0 +1,1 @@
+"""Search over parameters, and the statistics that tell skill from luck."""

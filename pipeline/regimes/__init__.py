@@ -1,0 +1,1 @@
+"""What kind of market it is: four classifiers with hysteresis, and budgets that follow them."""
