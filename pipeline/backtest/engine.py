@@ -16,6 +16,7 @@ from pipeline.backtest import metrics as m
 from pipeline.backtest.flags import flags_of
 from pipeline.backtest.kernel import History, Track, run_history
 from pipeline.backtest.kernel_market import last_closes
+from pipeline.backtest.kernel_summary import SUMMARY, Summary, summarise
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation, instants
 from pipeline.backtest.round_trips import round_trips
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
@@ -293,36 +294,7 @@ def _metrics(
     daily: AnyArray,
     largest: float,
 ) -> m.Metrics:
-    nav, final = track.nav, float(track.nav[-1])
     years = m.elapsed_years(int(ts[0]), int(ts[-1]) + int(CELL64.astype(np.int64)))
-    returns = m.simple_returns(nav[daily], initial)
-    ratio, ratio_nw = m.sharpe(returns, years), m.newey_west_sharpe(returns, years)
-    ratio_h4 = m.sharpe(m.simple_returns(nav, initial), years)
-    growth, deepest = m.cagr(initial, final, years), sums.deepest_fall(nav, initial)
-    notional, costs, closed, won, gained, lost = sums.tally(fills, trips)
-    wins, mean_nav = m.win_rate(won, closed), sums.mean(nav)
-    return m.Metrics(
-        total_return=final / initial - 1.0,
-        cagr=growth,
-        sharpe=ratio.value,
-        sharpe_se=ratio.error,
-        sharpe_h4=ratio_h4.value,
-        sharpe_h4_se=ratio_h4.error,
-        sharpe_nw=ratio_nw.value,
-        sharpe_nw_se=ratio_nw.error,
-        volatility=m.volatility(returns, years),
-        sortino=m.sortino(returns, years),
-        max_drawdown=deepest,
-        calmar=m.calmar(growth, deepest),
-        win_rate=wins,
-        profit_factor=m.profit_factor(gained, lost),
-        bps=m.balanced_score(ratio.value, growth, wins, deepest),
-        turnover=m.per_year(notional, mean_nav, years),
-        cost_drag=m.per_year(costs, mean_nav, years),
-        trades=fills.size,
-        round_trips=closed,
-        open_round_trips=trips.size - closed,
-        mean_exposure=sums.mean(track.gross),
-        largest_weight=largest,
-        years=years,
-    )
+    found, returns, work = records(SUMMARY, 1), np.empty(daily.size), np.empty(track.nav.size)
+    summarise(track.nav, track.gross, daily, fills, trips, initial, largest, returns, work, found[0])
+    return m.of_summary(Summary(*found[0].item()), initial, years)
