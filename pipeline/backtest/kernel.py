@@ -271,7 +271,7 @@ def run_history(
 
 @kernel
 def quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
-    """Write where, when and up to what quantity an order of the decision before row ``i`` fills, if it does."""
+    """Write where, when and up to what quantity an order of the decision before row ``i`` fills."""
     row = fill_bar(market.ts, market.open_at, market.close, market.volume, i, a)
     if row == NO_TRADE_ROW:
         quotes[a].fill_at = NO_TRADE
