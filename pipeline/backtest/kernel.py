@@ -256,7 +256,7 @@ def run_history(
             quotes[a].mark = mark[i, a]
             quotes[a].fill_at = NEVER
             if lines[a].working != NOTHING:
-                _quote_fill(market, quotes, rules, i, a)
+                quote_fill(market, quotes, rules, i, a)
         step(book, lines, quotes, rules, terms, log, i)
         k = i - first
         nav[k], cash[k] = book.nav, book.cash
@@ -270,7 +270,8 @@ def run_history(
 
 
 @kernel
-def _quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
+def quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
+    """Write where, when and up to what quantity an order of the decision before row ``i`` fills."""
     row = fill_bar(market.ts, market.open_at, market.close, market.volume, i, a)
     if row == NO_TRADE_ROW:
         quotes[a].fill_at = NO_TRADE
