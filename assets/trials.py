@@ -15,6 +15,7 @@ from assets.artifacts import write_artifacts
 from assets.history import read_history
 from assets.manifests import code_version, manifest_for
 from assets.restatement import with_restatement
+from assets.trial_plan import plan_of, single
 from assets.trial_rows import Identity, control_trial, frames_of, run_row
 from pipeline.errors import TamperedError
 from warehouse.manifest import new_id
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assets.history import History
-    from pipeline.arrays import Float2D
+    from pipeline.arrays import Float2D, Int8
     from pipeline.backtest.result import BacktestResult
     from pipeline.strategies.port import Strategy
     from resources.desk import Desk
@@ -59,7 +60,7 @@ class Trial:
 
 
 def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None = None) -> Trial:
-    """Run the configured strategy on the configured feed and store everything about it.
+    """Run the configured strategy or book on the configured feed and store everything about it.
 
     Parameters
     ----------
@@ -79,46 +80,26 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     ConfigError, ModelError
         When strategy, parameters or rules cannot be run.
     """
-    from pipeline.backtest.configured import rules_of, tradables_of
-    from pipeline.backtest.engine import backtest
-    from pipeline.features.registry import parse
-    from pipeline.strategies.context import Context
-    from pipeline.strategies.registry import parameters
-
     desk.home.prepare()
     started = desk.clock.now()
     since = desk.clock.monotonic()
     settings = desk.loaded.settings
-    system = settings.system
-    start, end = window_of(desk)
-    strategy = configured_strategy(desk)
-    params = parameters(strategy, settings.strategies[strategy.name].parameters)
+    window = window_of(desk)
+    plan = plan_of(desk)
     read = read_history(
-        strategy.universe,
-        end,
+        plan.universe,
+        window[1],
         feed=desk.market.feed,
         warehouse=desk.warehouse,
         instruments=settings.instruments,
     )
-    specs = [parse(name) for name in strategy.features(params)]
-    features = read.features(specs)
-    refuse_other_features(desk, read, features, end)
-
-    def run(history: History, features: Mapping[str, Float2D]) -> BacktestResult:
-        return backtest(
-            Context(panel=history.panel, features=features),
-            strategy,
-            params,
-            rules=rules_of(system),
-            assets=tradables_of(strategy.universe, settings.instruments),
-            provenance=history.provenance,
-            initial_nav=system.backtest.initial_nav,
-            start=start,
-            end=end,
-        )
-
+    features = read.features(plan.specs)
+    refuse_other_features(desk, read, features, window[1])
+    regimes: dict[str, Int8] = {}
     result, restatement, control = with_restatement(
-        run(read, features), read, lambda latest: run(latest, latest.features(specs))
+        plan.run(read, features, regimes, window),
+        read,
+        lambda latest: plan.run(latest, latest.features(plan.specs), regimes, window),
     )
     identity = Identity(
         run_id=new_id(started),
@@ -171,20 +152,16 @@ def log_run(desk: Desk, result: BacktestResult, row: Mapping[str, Any]) -> None:
 
 
 def configured_strategy(desk: Desk) -> Strategy:
-    """Return the strategy of the run, in the version and with the universe that the settings name.
+    """Return the only strategy of the run, in the version and with the universe that the settings name.
 
     Raises
     ------
     ComponentNotFoundError
         When the code has no such strategy.
     ConfigError
-        When the code has another version.
+        When the code has another version, or the settings name a book.
     """
-    from pipeline.strategies.registry import strategy
-
-    name = desk.loaded.settings.system.backtest.strategy
-    described = desk.loaded.settings.strategies[name]
-    return strategy(name, described.universe, version=described.version)
+    return single(plan_of(desk)).strategy
 
 
 def window_of(desk: Desk) -> tuple[datetime, datetime]:

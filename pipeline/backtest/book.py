@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.strategies.port import Strategy
 
 PORTFOLIO = "portfolio"
-"""Name of the book of all strategies with a budget."""
+"""What a book stands under among the strategies of runs."""
 ROUNDING = 1e-12
 
 
