@@ -59,7 +59,15 @@ class Plan:
 
     def budgets(self, regimes: Mapping[str, Int8]) -> Float2D | None:
         """Return the budgets at each decision, shape ``(bars, members)``; None for a single strategy."""
-        return None
+        import numpy as np
+
+        from pipeline.regimes.budgets import budgets, multiplier_table
+
+        if not self.is_book:
+            return None
+        base = np.array([member.budget for member in self.members])
+        names = [member.strategy.name for member in self.members]
+        return budgets(base, regimes, multiplier_table(self.settings.regimes.multipliers, names))
 
     def run(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from assets.artifacts import write_artifacts
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assets.history import History
-    from pipeline.arrays import Float2D, Int8
+    from assets.regime_rows import RegimeInputs
+    from assets.trial_plan import Plan
+    from pipeline.arrays import Float2D
     from pipeline.backtest.result import BacktestResult
     from pipeline.strategies.port import Strategy
     from resources.desk import Desk
@@ -95,17 +97,19 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     )
     features = read.features(plan.specs)
     refuse_other_features(desk, read, features, window[1])
-    regimes: dict[str, Int8] = {}
+    known = regimes_read(desk, plan, window[1])
+    regimes = {} if known is None else known.at(read.panel.decisions).codes
     result, restatement, control = with_restatement(
         plan.run(read, features, regimes, window),
         read,
         lambda latest: plan.run(latest, latest.features(plan.specs), regimes, window),
     )
+    result = with_regimes(result, known)
     identity = Identity(
         run_id=new_id(started),
         kind=kind,
         config_hash=desk.loaded.config_hash,
-        data_hash=data_hash(read),
+        data_hash=data_hash(read, known),
         code_version=code_version(),
         config=desk.loaded.as_dict(),
         who=getpass.getuser(),
@@ -116,7 +120,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         "backtest/runs",
         desk.loaded,
         started,
-        inputs=read.inputs,
+        inputs=(*read.inputs, *(() if known is None else known.inputs)),
         seconds=identity.seconds,
         dagster_run_id=dagster_run_id,
     )
@@ -128,6 +132,17 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     log_run(desk, result, row)
     folder = write_artifacts(desk, result, row, manifest)
     return Trial(row=row, result=result, folder=folder)
+
+
+def with_regimes(result: BacktestResult, known: RegimeInputs | None) -> BacktestResult:
+    """Return the run, flagged where its regimes were told by figures that were revised later."""
+    from pipeline.backtest.result import Flag
+
+    if known is None or not known.latest_revision:
+        return result
+    revised = ", ".join(known.latest_revision)
+    text = f"Regimes are told by {revised} in the latest revision, which nobody knew then"
+    return replace(result, flags=(*result.flags, Flag("regimes_latest_revision", revised, text)))
 
 
 def log_run(desk: Desk, result: BacktestResult, row: Mapping[str, Any]) -> None:
@@ -172,9 +187,21 @@ def window_of(desk: Desk) -> tuple[datetime, datetime]:
     return run.start or suggested.start, min(end, now)
 
 
-def data_hash(read: History) -> str:
-    """Return one hash over the digests of everything that was read."""
-    text = "\n".join(f"{item.table} {item.rows} {item.digest}" for item in read.inputs)
+def regimes_read(desk: Desk, plan: Plan, end: datetime) -> RegimeInputs | None:
+    """Return what the regimes of a run are told by; None for a run that needs none."""
+    from assets.regime_rows import read_regime_inputs
+
+    if not plan.needs_regimes:
+        return None
+    return read_regime_inputs(
+        end, feed=desk.market.feed, warehouse=desk.warehouse, settings=desk.loaded.settings
+    )
+
+
+def data_hash(read: History, known: RegimeInputs | None = None) -> str:
+    """Return one hash over the digests of everything that was read: bars, and what tells the regimes."""
+    inputs = (*read.inputs, *(() if known is None else known.inputs))
+    text = "\n".join(f"{item.table} {item.rows} {item.digest}" for item in inputs)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
