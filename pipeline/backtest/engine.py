@@ -19,10 +19,12 @@ from pipeline.backtest.kernel_market import last_closes
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation, instants
 from pipeline.backtest.round_trips import round_trips
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
-from pipeline.calendar.grid import CELL64, to_time64
+from pipeline.backtest.weighing import rows_between, weights_of
+from pipeline.calendar.grid import CELL64
 from pipeline.errors import BankruptcyError, ConfigError, DataError, InsufficientDataError, ModelError
 from pipeline.market.panel import Panel
 from pipeline.portfolio.account import COUNTERS, FILL, LINE, QUOTE, Record, Records, named, open_book, records
+from pipeline.portfolio.attribution import Ledger
 
 if TYPE_CHECKING:
     from pipeline.strategies.context import Context
@@ -37,6 +39,8 @@ def simulate(
     assets: Sequence[Tradable],
     initial_nav: float = 100_000.0,
     start: int = 0,
+    ledger: Ledger | None = None,
+    killed: Bool1D | None = None,
 ) -> Simulation:
     """Run one account through history.
 
@@ -55,6 +59,10 @@ def simulate(
         Money at the start, in the quote currency.
     start
         First row that decides.
+    ledger
+        Where the run is attributed to the members of a book, as `open_ledger` gives it; None: nowhere.
+    killed
+        Whether the kill switch is on at each decision, shape ``(bars,)``; None: never.
 
     Raises
     ------
@@ -78,7 +86,12 @@ def simulate(
     track = _track(bars, panel.n_assets)
     log = np.empty(bars * panel.n_assets, FILL)
     quotes = records(QUOTE, panel.n_assets)
-    taken = run_history(start, weights, market, record, terms, book, lines, quotes, log, track)
+    if ledger is not None:
+        lines["asked"] = np.nan
+    switch = None if killed is None else np.ascontiguousarray(killed, np.int64)
+    taken = run_history(
+        start, weights, market, record, terms, book, lines, quotes, log, track, ledger, switch
+    )
     if book["bankrupt"]:
         raise BankruptcyError(
             f"NAV reached {book['nav']:.2f} at the decision of {panel.ts[start + taken - 1]}",
@@ -101,6 +114,7 @@ def backtest(
     initial_nav: float = 100_000.0,
     start: datetime | None = None,
     end: datetime | None = None,
+    killed: Bool1D | None = None,
 ) -> BacktestResult:
     """Ask a strategy for its weights and run them.
 
@@ -116,38 +130,21 @@ def backtest(
         Where the prices come from.
     start, end
         Window of cells ``[start, end)``; None: all there is.
+    killed
+        Whether the kill switch is on at each decision of the context, shape ``(bars,)``; None: never.
 
     Raises
     ------
     ConfigError
-        When the universe of the strategy is not in the context or the window is empty.
+        When the universe of the strategy is not in the context.
+    InsufficientDataError
+        When the window is empty.
     ModelError
         As `simulate`, and when a weight lies outside the universe.
     """
     panel = context.panel
-    absent = [symbol for symbol in strategy.universe if symbol not in panel.symbols]
-    if absent:
-        raise ConfigError(
-            f"{strategy.name} has no bars of {', '.join(absent)}",
-            "universe",
-            absent,
-            f"among {', '.join(panel.symbols)}",
-            "load them or shorten the universe",
-        )
-    first = 0 if start is None else int(np.searchsorted(panel.ts, to_time64(start, "start")))
-    last = panel.n_bars if end is None else int(np.searchsorted(panel.ts, to_time64(end, "end")))
-    if first >= last:
-        raise InsufficientDataError(
-            "the window holds no bars",
-            "start",
-            "the first bar" if start is None else start.isoformat(),
-            f"start < end, inside {panel.ts[0]} to {panel.ts[-1]}",
-            "choose a window inside the data, or update the data",
-        )
-    weights = strategy.weights(context, params)
-    outside = [i for i, symbol in enumerate(panel.symbols) if symbol not in strategy.universe]
-    if weights.shape == panel.close.shape and outside and np.any(weights[:, outside] != 0.0):
-        raise ModelError(f"{strategy.name} weighs assets outside its universe", "weights", None, "0 there")
+    first, last = rows_between(panel, start, end)
+    weights = weights_of(context, strategy, params)
     simulation = simulate(
         panel.upto(last - 1),
         weights[:last],
@@ -155,6 +152,7 @@ def backtest(
         assets=assets,
         initial_nav=initial_nav,
         start=first,
+        killed=None if killed is None else killed[:last],
     )
     return BacktestResult(
         strategy=strategy.name,
