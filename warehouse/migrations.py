@@ -88,6 +88,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "what a feed takes its symbols for, and what its last ingests read",
         creates=("market.instruments", "meta.ingests"),
     ),
+    Migration(5, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
 )
 
 

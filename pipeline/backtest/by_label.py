@@ -1,4 +1,4 @@
-"""A run parted by what the world was like: regimes, seasons of two and three bars, strategies of a book.
+"""A run parted by what the world was like: regimes, and seasons of two and three bars.
 
 A day belongs to the label that was in force at the decision that ended the day before, so no return is
 sorted by what was learned from it.
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.arrays import Bool1D, Float2D, Int1D, Int8
+from pipeline.arrays import Bool1D, Int1D, Int8
 from pipeline.backtest import metrics as m
 from pipeline.backtest.result import Simulation
 from pipeline.calendar.grid import from_time64
@@ -26,7 +26,7 @@ class Part:
     Parameters
     ----------
     label
-        Of a regime, season or strategy.
+        Of a regime or season.
     days, share
         Number of days, and their share of all days.
     total_return
@@ -79,33 +79,6 @@ def by_season(run: Simulation, hold: Simulation | None = None) -> list[Part]:
     before = _before(run)
     chosen = ((TWO_BARS, summer), (THREE_BARS, ~summer))
     return [_part(run, name, mine, before, hold) for name, mine in chosen]
-
-
-def by_strategy(names: Sequence[str], contributions: Float2D, years: float) -> list[Part]:
-    """Return what each strategy of a book contributed.
-
-    Parameters
-    ----------
-    names
-        One per strategy.
-    contributions
-        What each added to the daily return of the book, shape ``(days, strategies)``.
-    years
-        Length of the run.
-
-    Returns
-    -------
-    list
-        One `Part` each; the return is the sum of contributions, the drawdown that of their running sum.
-    """
-    parts = []
-    for name, mine in zip(names, np.ascontiguousarray(contributions.T), strict=True):
-        ratio, sums = m.sharpe(mine, years), np.cumsum(mine)
-        fall = float((np.maximum.accumulate(np.maximum(sums, 0.0)) - sums).max()) if mine.size else None
-        active = float(np.mean(mine != 0.0)) if mine.size else 0.0
-        parts.append(Part(name, int(np.count_nonzero(mine)), active, float(mine.sum()), ratio.value,
-                          ratio.error, fall, None, None))  # fmt: skip
-    return parts
 
 
 def _before(run: Simulation) -> Int1D:
