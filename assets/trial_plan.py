@@ -107,6 +107,22 @@ class Plan:
             killed=self.killed(context),
         )  # fmt: skip
 
+    def weights(self, context: Context) -> Float2D:
+        """Return the target weights of every decision of a context before risk rules.
+
+        Raises
+        ------
+        ConfigError, ModelError
+            As `pipeline.backtest.book.book_weights`.
+        """
+        from pipeline.backtest.book import book_weights
+        from pipeline.backtest.weighing import weights_of
+
+        if self.is_book:
+            return book_weights(context, self.members, self.budgets(context.regimes))
+        (only,) = self.members
+        return weights_of(context, only.strategy, only.params)
+
     def killed(self, context: Context) -> Bool1D | None:
         """Return where the drill of the kill switch is on, shape ``(bars,)``; None without one."""
         import numpy as np

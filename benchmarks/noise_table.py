@@ -208,8 +208,8 @@ def main() -> int:
             answer[f"power_{sharpe:.0f}_{years}y"] = found["deflated"]
             answer[f"power_spa_{sharpe:.0f}_{years}y"] = found["spa"]
             print(
-                f"Sharpe {sharpe:.1f}, {years} years: deflated {found['deflated']:.2f}, SPA {found['spa']:.2f}, "
-                f"detectable with {POWER:.0%}: {found['min_detectable']:.2f}"
+                f"Sharpe {sharpe:.1f}, {years} years: deflated {found['deflated']:.2f}, "
+                f"SPA {found['spa']:.2f}, detectable with {POWER:.0%}: {found['min_detectable']:.2f}"
             )
     promised = power(1.0, 2, 2, 100)["min_detectable"]
     answer["power_at_min_detectable"] = power(promised, 2, chosen.seeds, 100)["deflated"]

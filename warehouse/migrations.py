@@ -93,6 +93,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "books: their strategies, what each earned by day, and who owned which target",
         creates=("backtest.members", "backtest.member_days", "backtest.attribution"),
     ),
+    Migration(6, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
 )
 
 

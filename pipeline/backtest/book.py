@@ -131,6 +131,20 @@ def backtest_book(
     )  # fmt: skip
 
 
+def book_weights(context: "Context", members: Sequence[Member], budgets: Float2D | None = None) -> Float2D:
+    """Return the netted target weights of a book before risk rules, shape ``(bars, assets)``.
+
+    Raises
+    ------
+    ConfigError, ModelError
+        As `backtest_book`.
+    """
+    names = [member.strategy.name for member in members]
+    shares = _checked_budgets(members, names, budgets, context.shape[0])
+    weights = [weights_of(context, member.strategy, member.params) for member in members]
+    return net(_contributions(names, weights, shares, context.shape[1]))
+
+
 def _checked_budgets(
     members: Sequence[Member], names: list[str], budgets: Float2D | None, bars: int
 ) -> Float2D:
