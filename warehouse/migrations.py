@@ -88,6 +88,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         "what a feed takes its symbols for, and what its last ingests read",
         creates=("market.instruments", "meta.ingests"),
     ),
+    Migration(
+        5,
+        "searches over parameters: what was searched, every member, every fold",
+        creates=("optimization.experiments", "optimization.results", "optimization.folds"),
+    ),
 )
 
 
