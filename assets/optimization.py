@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from assets.manifests import code_version, manifest_for
 from assets.market_context import market_context
 from assets.optimization_members import quiet, run_members
-from assets.optimization_rows import experiment_row, folds_frame, shown_experiment
+from assets.optimization_rows import experiment_frame, folds_frame, shown_experiment
 from assets.trial_population import Search, results_frame
 from pipeline.errors import ComponentNotFoundError, ConfigError
 from warehouse.manifest import new_id
@@ -107,11 +106,11 @@ def run_experiment(
     progress("statistics", plan.members, plan.members)
     found = evidence_of(market, search, experiment, spaces, members)
     seconds = desk.clock.monotonic() - since
-    row = experiment_row(market, search, experiment, found, seconds)
+    row = experiment_frame(market, search, experiment, found, members, seconds)
     frames = [
         (EXPERIMENTS, row),
         (RESULTS, results_frame(search, members, found.ranks, found.front)),
-        (FOLDS, folds_frame(search, found)),
+        (FOLDS, folds_frame(search, found, members)),
         *found.controls,
     ]
     manifest = manifest_for(
@@ -217,12 +216,3 @@ def _unfinished(desk: Desk, search_hash: str) -> str:
             fix="run it without --resume; `bells optimize list` shows what was interrupted",
         )
     return str(kept["experiment_id"][0])
-
-
-def digest_of(members: list[Member], path: str | None) -> str:
-    """Return one digest over all members, in order, and the walk-forward path."""
-    hasher = sha256()
-    for member in members:
-        hasher.update(f"{member.number} {member.config_hash} {member.digest}\n".encode())
-    hasher.update(f"path {path}\n".encode())
-    return hasher.hexdigest()

@@ -95,11 +95,16 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             ("family", "window_start", "window_end"),
         ),
         "family_returns": Query(
-            "Daily returns of the distinct research trials of a family on the same window and data.",
-            "SELECT config_hash, any_value(daily_returns ORDER BY trial_id) AS daily_returns"
-            " FROM {ledger.trials} WHERE kind = 'research' AND family = $family AND data_hash = $data_hash"
-            " AND window_start = $window_start AND window_end = $window_end"
-            " AND coalesce(code_version, '') = $code_version GROUP BY config_hash ORDER BY config_hash",
+            "Daily returns and mean exposure of the distinct research trials of a family on one window.",
+            "SELECT t.config_hash, arg_min(t.daily_returns, t.trial_id) AS daily_returns,"
+            " arg_min(coalesce(r.mean_exposure, e.gross), t.trial_id) AS exposure"
+            " FROM {ledger.trials} t LEFT JOIN {optimization.results} r ON r.trial_id = t.trial_id"
+            " LEFT JOIN (SELECT run_id, avg(gross) AS gross FROM {backtest.equity} WHERE run_id IN"
+            " (SELECT run_id FROM {ledger.trials} WHERE family = $family) GROUP BY run_id) e"
+            " ON e.run_id = t.run_id"
+            " WHERE t.kind = 'research' AND t.family = $family AND t.data_hash = $data_hash"
+            " AND t.window_start = $window_start AND t.window_end = $window_end"
+            " AND coalesce(t.code_version, '') = $code_version GROUP BY t.config_hash ORDER BY t.config_hash",
             ("family", "data_hash", "code_version", "window_start", "window_end"),
         ),
         "experiments": Query(
