@@ -16,12 +16,13 @@ from warehouse.manifest import new_id
 from warehouse.tables import EXPERIMENTS, FOLDS, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from assets.market_context import MarketContext
     from assets.optimization_members import Progress
     from assets.trial_population import Member
+    from pipeline.arrays import Float2D
     from pipeline.config.experiment import Experiment
     from pipeline.optimization.space import Point, Space
     from resources.desk import Desk
@@ -157,9 +158,10 @@ def _require_effect(market: MarketContext, spaces: Mapping[str, Space]) -> None:
     ts = market.read.panel.ts
     first, last = (int(np.searchsorted(ts, to_time64(t, "window"))) for t in market.window)
 
-    def weights(point: Point) -> Any:
-        params = market.parameters(point)
-        return market.strategy.weights(market.context([params]), params)[first:last]
+    def weights(points: Sequence[Point]) -> Iterator[Float2D]:
+        params = [market.parameters(point) for point in points]
+        context = market.context(params)
+        return (market.strategy.weights(context, each)[first:last] for each in params)
 
     for block, space in spaces.items():
         require_effect(space, block, weights)
@@ -170,7 +172,7 @@ def _start_of(desk: Desk, experiment: Experiment, market: MarketContext) -> list
     settings = experiment.evolutionary
     if settings is None or settings.seed_from_experiment is None:
         return []
-    earlier = desk.warehouse.query("experiments", name=settings.seed_from_experiment)
+    earlier = desk.warehouse.query("experiments", experiment=settings.seed_from_experiment)
     earlier = earlier.filter(earlier["strategy"] == market.strategy.name)
     if not earlier.height:
         raise ComponentNotFoundError(

@@ -109,9 +109,9 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
         ),
         "experiments": Query(
             "Finished searches, newest first.",
-            "SELECT * FROM {optimization.experiments} WHERE $name IS NULL OR name = $name"
+            "SELECT * FROM {optimization.experiments} WHERE $experiment IS NULL OR name = $experiment"
             " ORDER BY known_at DESC, experiment_id DESC",
-            ("name",),
+            ("experiment",),
         ),
         "experiment_results": Query(
             "The members of a search in the order in which they ran.",

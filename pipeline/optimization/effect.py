@@ -5,7 +5,7 @@ perfectly stable.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ DRAWN = 16
 """Places of a continuous space at which a parameter is tried before it counts as idle."""
 
 
-def require_effect(space: Space, block: str, weights: Callable[[Point], Float2D]) -> None:
+def require_effect(space: Space, block: str, weights: Callable[[Sequence[Point]], Iterable[Float2D]]) -> None:
     """Refuse a search with a parameter that nowhere changes a weight.
 
     Parameters
@@ -27,7 +27,8 @@ def require_effect(space: Space, block: str, weights: Callable[[Point], Float2D]
     space, block
         The space and the block of the experiment file that describes it.
     weights
-        From a point to the weights of the window, shape ``(bars, assets)``.
+        From points to the weights of the window, shape ``(bars, assets)`` each.  It is first asked for all
+        parameters at once, so that it may prepare what they share.
 
     Raises
     ------
@@ -38,14 +39,24 @@ def require_effect(space: Space, block: str, weights: Callable[[Point], Float2D]
     for axis in space.axes:
         if len(axis.probes) < 2:  # noqa: PLR2004 - one value is no search
             raise _idle(axis, block, "has one value")
-        if not any(_differs(axis, place, weights) for place in _places(space, axis)):
-            raise _idle(axis, block, "changes no weight")
+    places = {axis.name: _places(space, axis) for axis in space.axes}
+    tried = {axis.name: _probed(axis, next(places[axis.name])) for axis in space.axes}
+    answers = iter(weights([point for points in tried.values() for point in points]))
+    for axis in space.axes:
+        found = _differ([next(answers) for _ in tried[axis.name]])
+        while not found:
+            place = next(places[axis.name], None)
+            if place is None:
+                raise _idle(axis, block, "changes no weight")
+            found = _differ(list(weights(_probed(axis, place))))
 
 
-def _differs(axis: Axis, place: Point, weights: Callable[[Point], Float2D]) -> bool:
-    first, *others = axis.probes
-    reference = weights({**place, axis.name: first})
-    return any(not np.array_equal(reference, weights({**place, axis.name: value})) for value in others)
+def _probed(axis: Axis, place: Point) -> list[Point]:
+    return [{**place, axis.name: value} for value in axis.probes]
+
+
+def _differ(answers: Sequence[Float2D]) -> bool:
+    return any(not np.array_equal(answers[0], other) for other in answers[1:])
 
 
 def _places(space: Space, axis: Axis) -> Iterator[dict[str, Any]]:

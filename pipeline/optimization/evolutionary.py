@@ -21,6 +21,7 @@ from pymoo.operators.selection.tournament import TournamentSelection
 
 from pipeline.arrays import AnyArray, Float2D, Int2D
 from pipeline.config.search import Evolutionary
+from pipeline.errors import ModelError
 from pipeline.optimization.search import Search
 from pipeline.optimization.space import Point, Space
 from pipeline.seeds import stream
@@ -34,15 +35,18 @@ class GaussianMutation(Mutation):
 
     Parameters
     ----------
+    space
+        Ranges.
     rate
         Probability that a parameter of a child mutates.
     strength
         Standard deviation as a share of the range.
     """
 
-    def __init__(self, rate: float, strength: float) -> None:
+    def __init__(self, space: Space, rate: float, strength: float) -> None:
         super().__init__(prob=1.0)
-        self.rate, self.strength = rate, strength
+        self.low, self.high = space.bounds
+        self.rate, self.sigma = rate, strength * (self.high - self.low)
 
     def _do(
         self,
@@ -52,10 +56,18 @@ class GaussianMutation(Mutation):
         random_state: Any = None,
         **__: Any,
     ) -> Float2D:
-        low, high = problem.xl, problem.xu
+        del problem
         hit = random_state.random(X.shape) < self.rate
-        step = random_state.standard_normal(X.shape) * self.strength * (high - low)
-        return np.clip(X + np.where(hit, step, 0.0), low, high)
+        step = random_state.standard_normal(X.shape) * self.sigma
+        return np.clip(X + np.where(hit, step, 0.0), self.low, self.high)
+
+
+class Asked(Problem):
+    """A space whose members are judged by whoever drives the search, never by pymoo."""
+
+    def _evaluate(self, x: Float2D, out: Any, *_: Any, **__: Any) -> None:
+        del x, out
+        raise ModelError("a search judges its members itself", field="optimization.evolutionary")
 
 
 class Legal(Repair):
@@ -76,14 +88,14 @@ class Elitism(Survival):
         super().__init__(filter_infeasible=False)
         self.count, self.parents = count, parents
 
-    def _do(self, problem: Problem, pop: Population, *_: Any, n_survive: int, **__: Any) -> Population:  # noqa: ARG002
+    def _do(self, problem: Problem, pop: Any, *_: Any, n_survive: int, **__: Any) -> Population:  # noqa: ARG002
         old, children = pop[: self.parents], pop[self.parents :]
         order = np.argsort(old.get("F")[:, 0], kind="stable")
         room = max(self.count, n_survive - len(children))
         return Population.merge(old[order[:room]], children)
 
 
-def fittest(pop: Population, rivals: Int2D, **_: Any) -> AnyArray:
+def fittest(pop: Any, rivals: Int2D, **_: Any) -> AnyArray:
     """Return the winner of each tournament: the lowest ``F``, the earliest of equals."""
     fitness = pop.get("F")[:, 0]
     return rivals[np.arange(len(rivals)), np.argmin(fitness[rivals], axis=1)]
@@ -113,7 +125,7 @@ def evolutionary_search(space: Space, settings: Evolutionary, start: Sequence[Po
         sampling=first_generation(space, size, settings.seed, start),
         selection=TournamentSelection(func_comp=fittest, pressure=settings.tournament_size),
         crossover=UniformCrossover(prob=settings.crossover_rate),
-        mutation=GaussianMutation(settings.mutation_rate, settings.mutation_strength),
+        mutation=GaussianMutation(space, settings.mutation_rate, settings.mutation_strength),
         survival=Elitism(settings.elitism_count, size),
         repair=Legal(space),
         termination=NoTermination(),
@@ -124,10 +136,8 @@ def evolutionary_search(space: Space, settings: Evolutionary, start: Sequence[Po
 def generations(algorithm: GeneticAlgorithm, space: Space, settings: Evolutionary, objectives: int) -> Search:
     """Drive a pymoo algorithm by asking and telling for the configured number of generations."""
     low, high = space.bounds
-    problem = Problem(n_var=len(space.axes), n_obj=objectives, xl=low, xu=high)
-    # pymoo hands the seed to numpy.random.default_rng, which takes a generator as it is.
-    algorithm.seed = stream(settings.seed, "optimization/evolution")
-    algorithm.setup(problem)
+    algorithm.setup(Asked(n_var=len(space.axes), n_obj=objectives, xl=low, xu=high))
+    algorithm.random_state = stream(settings.seed, "optimization/evolution")
     for _ in range(settings.num_generations):
         members = algorithm.ask()
         if members is None or not len(members):

@@ -93,10 +93,16 @@ def guards_of(judged: Judged) -> tuple[Guard, ...]:
         _most("sharpe_plausible", judged.best.sharpe, MOST_SHARPE, "is the best Sharpe ratio in sample"),
         _least("out_of_sample_cagr_share", kept, LEAST_KEPT, "of the in-sample growth is left out of sample"),
         _least(
-            "out_of_sample_sharpe", path and path.sharpe, LEAST_SHARPE, "is the out-of-sample Sharpe ratio"
+            "out_of_sample_sharpe",
+            None if path is None else path.sharpe,
+            LEAST_SHARPE,
+            "is the out-of-sample Sharpe ratio",
         ),
         _most(
-            "out_of_sample_drawdown", path and path.max_drawdown, MOST_DRAWDOWN, "is the out-of-sample fall"
+            "out_of_sample_drawdown",
+            None if path is None else path.max_drawdown,
+            MOST_DRAWDOWN,
+            "is the out-of-sample fall",
         ),
         _least("beats_buy_and_hold", ahead, LEAST_AHEAD, "a year more than buy-and-hold"),
         _least("beats_random", judged.beaten, FEWEST_BEATEN, "of the random controls are beaten"),

@@ -24,7 +24,7 @@ def pareto_search(space: Space, settings: Evolutionary, objectives: int) -> Sear
         pop_size=size,
         sampling=first_generation(space, size, settings.seed),
         crossover=UniformCrossover(prob=settings.crossover_rate),
-        mutation=GaussianMutation(settings.mutation_rate, settings.mutation_strength),
+        mutation=GaussianMutation(space, settings.mutation_rate, settings.mutation_strength),
         repair=Legal(space),
         termination=NoTermination(),
     )
