@@ -90,6 +90,11 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         5,
+        "books: their strategies, what each earned by day, and who owned which target",
+        creates=("backtest.members", "backtest.member_days", "backtest.attribution"),
+    ),
+    Migration(
+        6,
         "searches over parameters: what was searched, every member, every fold",
         creates=("optimization.experiments", "optimization.results", "optimization.folds"),
     ),

@@ -13,6 +13,7 @@ from warehouse.tables_backtest import (
     RUNS,
     TRIALS,
 )
+from warehouse.tables_book import ATTRIBUTION, BOOK_TABLES, MEMBER_DAYS, MEMBERS
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
 from warehouse.tables_market import (
     CORPORATE_ACTIONS,
@@ -30,7 +31,14 @@ from warehouse.tables_optimization import EXPERIMENTS, FOLDS, OPTIMIZATION_TABLE
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {
         t.full_name: t
-        for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *OPTIMIZATION_TABLES, *META_TABLES)
+        for t in (
+            *MARKET_TABLES,
+            *FEATURE_TABLES,
+            *BACKTEST_TABLES,
+            *BOOK_TABLES,
+            *OPTIMIZATION_TABLES,
+            *META_TABLES,
+        )
     }
 )
 """``schema.name`` to declaration, in the order of creation."""
@@ -54,6 +62,7 @@ def table(full_name: str) -> Table:
 
 __all__ = [
     "ARTIFACTS",
+    "ATTRIBUTION",
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
@@ -65,6 +74,8 @@ __all__ = [
     "INSTRUMENTS",
     "MACRO",
     "MANIFESTS",
+    "MEMBERS",
+    "MEMBER_DAYS",
     "MIGRATIONS",
     "MONTHLY",
     "OHLCV_DAILY",
