@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets import checks
 from assets.describe import markdown_table, numbers, picture
+from assets.robustness import shown
 from warehouse.tables import EQUITY, RUNS
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def run_result(trial: Trial, described: Sequence[StrategySettings]) -> dg.Materi
             "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
             "monthly": picture((trial.folder / "monthly.png").read_bytes(), "monthly returns"),
             "report": dg.MetadataValue.path(trial.folder / "report.html"),
-            **numbers({name: row[name] for name in HEADLINE} | dict(row["restatement"])),
+            **numbers(
+                {name: row[name] for name in HEADLINE} | dict(row["restatement"]) | shown(trial.robustness)
+            ),
             **{name: str(row[name]) for name in IDENTITY},
             "what": "; ".join(f"{each.description} ({each.status})" for each in described),
             "simulated": bool(row["simulated"]),

@@ -98,6 +98,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "searches over parameters: what was searched, every member, every fold",
         creates=("optimization.experiments", "optimization.results", "optimization.folds"),
     ),
+    Migration(7, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
 )
 
 

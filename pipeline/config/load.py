@@ -29,10 +29,11 @@ NOT_IN_HASH = (
     ("system", "logging"),
     ("system", "freshness"),
     ("system", "checks"),
+    ("system", "controls"),
     ("strategies", "*", "description"),
     ("strategies", "*", "status"),
 )
-"""Paths whose value cannot change a number: places, waits, gates, words; files are in the data hash."""
+"""Paths whose value cannot change a run: places, waits, gates, controls, words (files: see the data hash)."""
 
 
 @dataclass(frozen=True)
