@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assets.history import read_history
-from assets.trials import configured_strategy, data_hash, refuse_other_features, window_of
+from assets.trial_plan import plan_of, single
+from assets.trials import data_hash, refuse_other_features, regimes_read, window_of
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from assets.history import History
-    from pipeline.arrays import Float2D
+    from pipeline.arrays import Float2D, Int8
     from pipeline.backtest.rules import Rules, Tradable
     from pipeline.strategies.context import Context
     from pipeline.strategies.port import Parameters, Strategy
     from resources.desk import Desk
+    from warehouse.manifest import Input
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class MarketContext:
         Start and end of the run.
     data_hash
         Over everything that was read.
+    regimes
+        Codes by dimension at each decision; empty for a strategy that reads none.
+    inputs
+        What was read, with digests, for manifests.
     """
 
     desk: Desk
@@ -50,6 +57,8 @@ class MarketContext:
     read: History
     window: tuple[datetime, datetime]
     data_hash: str
+    regimes: Mapping[str, Int8]
+    inputs: tuple[Input, ...]
     _features: dict[str, Float2D] = field(default_factory=dict, repr=False)
 
     @property
@@ -99,7 +108,8 @@ class MarketContext:
             fresh = self.read.features([parse(name) for name in lacking])
             refuse_other_features(self.desk, self.read, fresh, self.window[1])
             self._features.update(fresh)
-        return Context(panel=self.read.panel, features={name: self._features[name] for name in names})
+        chosen = {name: self._features[name] for name in names}
+        return Context(panel=self.read.panel, features=chosen, regimes=self.regimes)
 
 
 def market_context(desk: Desk) -> MarketContext:
@@ -110,11 +120,19 @@ def market_context(desk: Desk) -> MarketContext:
     InsufficientDataError
         When the warehouse lacks the bars.
     ConfigError
-        When the code has no such strategy, or another version of it.
+        When the run is a book or a drill, or the code has no such strategy or another version of it.
     """
-    window = window_of(desk)
-    strategy = configured_strategy(desk)
-    settings = desk.loaded.settings
+    window, settings = window_of(desk), desk.loaded.settings
+    if settings.system.backtest.kill_from is not None:
+        raise ConfigError(
+            "a search is no drill of the kill switch",
+            field="system.backtest.kill_from",
+            value=settings.system.backtest.kill_from.isoformat(),
+            constraint="null",
+            fix="set it to null for the search",
+        )
+    plan = plan_of(desk)
+    strategy = single(plan).strategy
     read = read_history(
         strategy.universe,
         window[1],
@@ -122,5 +140,14 @@ def market_context(desk: Desk) -> MarketContext:
         warehouse=desk.warehouse,
         instruments=settings.instruments,
     )
-    configured = settings.strategies[strategy.name].parameters
-    return MarketContext(desk, strategy, configured, read, window, data_hash(read))
+    known = regimes_read(desk, plan, window[1])
+    return MarketContext(
+        desk=desk,
+        strategy=strategy,
+        configured=settings.strategies[strategy.name].parameters,
+        read=read,
+        window=window,
+        data_hash=data_hash(read, known),
+        regimes={} if known is None else known.at(read.panel.decisions).codes,
+        inputs=(*read.inputs, *(() if known is None else known.inputs)),
+    )

@@ -103,22 +103,21 @@ def run_experiment(
     )
     objectives = objectives_of(experiment)
     plan = plan_of(experiment, spaces, start)
-    members = run_members(market, search, plan, objectives, threads=threads, progress=progress)
-    progress("statistics", plan.members, plan.members)
-    found = evidence_of(market, search, experiment, spaces, members)
+    members, refused = run_members(market, search, plan, objectives, threads=threads, progress=progress)
+    found = evidence_of(market, search, experiment, spaces, members, refused=refused)
     seconds = desk.clock.monotonic() - since
     row = experiment_frame(market, search, experiment, found, members, seconds)
     frames = [
         (EXPERIMENTS, row),
         (RESULTS, results_frame(search, members, found.ranks, found.front)),
         (FOLDS, folds_frame(search, found, members)),
-        *found.controls,
+        found.controls,
     ]
     manifest = manifest_for(
         EXPERIMENTS,
         desk.loaded,
         started,
-        inputs=market.read.inputs,
+        inputs=market.inputs,
         seconds=seconds,
         dagster_run_id=dagster_run_id,
     )

@@ -1,7 +1,4 @@
-"""What a finished search is judged by: the best member run again, buy-and-hold, the walk-forward account.
-
-These runs of the kernel serve the search and count as no trial; each leaves a control row in the ledger.
-"""
+"""A finished search, judged: its ranks and best member, what other days say, and how much of it is luck."""
 
 from __future__ import annotations
 
@@ -9,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assets.manifests import code_version
-from assets.trial_population import control_row, window_in_cells
-from pipeline.errors import InsufficientDataError, TamperedError
+from assets.optimization_runs import Judges
+from assets.trial_population import window_in_cells
+from pipeline.errors import InsufficientDataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from assets.trial_population import Member, Search
     from pipeline.arrays import Float1D, Float2D, Time1D
     from pipeline.backtest.result import BacktestResult, Simulation
+    from pipeline.backtest.robustness import Robustness
     from pipeline.config.experiment import Experiment
     from pipeline.optimization.evidence import Family, Luck
     from pipeline.optimization.guards import Guard
@@ -41,10 +40,10 @@ class Evidence:
         By member number; 1 is best.
     front
         Numbers of the members that no other dominates.
-    run
-        The best member's run.
-    benchmark
-        Buy-and-hold on the same days.
+    run, days
+        The best member's run, and the labels of the decisions that end the days of all members.
+    robustness
+        What that run was asked: buy-and-hold, costs, delay, random strategies, crises.
     path
         The account that follows the walk-forward choices; None where the window is too short.
     folds
@@ -57,6 +56,8 @@ class Evidence:
         The guard rails.
     coverage
         Share of each parameter's range that random search visited; empty unless asked for.
+    refused
+        Points that the strategy's model does not take; they were not run.
     controls
         Ledger rows of the runs above.
     """
@@ -65,14 +66,21 @@ class Evidence:
     ranks: Mapping[int, int]
     front: tuple[int, ...]
     run: BacktestResult
-    benchmark: Simulation
+    days: Time1D
+    robustness: Robustness
     path: Simulation | None
     folds: tuple[Fold, ...]
     paths: Paths | None
     luck: Luck
     guards: tuple[Guard, ...]
     coverage: Mapping[str, float]
-    controls: tuple[tuple[Table, pl.DataFrame], ...]
+    refused: int
+    controls: tuple[Table, pl.DataFrame]
+
+    @property
+    def benchmark(self) -> Simulation:
+        """Buy-and-hold, over the same decisions."""
+        return self.robustness.hold
 
 
 def evidence_of(
@@ -81,6 +89,8 @@ def evidence_of(
     experiment: Experiment,
     spaces: Mapping[str, Space],
     members: Sequence[Member],
+    *,
+    refused: int = 0,
 ) -> Evidence:
     """Judge a finished search.
 
@@ -92,164 +102,124 @@ def evidence_of(
     import numpy as np
 
     from pipeline.optimization import out_of_sample
-    from pipeline.optimization.evidence import luck_of
     from pipeline.optimization.goals import best_first, goals_of
-    from pipeline.optimization.guards import Judged, guards_of
-    from pipeline.optimization.luck.bootstrap import Trips
     from pipeline.optimization.pareto import undominated
     from pipeline.optimization.plan import objectives_of
     from pipeline.optimization.sampling import coverage
 
-    metrics = [member.metrics for member in members]
+    judges = Judges(market, search)
+    metrics, points = [m.metrics for m in members], [m.params for m in members]
     goals = goals_of(metrics, objectives_of(experiment))
     ranked = goals_of(metrics, [_ranking(experiment)])[:, 0]
     returns = np.array([member.daily_returns for member in members])
     order = best_first(ranked)
-    first = _run(market, members[order[0]])
-    days = first.simulation.ts[first.simulation.daily]
-    folds = out_of_sample.walk_forward(returns, days, experiment.walk_forward)
     chosen = int(order[0])
+    run, days = judges.again(members[chosen])
+    folds = out_of_sample.walk_forward(returns, days, experiment.walk_forward)
     if experiment.method == "walk_forward":
         newest = out_of_sample.newest_choice(returns, days, experiment.walk_forward)
-        chosen = chosen if newest is None else newest
+        if newest is not None and newest != chosen:
+            chosen = newest
+            run, days = judges.again(members[chosen])
     best = members[chosen]
-    run = first if chosen == order[0] else _run(market, best)
-    benchmark = _held(market, run)
-    path = _followed(market, members, folds, run)
-    try:
-        paths = out_of_sample.cross_validated(
-            returns, days, experiment.cross_validation, experiment.walk_forward.select_best_by
-        )
-    except InsufficientDataError:
-        paths = None  # too short a window has no cross-validation, and the answer says null
-    done = run.metrics
-    won = 0 if done.win_rate is None else round(done.win_rate * done.round_trips)
-    luck = luck_of(
-        returns,
-        np.array([member.metrics["mean_exposure"] for member in members], dtype=np.float64),
-        chosen,
-        benchmark=benchmark.daily_returns.astype(np.float32).astype(np.float64),
-        family=_family(market, members, days),
-        years=done.years,
-        trips=Trips(won, done.round_trips),
-        points=[member.params for member in members],
-        scores=ranked,
-        error=done.sharpe_se if search.metric == "sharpe" else None,
-        seed=_seed(experiment),
-    )
-    points = [member.params for member in members]
-    walked = [fold for fold in folds if fold.kind == "walk_forward"]
-    judged = Judged(
-        free=max(space.free for space in spaces.values()),
-        best=done,
-        benchmark=benchmark.metrics,
-        path=None if path is None else path.metrics,
-        same_days=_growth(best.daily_returns, days, path),
-        folds=walked,
-        points=points,
-        leverage=market.rules.max_leverage,
-    )
+    family = _family(market, members, days)
+    robustness = judges.asked(best, run, family.n_trials)
+    path = judges.followed(members, folds, days, best.config_hash)
+    paths = _cross_validated(returns, days, experiment)
+    luck = _luck(experiment, members, chosen, run, robustness, family, days, ranked)
     drawn = spaces.get("parameter_distributions")
     asked = experiment.random_search is not None and experiment.random_search.estimate_coverage
-    runs = {"best": run.simulation, "held": benchmark, "path": path}
     return Evidence(
         best=best,
         ranks={members[row].number: place + 1 for place, row in enumerate(order)},
         front=tuple(members[row].number for row in np.flatnonzero(undominated(goals))),
         run=run,
-        benchmark=benchmark,
+        days=days,
+        robustness=robustness,
         path=path,
         folds=(*folds, *(paths.folds if paths is not None else ())),
         paths=paths,
         luck=luck,
-        guards=guards_of(judged),
+        guards=_guards(market, spaces, best, run, robustness, folds, points, days, path),
         coverage=coverage(drawn, points) if drawn is not None and asked else {},
-        controls=tuple(
-            control_row(market, search, what, best.config_hash, done)
-            for what, done in runs.items()
-            if done is not None
-        ),
+        refused=refused,
+        controls=judges.frame(),
     )
 
 
-def _run(market: MarketContext, member: Member) -> BacktestResult:
-    """Run one member again and compare it with what is stored.
+def _cross_validated(returns: Float2D, days: Time1D, experiment: Experiment) -> Paths | None:
+    """Return the cross-validation; None where the window is too short for its folds."""
+    from pipeline.optimization import out_of_sample
 
-    Raises
-    ------
-    TamperedError
-        When the digests differ.
-    """
-    from pipeline.backtest.engine import backtest
-
-    params = market.parameters(member.params)
-    run = backtest(
-        market.context([params]),
-        market.strategy,
-        params,
-        rules=market.rules,
-        assets=market.assets,
-        provenance=market.read.provenance,
-        initial_nav=market.initial_nav,
-        start=market.window[0],
-        end=market.window[1],
-    )
-    if run.digest != member.digest:
-        raise TamperedError(
-            "a member of the search, run alone, is not what is stored of it",
-            field="optimization.results.digest",
-            value=f"member {member.number}: stored {member.digest}, now {run.digest}",
-            constraint="bit-identical",
-            fix="run the experiment again without --resume",
+    try:
+        return out_of_sample.cross_validated(
+            returns, days, experiment.cross_validation, experiment.walk_forward.select_best_by
         )
-    return run
+    except InsufficientDataError:
+        return None
 
 
-def _held(market: MarketContext, run: BacktestResult) -> Simulation:
-    """Return buy-and-hold of the universe on the days of a run."""
+def _luck(
+    experiment: Experiment,
+    members: Sequence[Member],
+    chosen: int,
+    run: BacktestResult,
+    robustness: Robustness,
+    family: Family,
+    days: Time1D,
+    ranked: Float1D,
+) -> Luck:
     import numpy as np
 
-    from pipeline.backtest.benchmark import buy_and_hold
+    from pipeline.backtest.benchmark import on_days
+    from pipeline.optimization.evidence import luck_of
+    from pipeline.optimization.luck.bootstrap import Trips
 
-    panel, ts = market.read.panel, run.simulation.ts
-    first, last = (int(np.searchsorted(panel.ts, edge)) for edge in (ts[0], ts[-1]))
-    return buy_and_hold(
-        panel.upto(last),
-        market.strategy.universe,
-        assets=market.assets,
-        rules=market.rules,
-        initial_nav=market.initial_nav,
-        start=first,
-        daily=run.simulation.daily,
+    held, done = robustness.hold, run.metrics
+    benchmark = on_days(held, np.searchsorted(held.ts, days)).daily_returns
+    exposure = [member.metrics["mean_exposure"] for member in members]
+    won = 0 if done.win_rate is None else round(done.win_rate * done.round_trips)
+    return luck_of(
+        np.array([member.daily_returns for member in members]),
+        np.array(exposure, dtype=np.float64),
+        chosen,
+        benchmark=benchmark.astype(np.float32).astype(np.float64),
+        family=family,
+        years=done.years,
+        trips=Trips(won, done.round_trips),
+        points=[member.params for member in members],
+        scores=ranked,
+        error=done.sharpe_se if experiment.optimization.metric == "sharpe_ratio" else None,
+        seed=_seed(experiment),
     )
 
 
-def _followed(
-    market: MarketContext, members: Sequence[Member], folds: Sequence[Fold], run: BacktestResult
-) -> Simulation | None:
-    """Run the account that holds, in every walk-forward window, what the window before it chose."""
-    import numpy as np
+def _guards(
+    market: MarketContext,
+    spaces: Mapping[str, Space],
+    best: Member,
+    run: BacktestResult,
+    robustness: Robustness,
+    folds: Sequence[Fold],
+    points: Sequence[Mapping[str, Any]],
+    days: Time1D,
+    path: Simulation | None,
+) -> tuple[Guard, ...]:
+    from pipeline.optimization.guards import Judged, guards_of
 
-    from pipeline.backtest.engine import simulate
-    from pipeline.optimization.out_of_sample import stitched
-
-    def weights(row: int) -> Float2D:
-        params = market.parameters(members[row].params)
-        return market.strategy.weights(market.context([params]), params)
-
-    panel = market.read.panel
-    days = np.searchsorted(panel.ts, run.simulation.ts[run.simulation.daily])
-    followed = stitched(folds, days, weights)
-    if followed is None:
-        return None
-    targets, first, end = followed
-    return simulate(
-        panel.upto(end - 1),
-        targets[:end],
-        rules=market.rules,
-        assets=market.assets,
-        initial_nav=market.initial_nav,
-        start=first,
+    return guards_of(
+        Judged(
+            free=len({axis.name for space in spaces.values() for axis in space.axes if len(axis.probes) > 1}),
+            best=run.metrics,
+            benchmark=robustness.hold.metrics,
+            path=None if path is None else path.metrics,
+            same_days=_growth(best.daily_returns, days, path),
+            folds=folds,
+            points=points,
+            leverage=market.rules.max_leverage,
+            beaten=robustness.random.percentile_best,
+            crises=robustness.crises,
+        )
     )
 
 

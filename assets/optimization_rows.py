@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assets.optimization_evidence import Evidence
     from assets.trial_population import Member, Search
     from pipeline.backtest.result import Simulation
+    from pipeline.backtest.robustness import Robustness
     from pipeline.config.experiment import Experiment
 
 HEADLINE = ("sharpe", "cagr", "max_drawdown", "total_return", "volatility", "turnover", "cost_drag")
@@ -89,8 +90,7 @@ def folds_frame(search: Search, found: Evidence, members: Sequence[Member]) -> p
     """Return the rows of ``optimization.folds``; none where the window is too short for any."""
     import polars as pl
 
-    days = found.run.simulation.ts[found.run.simulation.daily]
-    at = pl.Series(days).dt.replace_time_zone("UTC").to_list()
+    at = pl.Series(found.days).dt.replace_time_zone("UTC").to_list()
     rows = [
         {
             "experiment_id": search.experiment_id,
@@ -149,8 +149,19 @@ def evidence_record(found: Evidence) -> dict[str, Any]:
         "walk_forward": None if found.path is None else _headline(found.path),
         "cross_validation": {"paths": [_known(value) for value in shares]},
         "buy_and_hold": _headline(found.benchmark),
+        "robustness": answers(found.robustness),
         "coverage": dict(found.coverage),
+        "refused": found.refused,
     }
+
+
+def answers(robustness: Robustness) -> dict[str, Any]:
+    """Return what the best run was asked, by topic, name and measure."""
+    told: dict[str, dict[str, dict[str, float | None]]] = {}
+    for topic, name, measure, value in robustness.values():
+        known = None if value is None or not math.isfinite(value) else float(value)
+        told.setdefault(topic, {}).setdefault(name, {})[measure] = known
+    return told
 
 
 def digest_of(members: Sequence[Member], found: Evidence) -> str:

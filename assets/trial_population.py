@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from assets.market_context import MarketContext
     from pipeline.arrays import Float1D, Time1D
     from pipeline.backtest.population import Population
-    from pipeline.backtest.result import Simulation
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,9 @@ def run_population(
 
     Raises
     ------
-    ConfigError, ModelError, InsufficientDataError, DataError, BankruptcyError, TamperedError
-        As the kernel and the features raise them; nothing of the block is stored then.
+    ConfigError, ModelError, InsufficientDataError, DataError, TamperedError
+        As the kernel and the features raise them; nothing of the block is stored then.  A bankrupt member is
+        stored as one.
     """
     from pipeline.backtest.population import evaluate
 
@@ -144,24 +144,13 @@ def run_population(
         RESULTS,
         desk.loaded,
         search.started_at,
-        inputs=market.read.inputs,
+        inputs=market.inputs,
         seconds=desk.clock.monotonic() - since,
         dagster_run_id=search.dagster_run_id,
     )
     frames = [(TRIALS, _trials(market, search, members)), (RESULTS, results_frame(search, members))]
     desk.warehouse.write_many(frames, manifest=manifest)
     return members
-
-
-def control_row(
-    market: MarketContext, search: Search, what: str, config_hash: str, run: Simulation
-) -> tuple[Any, pl.DataFrame]:
-    """Return the ledger's row of a run of the kernel that serves a search and counts as no trial."""
-    import polars as pl
-
-    row = _ledger_row(market, search, f"{search.experiment_id}-{what}", "control", config_hash)
-    row |= {"daily_returns": run.daily_returns.tolist(), "digest": run.digest}
-    return TRIALS, pl.DataFrame([row], schema_overrides={"run_id": pl.String}, infer_schema_length=None)
 
 
 def results_frame(
@@ -238,9 +227,10 @@ def _member(
     )
 
 
-def _ledger_row(
+def ledger_row(
     market: MarketContext, search: Search, trial_id: str, kind: str, config_hash: str
 ) -> dict[str, Any]:
+    """Return what every row of the ledger says of a run of this search."""
     return {
         "trial_id": trial_id,
         "run_id": None,
@@ -269,14 +259,19 @@ def window_in_cells(market: MarketContext) -> tuple[datetime, datetime]:
     return from_time64(ts[first]), from_time64(ts[last] + CELL64)
 
 
+def _known(returns: Float1D) -> list[float | None]:
+    """Return daily returns as the ledger keeps them; those after a bankruptcy are unknown."""
+    return [None if value != value else value for value in returns.tolist()]  # noqa: PLR0124 - NaN
+
+
 def _trials(market: MarketContext, search: Search, members: Sequence[Member]) -> pl.DataFrame:
     import polars as pl
 
     rows = [
-        _ledger_row(market, search, search.trial_id(member.number), "research", member.config_hash)
+        ledger_row(market, search, search.trial_id(member.number), "research", member.config_hash)
         | {"digest": member.digest}
         for member in members
     ]
     frame = pl.DataFrame(rows, schema_overrides={"run_id": pl.String}, infer_schema_length=None)
-    returns = [member.daily_returns.tolist() for member in members]
+    returns = [_known(member.daily_returns) for member in members]
     return frame.with_columns(daily_returns=pl.Series(returns, dtype=pl.List(pl.Float64)))

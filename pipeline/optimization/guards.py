@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.backtest.crisis import Crisis
 from pipeline.backtest.metrics import Metrics
 from pipeline.optimization.out_of_sample import Fold
 from pipeline.optimization.space import Point
@@ -68,7 +69,9 @@ class Judged:
     leverage
         Most gross exposure that the account allows.
     beaten
-        Share of random controls that the best beats; None where they were not run.
+        Share of bests of N random strategies that the best beats; None where they were not run.
+    crises
+        How it came through named windows of trouble.
     """
 
     free: int
@@ -80,6 +83,7 @@ class Judged:
     points: Sequence[Point]
     leverage: float
     beaten: float | None = None
+    crises: Sequence[Crisis] = ()
 
 
 def guards_of(judged: Judged) -> tuple[Guard, ...]:
@@ -105,7 +109,10 @@ def guards_of(judged: Judged) -> tuple[Guard, ...]:
             "is the out-of-sample fall",
         ),
         _least("beats_buy_and_hold", ahead, LEAST_AHEAD, "a year more than buy-and-hold"),
-        _least("beats_random", judged.beaten, FEWEST_BEATEN, "of the random controls are beaten"),
+        _least(
+            "beats_random", judged.beaten, FEWEST_BEATEN, "of the bests of N random strategies are beaten"
+        ),
+        _most("crisis_drawdown", _deepest(judged.crises), MOST_DRAWDOWN, "is the deepest fall in a crisis"),
         _most("leverage", judged.leverage, MOST_LEVERAGE, "is the most gross exposure allowed"),
         _most(
             "walk_forward_degradation",
@@ -141,6 +148,10 @@ def variation(folds: Sequence[Fold], points: Sequence[Point]) -> float | None:
             size = float(np.mean(np.abs(values)))
             found.append(float(np.std(values, ddof=1)) / size if size > 0.0 else 0.0)
     return max(found, default=None)
+
+
+def _deepest(crises: Sequence[Crisis]) -> float | None:
+    return max((c.max_drawdown for c in crises if c.max_drawdown is not None), default=None)
 
 
 def _most(name: str, value: float | None, limit: float, what: str) -> Guard:

@@ -34,7 +34,9 @@ def test_a_window_is_the_stretch_of_nav_between_its_midnights(run):
     inside = [nav[at] for at in sorted(nav) if first <= at <= last]
     falls = [1.0 - value / max(inside[: i + 1]) for i, value in enumerate(inside)]
     assert found.max_drawdown == pytest.approx(max(falls), rel=1e-12)
-    gross = done.gross[(done.ts + np.timedelta64(4, "h") > first) & (done.ts + np.timedelta64(4, "h") <= last)]
+    gross = done.gross[
+        (done.ts + np.timedelta64(4, "h") > first) & (done.ts + np.timedelta64(4, "h") <= last)
+    ]
     assert found.mean_exposure == pytest.approx(gross.mean(), rel=1e-12)
     assert (found.hold_return, found.hold_drawdown) == (found.total_return, found.max_drawdown)
 
@@ -43,7 +45,13 @@ def test_a_window_is_the_stretch_of_nav_between_its_midnights(run):
 def test_a_window_that_the_run_does_not_cover_has_no_numbers(run, first, last):
     (found,) = crises(run.simulation, run.simulation, {"away": window(run, first, last)})
     assert not found.covered
-    numbers = (found.total_return, found.max_drawdown, found.mean_exposure, found.hold_return, found.hold_drawdown)
+    numbers = (
+        found.total_return,
+        found.max_drawdown,
+        found.mean_exposure,
+        found.hold_return,
+        found.hold_drawdown,
+    )
     assert numbers == (None,) * 5
 
 
