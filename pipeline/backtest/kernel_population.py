@@ -23,7 +23,7 @@ class Sheet(NamedTuple):
     """The market as every member sees it.
 
     ``quotes`` are QUOTE records of shape ``(bars, assets)`` with all but the weight, as if an order were open
-    at each decision; ``marks`` the last known closes, shape ``(assets, bars)``.
+    at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``.
     """
 
     quotes: Records
@@ -56,11 +56,11 @@ def bench_for(bars: int, assets: int) -> Bench:
     )  # fmt: skip
 
 
-def sheet_of(market: History, rules: Record) -> Sheet:
-    """Return what all members see of a market."""
+def sheet_of(market: History, rules: Record, first: int) -> Sheet:
+    """Return what all members see of a market whose row ``first`` decides first."""
     quotes = np.zeros(market.close.shape, QUOTE)
     _quote_all(market, rules, quotes)
-    return Sheet(quotes, np.ascontiguousarray(market.mark.T))
+    return Sheet(quotes, np.ascontiguousarray(market.mark[first:].T))
 
 
 @kernel
@@ -176,6 +176,7 @@ def _run_member(
         if book.bankrupt:
             return i - first
         if i < last and at_rest(book, lines, rules):
-            stop = next_change(weights, i, last)
-            i = glide(i, stop, first, sheet.marks, rules, terms, book, lines, bench.held, nav, gross)
+            stop = next_change(weights, i, last) - first
+            k = glide(i - first, stop, sheet.marks, rules, terms, book, lines, bench.held, nav, gross)
+            i = first + k
     return i - first
