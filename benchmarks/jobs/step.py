@@ -67,13 +67,15 @@ def _book(data: Mapping[str, np.ndarray], begin: int, end: int, decides: int) ->
     from pipeline.strategies.port import Parameters
     from tests.support.book_scenarios import Fixed
 
-    prices = {name: data[name][begin:end].copy() for name in ("open", "high", "low", "close", "volume")}
+    open_, high, low, close, volume = (
+        data[name][begin:end].copy() for name in ("open", "high", "low", "close", "volume")
+    )
     ts = data["ts"][begin:end].copy()
     opened = np.repeat(ts[:, None], ASSETS, axis=1)
     symbols = tuple(f"A{i}" for i in range(ASSETS))
-    panel = Panel(symbols, ts, opened, opened + _CELL, opened + _CELL, **prices)
+    panel = Panel(symbols, ts, opened, opened + _CELL, opened + _CELL, open_, high, low, close, volume)
     members = [
-        Member(Fixed(f"S{m}", data["weights"][m, begin:end].copy(), symbols), Parameters(), BUDGETS[m])
+        Member(Fixed(f"S{m}", data["weights"][m, begin:end].copy(), symbols), Parameters(), BUDGETS[m])  # ty: ignore[invalid-argument-type]
         for m in range(MEMBERS)
     ]
     assets = [
