@@ -93,7 +93,7 @@ def read_regime_inputs(
     """
     import polars as pl
 
-    from assets.history import input_of
+    from assets.inputs import input_of
     from pipeline.regimes.classify import inputs_of
 
     rules = settings.regimes

@@ -101,6 +101,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         feed=desk.market.feed,
         warehouse=desk.warehouse,
         instruments=settings.instruments,
+        cash=settings.system.costs.cash,
     )
     features = read.features(plan.specs)
     refuse_other_features(desk, read, features, window[1])
@@ -131,7 +132,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         seconds=identity.seconds,
         dagster_run_id=dagster_run_id,
     )
-    context = Context(panel=read.panel, features=features, regimes=regimes)
+    context = Context(panel=read.traded, features=features, regimes=regimes)
     robustness = ask(desk, result, identity, context, plan.weights(context))
     frames = [*frames_of(result, identity), *rows_of(robustness, result, identity)]
     if control is not None:
