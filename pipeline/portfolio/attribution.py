@@ -19,6 +19,8 @@ from pipeline.portfolio.sizing import whole_lots
 TERM_NAMES = ("band", "lot", "volume", "reject")
 """What separates a target from what is held after its fill: the trading threshold; whole lots; the volume
 cap; and orders that nobody took (below a floor, unpriced, no trade before the next decision, beyond cash)."""
+ROUNDING = 1e-12
+"""A share that changed by less than this part of all shares did not change."""
 BAND, LOT, VOLUME, REJECT = range(4)
 
 PLACE = np.dtype(
@@ -184,17 +186,17 @@ def _earn_and_pay(ledger: Ledger, k: int, lines: Records, quotes: Records, log: 
     fill = log[place.fill]
     if place.quantity != 0.0:
         _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (fill.price_open - place.price))
-    moved = 0.0
+    moved = total = size = 0.0
     for m in range(ledger.traded.size):
         moved += abs(ledger.now[a, m] - ledger.owner[a, m])
-    cost, notional = fill.fee + fill.slippage, abs(fill.quantity) * fill.price
-    total = 0.0
-    for m in range(ledger.traded.size):
         total += ledger.owner[a, m]
+        size += abs(ledger.owner[a, m])
+    cost, notional = fill.fee + fill.slippage, abs(fill.quantity) * fill.price
     for m in range(ledger.traded.size):
-        part = ledger.owner[a, m] / total if moved == 0.0 else 0.0
-        if moved != 0.0:
+        if moved > ROUNDING * size:
             part = abs(ledger.now[a, m] - ledger.owner[a, m]) / moved
+        else:
+            part = ledger.owner[a, m] / total
         ledger.pnl[k, m] -= part * cost
         ledger.traded[m] += part * notional
     if place.target != 0.0:

@@ -119,7 +119,7 @@ def plain_python(monkeypatch):
     def traced(fills, assets):
         trips = np.empty(fills.size + assets, round_trips.TRIP)
         running = np.zeros(assets, round_trips.TRIP)
-        count = round_trips._trace(named(fills), named(running), np.zeros(assets), named(trips))
+        count = round_trips.trace_trips(named(fills), named(running), np.zeros(assets), named(trips))
         return trips[:count]
 
     def switch():
