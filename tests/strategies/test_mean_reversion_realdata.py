@@ -55,7 +55,7 @@ def test_it_trades_spy_three_and_a_half_times_a_year_where_a_plain_loop_does(spy
     plain = held_by_a_plain_loop(spy.close[rows, 0])
     # A bar is known at the end of its cell, and between two bars nothing moves.
     latest = np.searchsorted(rows, np.arange(spy.n_bars), side="right") - 1
-    np.testing.assert_array_equal(held, np.where(latest >= 0, plain[latest], False))
+    np.testing.assert_array_equal(held, (latest >= 0) & plain[latest])
     entries = np.count_nonzero(held[1:] & ~held[:-1])
     years = (spy.ts[rows[-1]] - spy.ts[rows[0]]) / np.timedelta64(1, "D") / 365.25
     assert entries == 21
