@@ -22,7 +22,7 @@ from pipeline.strategies.registry import STRATEGIES, parameters, strategy
 CALENDARS = {"SPY": "XNYS", "QQQ": "XNYS", "BTC/USD": "24/7", "ETH/USD": "24/7"}
 DAYS = 1825
 BLOCK = 50
-SPACES: dict[str, dict[str, tuple[float, float]]] = {
+SPACES: dict[str, dict[str, tuple[Any, Any]]] = {
     "EquityTrend": {
         "sma_days": (50, 250),
         "momentum_short_days": (20, 150),
