@@ -99,6 +99,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         creates=("optimization.experiments", "optimization.results", "optimization.folds"),
     ),
     Migration(7, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
+    Migration(
+        8,
+        "regimes at every decision and their changes",
+        creates=("regimes.h4", "regimes.transitions"),
+    ),
 )
 
 

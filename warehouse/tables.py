@@ -28,6 +28,7 @@ from warehouse.tables_market import (
 )
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 from warehouse.tables_optimization import EXPERIMENTS, FOLDS, OPTIMIZATION_TABLES, RESULTS
+from warehouse.tables_regimes import REGIME_TABLES, REGIMES_H4, TRANSITIONS
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {
@@ -35,6 +36,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
         for t in (
             *MARKET_TABLES,
             *FEATURE_TABLES,
+            *REGIME_TABLES,
             *BACKTEST_TABLES,
             *BOOK_TABLES,
             *OPTIMIZATION_TABLES,
@@ -82,12 +84,14 @@ __all__ = [
     "OHLCV_DAILY",
     "OHLCV_H4",
     "QUARANTINE",
+    "REGIMES_H4",
     "RESULTS",
     "ROBUSTNESS",
     "ROUND_TRIPS",
     "RUNS",
     "SPOOLED",
     "TABLES",
+    "TRANSITIONS",
     "TRIALS",
     "TRUTH",
     "table",
