@@ -3,11 +3,10 @@
 `population` cuts blocks and hands them to threads; the loop over decisions is `kernel_population`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter
+from operator import itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -37,12 +36,7 @@ if TYPE_CHECKING:
 
 METRICS = tuple(field.name for field in fields(m.Metrics))
 """Names of the metrics, in the order of the columns of `Outcome.metrics`."""
-_values = attrgetter(*METRICS)
-
-
-def row_of(metrics: m.Metrics) -> list[float]:
-    """Return the metrics in the order of `METRICS`, NaN where unknown."""
-    return [math.nan if value is None else value for value in _values(metrics)]
+_in_order = itemgetter(*METRICS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +128,7 @@ class Stage:
                 outcome.metrics[block[k], METRICS.index("max_drawdown")] = 1.0
             else:
                 numbers = m.of_summary(Summary(*found[k].item()), self.initial_nav, self.years)
-                outcome.metrics[block[k]] = row_of(numbers)
+                outcome.metrics[block[k]] = _in_order(numbers)
 
     def _weights(self, params: list[BaseModel]) -> Float3D:
         """Return the weights of the parameters, shape ``(params, bars, assets)``."""
