@@ -88,6 +88,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         "what a feed takes its symbols for, and what its last ingests read",
         creates=("market.instruments", "meta.ingests"),
     ),
+    Migration(
+        5,
+        "books: their strategies, what each earned by day, and who owned which target",
+        creates=("backtest.members", "backtest.member_days", "backtest.attribution"),
+    ),
 )
 
 

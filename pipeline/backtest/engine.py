@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel
 
-from pipeline.arrays import AnyArray, Float2D
+from pipeline.arrays import AnyArray, Bool1D, Float2D
 from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
 from pipeline.backtest.flags import flags_of
@@ -19,18 +19,13 @@ from pipeline.backtest.kernel_summary import SUMMARY, Summary, summarise
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation, instants
 from pipeline.backtest.round_trips import round_trips
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
-from pipeline.backtest.window import (
-    history_of,
-    plain,
-    require_columns,
-    require_universe,
-    rows_between,
-    session_cells,
-)
+from pipeline.backtest.weighing import weights_of
+from pipeline.backtest.window import history_of, plain, require_columns, rows_between, session_cells
 from pipeline.calendar.grid import CELL64
 from pipeline.errors import BankruptcyError, InsufficientDataError, ModelError
 from pipeline.market.panel import Panel
 from pipeline.portfolio.account import COUNTERS, FILL, LINE, QUOTE, Record, Records, named, open_book, records
+from pipeline.portfolio.attribution import Ledger
 
 if TYPE_CHECKING:
     from pipeline.strategies.context import Context
@@ -45,6 +40,8 @@ def simulate(
     assets: Sequence[Tradable],
     initial_nav: float = 100_000.0,
     start: int = 0,
+    ledger: Ledger | None = None,
+    killed: Bool1D | None = None,
 ) -> Simulation:
     """Run one account through history.
 
@@ -63,6 +60,10 @@ def simulate(
         Money at the start, in the quote currency.
     start
         First row that decides.
+    ledger
+        Where the run is attributed to the members of a book, as `open_ledger` gives it; None: nowhere.
+    killed
+        Whether the kill switch is on at each decision, shape ``(bars,)``; None: never.
 
     Raises
     ------
@@ -86,7 +87,12 @@ def simulate(
     track = _track(bars, panel.n_assets)
     log = np.empty(bars * panel.n_assets, FILL)
     quotes = records(QUOTE, panel.n_assets)
-    taken = run_history(start, weights, market, record, terms, book, lines, quotes, log, track)
+    if ledger is not None:
+        lines["asked"] = np.nan
+    switch = None if killed is None else np.ascontiguousarray(killed, np.int64)
+    taken = run_history(
+        start, weights, market, record, terms, book, lines, quotes, log, track, ledger, switch
+    )
     if book["bankrupt"]:
         raise BankruptcyError(
             f"NAV reached {book['nav']:.2f} at the decision of {panel.ts[start + taken - 1]}",
@@ -109,6 +115,7 @@ def backtest(
     initial_nav: float = 100_000.0,
     start: datetime | None = None,
     end: datetime | None = None,
+    killed: Bool1D | None = None,
 ) -> BacktestResult:
     """Ask a strategy for its weights and run them.
 
@@ -124,21 +131,21 @@ def backtest(
         Where the prices come from.
     start, end
         Window of cells ``[start, end)``; None: all there is.
+    killed
+        Whether the kill switch is on at each decision of the context, shape ``(bars,)``; None: never.
 
     Raises
     ------
     ConfigError
-        When the universe of the strategy is not in the context or the window is empty.
+        When the universe of the strategy is not in the context.
+    InsufficientDataError
+        When the window is empty.
     ModelError
         As `simulate`, and when a weight lies outside the universe.
     """
     panel = context.panel
-    require_universe(panel, strategy.name, strategy.universe)
     first, last = rows_between(panel, start, end)
-    weights = strategy.weights(context, params)
-    outside = [i for i, symbol in enumerate(panel.symbols) if symbol not in strategy.universe]
-    if weights.shape == panel.close.shape and outside and np.any(weights[:, outside] != 0.0):
-        raise ModelError(f"{strategy.name} weighs assets outside its universe", "weights", None, "0 there")
+    weights = weights_of(context, strategy, params)
     simulation = simulate(
         panel.upto(last - 1),
         weights[:last],
@@ -146,6 +153,7 @@ def backtest(
         assets=assets,
         initial_nav=initial_nav,
         start=first,
+        killed=None if killed is None else killed[:last],
     )
     return BacktestResult(
         strategy=strategy.name,

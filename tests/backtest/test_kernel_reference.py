@@ -105,12 +105,12 @@ def test_every_fill_is_the_open_of_a_bar_that_traded_after_its_decision(seed):
 def plain_python(monkeypatch):
     """Give a switch that takes numba away from every function of a run."""
 
-    def interpreted(first, weights, market, rules, terms, book, lines, quotes, log, track):
+    def interpreted(first, weights, market, rules, terms, book, lines, quotes, log, track, *others):
         books = np.zeros(1, BOOK)
         books[0] = book
         taken = kernel.run_history(
             first, weights, market, named(np.array([rules]))[0], named(terms), named(books)[0],
-            named(lines), named(quotes), named(log), track,
+            named(lines), named(quotes), named(log), track, *others,
         )  # fmt: skip
         for name in BOOK.names:
             book[name] = books[0][name]
