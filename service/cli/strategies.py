@@ -87,7 +87,6 @@ def described(name: str, configured: StrategySettings | None) -> dict[str, Any]:
         "problem": None,
     }
     try:
-        row["origin"] = origin_of(name)
         if configured is None:
             chosen = strategy(name)
             params = parameters(chosen)
@@ -96,6 +95,7 @@ def described(name: str, configured: StrategySettings | None) -> dict[str, Any]:
             params = parameters(chosen, configured.parameters)
         hints = hints_of(chosen)
         return row | {
+            "origin": origin_of(name),
             "version": chosen.version,
             "universe": list(chosen.universe),
             "parameters": params.model_dump(mode="json"),
