@@ -24,6 +24,17 @@ def count_unfit(weights: Float2D) -> int:
 
 
 @kernel
+def equal(left: Float2D, right: Float2D) -> bool:
+    """Return whether two arrays of one shape hold the same numbers."""
+    bars, assets = left.shape
+    for i in range(bars):
+        for a in range(assets):
+            if left[i, a] != right[i, a]:
+                return False
+    return True
+
+
+@kernel
 def returns_into(nav: Float1D, initial: float, out: Float1D) -> None:
     """Write ``nav_t / nav_(t-1) - 1``, the first against ``initial``."""
     if nav.size > 0:

@@ -99,12 +99,12 @@ def evaluate(
     size = max(1, min(BLOCK_BYTES // (8 * cells), -(-members // workers)))
     blocks = [range(k, min(k + size, members)) for k in range(0, members, size)]
     outcome = Outcome.of(members, stage.days.size)
-    benches = local()
+    memory = local()
 
     def run(block: range) -> None:
-        if not hasattr(benches, "own"):
-            benches.own = stage.bench()
-        stage.run(params, block, outcome, benches.own)
+        if not hasattr(memory, "own"):
+            memory.own = stage.memory(size)
+        stage.run(params, block, outcome, *memory.own)
 
     if workers == 1:
         for block in blocks:
