@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pipeline.arrays import Bool1D, Float2D, Float3D, Int1D
 from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
-from pipeline.backtest.kernel_population import Bench, bench_for, run_members, sheet_of
+from pipeline.backtest.kernel_population import Bench, bench_for, find_used, run_members, sheet_of
 from pipeline.backtest.kernel_summary import SUMMARY, Summary
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
 from pipeline.backtest.window import (
@@ -164,7 +164,8 @@ class Stage:
         """Return the members that share the decisions which end their days, with those decisions."""
         if all(asset.always_open for asset in self.assets):
             return [(self.days, members)]
-        used = weights[members, self.first : self.last].any(axis=1)
+        used = np.empty((members.size, self.panel.n_assets), np.bool_)
+        find_used(members, weights, self.first, self.last, used)
         kinds, kind = np.unique(used, axis=0, return_inverse=True)
         return [(self._day_rows(flags), members[kind.reshape(-1) == k]) for k, flags in enumerate(kinds)]
 
