@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets import checks
 from assets.describe import markdown_table, numbers, picture
+from assets.robustness import shown
 from warehouse.tables import EQUITY, RUNS
 
 if TYPE_CHECKING:
@@ -54,10 +55,13 @@ def run_result(trial: Trial, described: Sequence[StrategySettings]) -> dg.Materi
             "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
             "monthly": picture((trial.folder / "monthly.png").read_bytes(), "monthly returns"),
             "report": dg.MetadataValue.path(trial.folder / "report.html"),
-            **numbers({name: row[name] for name in HEADLINE} | dict(row["restatement"])),
+            **numbers(
+                {name: row[name] for name in HEADLINE} | dict(row["restatement"]) | shown(trial.robustness)
+            ),
             **{name: str(row[name]) for name in IDENTITY},
             "what": "; ".join(f"{each.description} ({each.status})" for each in described),
             "simulated": bool(row["simulated"]),
+            **_controls(trial),
             "flags": markdown_table([{"flag": flag.name, "what": flag.text} for flag in trial.result.flags]),
         },
         check_results=[
@@ -65,6 +69,18 @@ def run_result(trial: Trial, described: Sequence[StrategySettings]) -> dg.Materi
             checks.has_trades(int(row["trades"])),
         ],
     )
+
+
+def _controls(trial: Trial) -> dict[str, dg.MetadataValue]:
+    """Return the table of controls; nothing where the run was asked nothing."""
+    if trial.robustness is None:
+        return {}
+    answers = [
+        {"name": name, "measure": measure, "value": value}
+        for topic, name, measure, value in trial.robustness.values()
+        if topic == "control"
+    ]
+    return {"controls": markdown_table(answers)}
 
 
 def equity_result(trial: Trial) -> dg.MaterializeResult:

@@ -113,27 +113,30 @@ def control_trial(result: BacktestResult, identity: Identity) -> tuple[Table, pl
     return TRIALS, _trial(result, second).with_columns(run_id=pl.lit(None, pl.String))
 
 
+def trial_row(result: BacktestResult, identity: Identity) -> dict[str, Any]:
+    """Return the row of ``ledger.trials``, without the run it belongs to."""
+    return {
+        "trial_id": identity.run_id,
+        "strategy": result.strategy,
+        "family": family_of(result),
+        "kind": identity.kind,
+        "config_hash": identity.config_hash,
+        "data_hash": identity.data_hash,
+        "code_version": identity.code_version,
+        "window_start": _instant(result.start),
+        "window_end": _instant(result.end),
+        "universe": ",".join(sorted(result.universe)),
+        "daily_returns": result.simulation.daily_returns.tolist(),
+        "digest": result.digest,
+        "who": identity.who,
+        "ran_at": identity.started_at,
+    }
+
+
 def _trial(result: BacktestResult, identity: Identity) -> pl.DataFrame:
     import polars as pl
 
-    return pl.DataFrame(
-        {
-            "trial_id": [identity.run_id],
-            "strategy": [result.strategy],
-            "family": [family_of(result)],
-            "kind": [identity.kind],
-            "config_hash": [identity.config_hash],
-            "data_hash": [identity.data_hash],
-            "code_version": [identity.code_version],
-            "window_start": [_instant(result.start)],
-            "window_end": [_instant(result.end)],
-            "universe": [",".join(sorted(result.universe))],
-            "daily_returns": [result.simulation.daily_returns.tolist()],
-            "digest": [result.digest],
-            "who": [identity.who],
-            "ran_at": [identity.started_at],
-        }
-    )
+    return pl.DataFrame([trial_row(result, identity)])
 
 
 def _equity(result: BacktestResult) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from assets.history import read_history
 from assets.locks import code_of, locked
 from assets.manifests import manifest_for
 from assets.restatement import with_restatement
+from assets.robustness import ask, rows_of
 from assets.trial_plan import plan_of, single
 from assets.trial_rows import Identity, control_trial, frames_of, run_row
 from pipeline.errors import TamperedError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from assets.trial_plan import Plan
     from pipeline.arrays import Float2D
     from pipeline.backtest.result import BacktestResult
+    from pipeline.backtest.robustness import Robustness
     from pipeline.strategies.port import Strategy
     from resources.desk import Desk
 
@@ -50,11 +52,14 @@ class Trial:
         The run itself.
     folder
         Its artefacts: report, pictures, metrics, manifest, log.
+    robustness
+        What it answered beside its numbers; None for a run that does not count as a trial.
     """
 
     row: Mapping[str, Any]
     result: BacktestResult
     folder: Path
+    robustness: Robustness | None
 
     @property
     def run_id(self) -> str:
@@ -83,6 +88,8 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     ConfigError, ModelError
         When strategy, parameters or rules cannot be run.
     """
+    from pipeline.strategies.context import Context
+
     desk.home.prepare()
     started = desk.clock.now()
     since = desk.clock.monotonic()
@@ -127,14 +134,16 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         dagster_run_id=dagster_run_id,
         code=identity.code_version,
     )
-    frames = frames_of(result, identity)
+    context = Context(panel=read.panel, features=features, regimes=regimes)
+    robustness = ask(desk, result, identity, context, plan.weights(context))
+    frames = [*frames_of(result, identity), *rows_of(robustness, result, identity)]
     if control is not None:
         frames.append(control_trial(control, identity))
     desk.warehouse.write_many(frames, manifest=manifest)
     row = shown_row(run_row(result, identity)) | {"restatement": restatement}
     log_run(desk, result, row)
-    folder = write_artifacts(desk, result, row, manifest)
-    return Trial(row=row, result=result, folder=folder)
+    folder = write_artifacts(desk, result, row, manifest, robustness)
+    return Trial(row=row, result=result, folder=folder, robustness=robustness)
 
 
 def with_regimes(result: BacktestResult, known: RegimeInputs | None) -> BacktestResult:

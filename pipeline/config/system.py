@@ -3,7 +3,7 @@
 Every field has its default here, its value in ``configs/base/system.yaml`` and a reader somewhere.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -125,6 +125,43 @@ class Costs(Strict):
     crypto: Cost = Cost(fee_bps=10.0)
 
 
+Crisis = Annotated[str, Field(pattern=r"^\w+ \d{4}-\d{2}-\d{2} \d{4}-\d{2}-\d{2}$")]
+
+
+class Controls(Strict):
+    """What every research run is asked beside its numbers."""
+
+    random: int = Field(
+        200,
+        ge=0,
+        le=100_000,
+        description="Random strategies a run is compared with; 0: none, and no percentile",
+    )
+    seed: int = Field(8, ge=0, le=2**62, description="Seed of random strategies and of bootstrap intervals")
+    crises: Annotated[tuple[Crisis, ...], Field(strict=False)] = Field(
+        ("covid_2020 2020-02-01 2020-05-01", "bear_2022 2022-01-01 2023-01-01"),
+        description="Windows shown by themselves: NAME FIRST END, days of UTC, the end not included",
+    )
+
+    @model_validator(mode="after")
+    def _windows(self) -> Self:
+        names = [crisis.split()[0] for crisis in self.crises]
+        for crisis in self.crises:
+            name, first, end = crisis.split()
+            try:
+                in_order = date.fromisoformat(first) < date.fromisoformat(end)
+            except ValueError:
+                in_order = False
+            if not in_order or names.count(name) > 1:
+                raise broken_rule(
+                    "NAME FIRST END: every name once, two dates, FIRST < END",
+                    "write it as bear_2022 2022-01-01 2023-01-01",
+                    what=f"{crisis} is not a window of its own",
+                    at="crises",
+                )
+        return self
+
+
 class Retention(Strict):
     """What is kept of what piles up."""
 
@@ -226,6 +263,7 @@ class System(Strict):
     risk: Risk = Risk()
     trading: Trading = Trading()
     costs: Costs = Costs()
+    controls: Controls = Controls()
     warehouse: WarehouseSettings = WarehouseSettings()
     logging: Logging = Logging()
     freshness: Freshness = Freshness()
