@@ -15,6 +15,7 @@ from pipeline.calendar.grid import from_time64
 from pipeline.errors import BellsError, ModelError
 from pipeline.strategies import kernel
 from pipeline.strategies.columns import room
+from pipeline.strategies.kernel_answer import surely_sound
 
 if TYPE_CHECKING:
     from pipeline.strategies.context import Context
@@ -80,6 +81,8 @@ def weights_many_of(
     if np.shape(weights) != (len(params), *own.shape):
         raise _wrong_shape(strategy, "weights_many", np.shape(weights), (len(params), *own.shape))
     for one, into in zip(weights, answer, strict=True):
+        if weights is answer and surely_sound(one, ROUNDING):
+            continue
         checked = _checked_weights(strategy, "weights_many", one, own)
         if weights is not answer:
             into[:] = _spread(checked, own, context)
