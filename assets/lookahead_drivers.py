@@ -52,23 +52,58 @@ class Bench:
         Whose rows the worlds are made of.
     now
         When the rows were asked for.
+    strategy
+        The only strategy that is computed; None: every one.
     """
 
     desk: Desk
     sources: Sources
     now: datetime
+    strategy: str | None = None
+    expected: dict[tuple[str, str, datetime, datetime], pl.DataFrame] = field(default_factory=dict)
+    """By calendar, timeframe and window: calendars are slow, and know nothing of prices."""
 
     def open(self, world: World, end: datetime) -> Opened:
         """Return the world as drivers take it; ``end``: of its axis, whatever rows there are."""
         return Opened(self, world, end)
 
     def strategies(self) -> dict[str, Strategy]:
-        """Return the configured strategies whose universe has H4 bars in the source."""
-        from pipeline.strategies.registry import STRATEGIES, strategy
+        """Return the configured strategies that are asked for and whose universe has H4 bars in the source.
+
+        Raises
+        ------
+        ComponentNotFoundError
+            When the only one asked for is not there.
+        """
+        from pipeline.strategies.registry import strategy
 
         described = self.desk.loaded.settings.strategies
-        known = {name: strategy(name, described[name].universe) for name in STRATEGIES if name in described}
-        return {name: s for name, s in known.items() if set(s.universe) <= set(self.sources.traded)}
+        if self.strategy is not None and self.strategy not in described:
+            strategy(self.strategy)
+        names = [name for name in described if self.strategy in (None, name)]
+        known = {name: strategy(name, described[name].universe) for name in names}
+        return {name: one for name, one in known.items() if not self._lacking(one)}
+
+    def left_out(self) -> dict[str, str]:
+        """Return why each strategy that cannot be computed is not, by name of its driver."""
+        from pipeline.strategies.registry import strategy
+
+        found = {}
+        for name, described in self.desk.loaded.settings.strategies.items():
+            lacking = self._lacking(strategy(name, described.universe))
+            if lacking:
+                found[f"{STRATEGY}{name}"] = f"the source has no H4 bars of {', '.join(lacking)}"
+            elif self.strategy not in (None, name):
+                found[f"{STRATEGY}{name}"] = f"only {self.strategy} was asked for"
+        return found
+
+    def symbols(self) -> frozenset[str]:
+        """Return the symbols that something is computed from: those with H4 bars, and indices."""
+        indices = {s for s, taken in self.sources.listed.items() if taken.instrument.asset_class == "index"}
+        return frozenset({*self.sources.traded, *indices})
+
+    def _lacking(self, one: Strategy) -> list[str]:
+        return sorted(set(one.universe) - set(self.sources.traded))
 
 
 @dataclass
@@ -95,6 +130,24 @@ class Opened:
         """Return the rows of a table as first published, without the feed: what a source delivers."""
         table = TABLES[name]
         return self.world[name].unique(table.key, keep="first", maintain_order=True).drop("feed")
+
+    def expected(self, timeframe: Timeframe) -> Mapping[str, pl.DataFrame]:
+        """Return the bars that the calendars expect of every symbol, from its first row to the end."""
+        import polars as pl
+
+        from resources.market.checked import expected_bars
+        from resources.market.port import Window
+
+        rows = self.world[BARS[timeframe].full_name]
+        firsts = dict(rows.group_by("symbol").agg(pl.col("ts").min()).iter_rows())
+        found, kept = {}, self.bench.expected
+        for symbol, first in firsts.items():
+            instrument = self.bench.sources.listed[symbol].instrument
+            key = (instrument.calendar, timeframe, first, self.end)
+            if key not in kept:
+                kept[key] = expected_bars(instrument, timeframe, Window(first, self.end), now=self.bench.now)
+            found[symbol] = kept[key]
+        return found
 
     def history(self, symbols: tuple[str, ...], end: datetime) -> History:
         """Return the history of some symbols as the desk reads it."""
@@ -176,8 +229,10 @@ def _bars(timeframe: Timeframe, opened: Opened, _at: datetime) -> pl.DataFrame:
     from resources.market.checked import checked_bars
 
     rows = opened.first_published(BARS[timeframe].full_name)
-    clean = checked_bars(rows, timeframe=timeframe, expected={}, now=opened.bench.now).frame
-    return clean.sort("symbol", "ts")
+    expected = opened.expected(timeframe)
+    symbols = rows["symbol"].unique().sort()
+    mine = {symbol: expected[symbol] for symbol in symbols}
+    return checked_bars(rows, timeframe=timeframe, expected=mine, now=opened.bench.now).frame
 
 
 def _features(opened: Opened, _at: datetime) -> pl.DataFrame:

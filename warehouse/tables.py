@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from pipeline.errors import ComponentNotFoundError
 from warehouse.table import Table
+from warehouse.tables_attestations import ATTESTATION_TABLES, ATTESTATIONS
 from warehouse.tables_backtest import (
     BACKTEST_TABLES,
     EQUITY,
@@ -27,7 +28,10 @@ from warehouse.tables_market import (
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
-    {t.full_name: t for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *META_TABLES)}
+    {
+        t.full_name: t
+        for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *ATTESTATION_TABLES, *META_TABLES)
+    }
 )
 """``schema.name`` to declaration, in the order of creation."""
 
@@ -50,6 +54,7 @@ def table(full_name: str) -> Table:
 
 __all__ = [
     "ARTIFACTS",
+    "ATTESTATIONS",
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",

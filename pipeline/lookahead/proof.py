@@ -174,14 +174,14 @@ def prove(
             rng = stream(seed, "lookahead", number)
             turn = number // len(stretches)
             mode = MODES[turn % len(MODES)]
-            at = _instant(stretch, turn // len(MODES), rng)
+            at = instant_of(stretch, turn // len(MODES), rng)
             runner.perturb(at, mode, rng, turn, planted=turn % plants_every == 0)
             proof.perturbations += 1
             proof.by_mode[mode] += 1
             yield proof
         for number in range(place, forming, len(stretches)):
             rng = stream(seed, "lookahead/forming", number)
-            at = cell_label(_instant(stretch, 3, rng)) + CELL * float(rng.uniform(0.05, 0.95))
+            at = cell_label(instant_of(stretch, 3, rng)) + CELL * float(rng.uniform(0.05, 0.95))
             runner.form(at, rng)
             proof.forming += 1
             yield proof
@@ -252,7 +252,7 @@ class _Runner(Generic[T]):
         return self._before[name]
 
 
-def _instant(stretch: Stretch, kind: int, rng: np.random.Generator) -> datetime:
+def instant_of(stretch: Stretch, kind: int, rng: np.random.Generator) -> datetime:
     """Return an instant in a stretch: where causality is most at risk, or anywhere."""
     span = stretch.last - stretch.first
     anywhere = stretch.first + span * float(rng.random())
