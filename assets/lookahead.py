@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.lookahead_cuts import CLOSED, Cuts, asset_keys, cut_through, shortened_stretches, split_by_cuts
+from assets.lookahead_cuts import Cuts, asset_keys, cut_through, shortened_stretches, split_by_cuts
 from assets.lookahead_drivers import EXEMPT, STRATEGY, Bench, drivers
+from assets.lookahead_sisters import restated, start_dates
 from assets.lookahead_sources import read_sources, stretches
 from assets.manifests import code_version, manifest_for
 from warehouse.manifest import new_id
@@ -63,6 +64,8 @@ class Verdict:
         Assets and strategies that were not compared, with the reason.
     undriven
         Assets that were neither compared nor have a reason.
+    sisters
+        Figures of `assets.lookahead_sisters`.
     """
 
     proof: Proof
@@ -70,7 +73,7 @@ class Verdict:
     driven: dict[str, list[str]]
     exempt: dict[str, str]
     undriven: list[str]
-    sisters: dict[str, Any] = field(default_factory=dict)
+    sisters: dict[str, Any]
 
     @property
     def cells(self) -> int:
@@ -101,6 +104,7 @@ class Verdict:
             or self.caught < len(self.proof.caught)
             or self.undriven
             or self.proof.undriven
+            or self.sisters["start_changed"]
         )
 
     def numbers(self) -> dict[str, Any]:
@@ -121,7 +125,7 @@ class Verdict:
             "stopped_by_checks": self.cuts.stopped,
             "assets": self.driven,
             "exempt": self.exempt,
-            "undriven": self.undriven,
+            "undriven": [*self.undriven, *self.proof.undriven],
             "drivers": {name: vars(tally) for name, tally in self.proof.drivers.items()},
             "by_mode": dict(self.proof.by_mode),
             **self.sisters,
@@ -179,10 +183,13 @@ def prove_graph(
             folder=Path(folder),
         ):
             progress("cuts", cuts.cuts, extent.cuts)
-    return _judged(assets, bench, proof, cuts)
+    sisters = start_dates(bench, spans, starts=max(1, extent.perturbations // 50), seed=extent.seed)
+    return _judged(assets, bench, proof, cuts, sisters | restated(bench))
 
 
-def _judged(assets: Sequence[dg.AssetsDefinition], bench: Bench, proof: Proof, cuts: Cuts) -> Verdict:
+def _judged(
+    assets: Sequence[dg.AssetsDefinition], bench: Bench, proof: Proof, cuts: Cuts, sisters: dict[str, Any]
+) -> Verdict:
     driven: dict[str, list[str]] = {}
     reasons: dict[str, str] = {}
     keys = asset_keys(assets)
@@ -194,7 +201,7 @@ def _judged(assets: Sequence[dg.AssetsDefinition], bench: Bench, proof: Proof, c
         elif key in EXEMPT:
             reasons[key] = EXEMPT[key]
     undriven = [key for key in keys if key not in driven and key not in reasons]
-    return Verdict(proof, cuts, driven, reasons | bench.left_out(), undriven)
+    return Verdict(proof, cuts, driven, reasons | bench.left_out(), undriven, sisters)
 
 
 def attest(desk: Desk, verdict: Verdict, extent: Extent) -> str:

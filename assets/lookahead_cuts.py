@@ -1,4 +1,4 @@
-"""Cuts through real materialisation: the whole graph in a scratch home, once as it was and with other futures.
+"""Cuts through real materialisation: the whole graph in a scratch home, as it was and with other futures.
 
 Nothing of the desk is touched: its clock, source, warehouse and folders are replaced.
 """
@@ -19,10 +19,10 @@ from resources.home import Home
 from resources.warehouse import WarehouseResource
 from warehouse.store import Warehouse
 from warehouse.table import KNOWN_AT, Table
-from warehouse.tables import EQUITY, RUNS, TABLES
+from warehouse.tables import EQUITY, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -41,9 +41,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _CELL = timedelta(hours=4)
 
 KNOWN_BY_CELL = frozenset({"/".join(EQUITY.asset_key)})
-"""Assets about decisions, whose rows are known with the decision of cell ``ts``, whenever they were stored."""
-CLOSED = {"/".join(RUNS.asset_key): "one row sums up a whole window; driven with windows closed by the cut"}
-"""Assets that a cut cannot split, with the reason."""
+"""Assets about decisions, whose rows are known with the decision of cell ``ts``, not when stored."""
 
 
 @dataclass
@@ -123,7 +121,9 @@ def cut_through(
             turn = number // len(stretches)
             at = instant_of(stretch, turn // len(MODES), rng)
             for _ in range(TRIES):
-                after = scratch.materialised(perturbed(stretch.world, at, MODES[turn % len(MODES)], rng, MILD))
+                after = scratch.materialised(
+                    perturbed(stretch.world, at, MODES[turn % len(MODES)], rng, MILD)
+                )
                 if after is not None:
                     break
                 seen.stopped += 1
@@ -143,7 +143,10 @@ def shortened_stretches(stretches: Sequence[Stretch]) -> list[Stretch]:
     """Return the newest part of each stretch, as long as a materialisation may be."""
     from assets.lookahead_sources import shortened
 
-    return [shortened(stretch, LENGTH) if stretch.last - stretch.first > LENGTH else stretch for stretch in stretches]
+    return [
+        shortened(stretch, LENGTH) if stretch.last - stretch.first > LENGTH else stretch
+        for stretch in stretches
+    ]
 
 
 def asset_keys(assets: Sequence[dg.AssetsDefinition]) -> list[str]:
@@ -209,7 +212,7 @@ class _Scratch:
         from resources.market.served import ServedSource
 
         clock = SimulatedClock(self.stretch.last)
-        first = min(rows["ts"].min() for rows in self.stretch.world.values() if rows.height)
+        first = min(rows["ts"].sort().head(1).item() for rows in self.stretch.world.values() if rows.height)
         market = ServedSource(
             world,
             self.sources.listed,

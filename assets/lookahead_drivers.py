@@ -205,7 +205,7 @@ def drivers(bench: Bench) -> list[Driver[Opened]]:
 
     key = ("symbol", "ts")
     found = [
-        Driver(_asset(table), key, partial(_bars, timeframe), every=5) for timeframe, table in BARS.items()
+        Driver(_asset(table), key, partial(_bars, timeframe), every=7) for timeframe, table in BARS.items()
     ]
     found += [
         Driver(_asset(FEATURES_H4), key, _features),

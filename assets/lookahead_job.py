@@ -66,5 +66,9 @@ def lookahead_job(assets: Sequence[dg.AssetsDefinition]) -> dg.JobDefinition:
     return lookahead
 
 
-def _shown(value: object) -> object:
-    return value if isinstance(value, int | float | str) else dg.MetadataValue.json(value)
+def _shown(value: object) -> dg.MetadataValue:
+    if isinstance(value, dict | list):
+        return dg.MetadataValue.json(value)
+    return (
+        dg.MetadataValue.float(value) if isinstance(value, int | float) else dg.MetadataValue.text(str(value))
+    )

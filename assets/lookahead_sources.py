@@ -1,4 +1,4 @@
-"""The source rows of a proof: everything the configured source has, in overlapping stretches of some years."""
+"""The source rows of a proof: all that the configured source has, in overlapping stretches of some years."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class Sources:
         for name, rows in self.rows.items():
             since = start - WARM.get(name, timedelta(0))
             inside = pl.col("ts").is_between(since, end, closed="left")
-            chosen = pl.col("symbol").is_in(sorted(symbols)) if "symbol" in rows.columns else pl.lit(value=True)
+            chosen = (
+                pl.col("symbol").is_in(sorted(symbols)) if "symbol" in rows.columns else pl.lit(value=True)
+            )
             found[name] = rows.filter(inside & chosen).rechunk()
         return found
 
@@ -69,13 +71,13 @@ def read_sources(desk: Desk) -> Sources:
     """
     import polars as pl
 
-    from resources.market.port import Listed
+    from resources.market.port import TIMEFRAMES, Listed
     from warehouse.frames import schema
 
     market, now = desk.market, desk.clock.now()
     window = (market.history.start, market.history.until(now))
-    bars = {table: market.bars(timeframe, *window, now=now) for timeframe, table in BARS.items()}
-    frames = {table: fetched.frame for table, fetched in bars.items()}
+    bars = {timeframe: market.bars(timeframe, *window, now=now) for timeframe in TIMEFRAMES}
+    frames = {OHLCV_H4: bars["h4"].frame, OHLCV_DAILY: bars["daily"].frame}
     frames[MACRO] = market.macro(*window, now=now).frame
     frames[CORPORATE_ACTIONS] = market.actions(*window, now=now).frame
     frames[TRUTH] = market.truth(*window, now=now)
@@ -88,7 +90,9 @@ def read_sources(desk: Desk) -> Sources:
             fix="name another source",
         )
     named = {
-        table: rows.with_columns(feed=pl.lit(market.feed)).select(table.readable).cast(schema(table))
+        table: rows.with_columns(feed=pl.lit(market.feed))
+        .select(table.readable)
+        .cast(dict(schema(table).items()))
         for table, rows in frames.items()
     }
     listed = {symbol: Listed(entry) for symbol, entry in desk.loaded.settings.instruments.items()}
@@ -137,6 +141,3 @@ def shortened(stretch: Stretch, length: timedelta) -> Stretch:
         for name, rows in stretch.world.items()
     }
     return replace(stretch, world=world, first=start + length * SETTLED)
-
-
-BARS = {"h4": OHLCV_H4, "daily": OHLCV_DAILY}

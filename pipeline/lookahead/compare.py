@@ -63,8 +63,13 @@ def _differences(old: pl.DataFrame, new: pl.DataFrame, key: list[str], columns: 
     alone = both.filter(pl.col("there").is_null() | pl.col("there_after").is_null())
     kept = both.filter(pl.col("there") & pl.col("there_after"))
     changed = alone.height * len(columns)
-    places = [
-        {"row": _row(row, key), "column": None, "before": bool(row["there"]), "after": bool(row["there_after"])}
+    places: list[dict[str, Any]] = [
+        {
+            "row": _row(row, key),
+            "column": None,
+            "before": bool(row["there"]),
+            "after": bool(row["there_after"]),
+        }
         for row in alone.head(MOST_PLACES).to_dicts()
     ]
     for name in columns:

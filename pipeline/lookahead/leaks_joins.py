@@ -127,7 +127,9 @@ def _published(world: World, keep: Literal["first", "last"]) -> pl.DataFrame:
         chosen = rows.unique(layout.key, keep=keep, maintain_order=True)
         values = chosen[column].cast(pl.Float64).to_numpy()
         labels = first.select(pl.col(layout.series).alias("symbol"), "ts", "known_at")
-        parts.append(labels.with_columns(pl.Series("value", values)).select("symbol", "ts", "value", "known_at"))
+        parts.append(
+            labels.with_columns(pl.Series("value", values)).select("symbol", "ts", "value", "known_at")
+        )
     return pl.concat(parts).sort("symbol", "ts")
 
 

@@ -68,12 +68,16 @@ def purged_labels(world: World) -> pl.DataFrame:
 
 def full_target_encoding(world: World) -> pl.DataFrame:
     """The mean next return of the hour of day, over the whole sample."""
-    return cells_of(series_of(world, H4), lambda bar: _encoded(bar.hour, _labels(bar.close, 1), expanding=False))
+    return cells_of(
+        series_of(world, H4), lambda bar: _encoded(bar.hour, _labels(bar.close, 1), expanding=False)
+    )
 
 
 def expanding_target_encoding(world: World) -> pl.DataFrame:
     """The mean next return of the hour of day, over the returns that are known."""
-    return cells_of(series_of(world, H4), lambda bar: _encoded(bar.hour, _labels(bar.close, 1), expanding=True))
+    return cells_of(
+        series_of(world, H4), lambda bar: _encoded(bar.hour, _labels(bar.close, 1), expanding=True)
+    )
 
 
 def scaler_fitted_on_all(world: World) -> pl.DataFrame:

@@ -189,9 +189,7 @@ def _shuffled(rows: pl.DataFrame, layout: Layout, later: Bool1D, rng: np.random.
     return rows.with_columns(_exchanged(rows, column, order) for column in layout.values)
 
 
-def _revised(
-    known: pl.DataFrame, layout: Layout, when: datetime, rng: np.random.Generator
-) -> pl.DataFrame:
+def _revised(known: pl.DataFrame, layout: Layout, when: datetime, rng: np.random.Generator) -> pl.DataFrame:
     """Return later versions of some rows: other values, known at ``when``."""
     numbers = [name for name in layout.values if known.schema[name].is_numeric()]
     newest = known.unique(layout.key, keep="last", maintain_order=True)

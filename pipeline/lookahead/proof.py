@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.calendar.grid import CELL, cell_label
 from pipeline.errors import BellsError
 from pipeline.lookahead.compare import KNOWN_AT, Compared, compare
 from pipeline.lookahead.leaks import KEY, PLANTS, Plant
-from pipeline.lookahead.perturb import MILD, MODES, WILD, World, forming_perturbed, perturbed
+from pipeline.lookahead.perturb import MILD, MODES, WILD, Mode, World, forming_perturbed, perturbed
 from pipeline.seeds import stream
 
 T = TypeVar("T")
@@ -205,27 +206,35 @@ class _Runner(Generic[T]):
         self._before: dict[str, pl.DataFrame] = {}
 
     def perturb(
-        self, at: datetime, mode: str, rng: np.random.Generator, turn: int, *, planted: bool
+        self, at: datetime, mode: Mode, rng: np.random.Generator, turn: int, *, planted: bool
     ) -> None:
         """Compare everything that is due with its answer in one other future."""
         other = perturbed(self._world, at, mode, rng, WILD)
         due = [driver for place, driver in enumerate(self._drivers) if (turn + place) % driver.every == 0]
         for driver in self._drive(due, other, at, mode=mode):
-            # Too wild a future ends some computations, as a bankruptcy does: a milder one is compared instead.
+            # Too wild a future ends some computations (a bankruptcy): a milder one is compared instead.
             milder = perturbed(self._world, at, mode, rng, MILD)
             for stopped in self._drive([driver], milder, at, mode=mode):
                 self._proof.drivers[stopped.name].stopped += 1
         if planted:
             self._proof.planted_perturbations += 1
             for plant in self._plants:
-                for seen, compute in ((self._proof.caught, plant.leaky), (self._proof.false_alarms, plant.honest)):
-                    found = compare(self._known(compute.__name__, compute), compute(other), KEY, at)
-                    seen[plant.name] += found.changed > 0
+                leak, twin = f"leak {plant.name}", f"twin of {plant.name}"
+                self._proof.caught[plant.name] += self._notices(leak, plant.leaky, other, at)
+                self._proof.false_alarms[plant.name] += self._notices(twin, plant.honest, other, at)
 
     def form(self, at: datetime, rng: np.random.Generator) -> None:
         """Compare everything with its answer where only bars that form differ."""
         other = forming_perturbed(self._world, at, rng)
-        self._drive(self._drivers, other, at, mode="forming")
+        for stopped in self._drive(self._drivers, other, at, mode="forming"):
+            self._proof.drivers[stopped.name].stopped += 1
+
+    def _notices(
+        self, name: str, compute: Callable[[World], pl.DataFrame], other: World, at: datetime
+    ) -> bool:
+        """Say whether a known cell of a leak or a twin changed."""
+        before = self._known(name, lambda: compute(self._world))
+        return compare(before, compute(other), KEY, at).changed > 0
 
     def _drive(
         self, drivers: Sequence[Driver[T]], other: World, at: datetime, *, mode: str
@@ -237,7 +246,7 @@ class _Runner(Generic[T]):
                 before = (
                     driver.compute(self._open, at)
                     if driver.cut
-                    else self._known(driver.name, lambda world, d=driver: d.compute(self._open, at))
+                    else self._known(driver.name, partial(driver.compute, self._open, at))
                 )
                 after = driver.compute(world, at)
             except BellsError:
@@ -246,9 +255,10 @@ class _Runner(Generic[T]):
             self._proof.take(driver.name, compare(before, after, driver.key, at), mode=mode, at=at)
         return stopped
 
-    def _known(self, name: str, compute: Callable[[World], pl.DataFrame]) -> pl.DataFrame:
+    def _known(self, name: str, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Return the answer in the world as it was, computed once."""
         if name not in self._before:
-            self._before[name] = compute(self._world)
+            self._before[name] = compute()
         return self._before[name]
 
 

@@ -44,8 +44,12 @@ def series_of(world: World, table: str) -> list[Bars]:
         found.append(
             Bars(
                 str(name),
-                *(times(kept, column) for column in ("ts", "open_at", "known_at")),
-                *(kept[column].cast(pl.Float64).to_numpy() for column in ("high", "close", "volume")),
+                ts=times(kept, "ts"),
+                open_at=times(kept, "open_at"),
+                known_at=times(kept, "known_at"),
+                high=kept["high"].to_numpy(),
+                close=kept["close"].to_numpy(),
+                volume=kept["volume"].to_numpy(),
             )
         )
     return found
@@ -65,7 +69,9 @@ def gathered(parts: Iterable[tuple[str, Time1D, Float1D, Time1D]]) -> pl.DataFra
         for name, ts, value, known_at in parts
         if ts.size
     ]
-    aware = (pl.col(column).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for column in ("ts", "known_at"))
+    aware = (
+        pl.col(column).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for column in ("ts", "known_at")
+    )
     return pl.concat(frames).with_columns(aware)
 
 

@@ -1,4 +1,4 @@
-"""A market source that serves rows it was given: another future of another source, for proofs on scratch copies.
+"""A market source that serves rows it was given, such as another future of another source.
 
 The rows go through the same checks as those of any adapter.
 """
@@ -79,9 +79,7 @@ class ServedSource:
         """Return the splits and dividends of the window that were known at ``now``."""
         from pipeline.market.actions import ACTION_SCHEMA
 
-        return _plain(
-            self._between("market.corporate_actions", start, end, now).select(list(ACTION_SCHEMA))
-        )
+        return _plain(self._between("market.corporate_actions", start, end, now).select(list(ACTION_SCHEMA)))
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:
         """Return the planted regimes of the window, where there are any."""
