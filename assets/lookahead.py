@@ -195,9 +195,11 @@ def _judged(
     keys = asset_keys(assets)
     for key in keys:
         ways = ["process"] if any(name.split(" ")[0] == key for name in proof.drivers) else []
-        ways += ["cuts"] if cuts.cuts and split_by_cuts(key) else []
+        ways += ["cuts"] if cuts.cells.get(key) else []
         if ways:
             driven[key] = ways
+        elif key in cuts.cells:
+            reasons[key] = "the source has no rows of it"
         elif key in EXEMPT:
             reasons[key] = EXEMPT[key]
     undriven = [key for key in keys if key not in driven and key not in reasons]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.partitions import month_range
-from pipeline.errors import ModelError
+from pipeline.errors import RefusedError
 from resources.clock import SimulatedClock
 from resources.home import Home
 from resources.warehouse import WarehouseResource
@@ -99,8 +99,8 @@ def cut_through(
 
     Raises
     ------
-    ModelError
-        When the graph cannot be materialised, or checks stop one future after another.
+    RefusedError
+        When checks stop one future after another.
     """
     from pipeline.lookahead.compare import compare
     from pipeline.lookahead.perturb import MILD, MODES, perturbed
@@ -114,8 +114,6 @@ def cut_through(
             continue
         scratch = _Scratch(assets, desk, sources, stretch, folder, seen)
         before = scratch.materialised(stretch.world)
-        if before is None:
-            raise _stopped("a stretch as it was", stretch.first)
         for number in numbers:
             rng = stream(seed, "lookahead/cuts", number)
             turn = number // len(stretches)
@@ -124,11 +122,11 @@ def cut_through(
                 after = scratch.materialised(
                     perturbed(stretch.world, at, MODES[turn % len(MODES)], rng, MILD)
                 )
-                if after is not None:
+                if after.keys() >= before.keys():
                     break
                 seen.stopped += 1
             else:
-                raise _stopped("every other future", at)
+                raise _stopped(at, sorted(before.keys() - after.keys()))
             for name, rows in before.items():
                 table = TABLES[name.replace("/", ".")]
                 found = compare(rows, after[name], table.key, at)
@@ -171,8 +169,11 @@ class _Scratch:
     folder: Path
     seen: Cuts
 
-    def materialised(self, world: World) -> dict[str, pl.DataFrame] | None:
-        """Return what the graph stores of a world, by asset key; None when a blocking check stopped it."""
+    def materialised(self, world: World) -> dict[str, pl.DataFrame]:
+        """Return what the graph stores of a world, by asset key, of every asset that was made.
+
+        A stretch may lack the bars of a strategy, and a blocking check may stop what follows it.
+        """
         import shutil
 
         self.seen.materialisations += 1
@@ -196,7 +197,8 @@ class _Scratch:
                 run_config=_QUIET,
                 raise_on_error=False,
             )
-        rows = self._stored(desk.warehouse) if done.success else None
+        made = {"/".join(event.asset_key.path) for event in done.get_asset_materialization_events()}
+        rows = self._stored(desk.warehouse, made)
         shutil.rmtree(home.path)
         return rows
 
@@ -237,9 +239,9 @@ class _Scratch:
             self.desk, loaded=loaded, home=home, clock=clock, warehouse=warehouse, market=market, logs=logs
         )
 
-    def _stored(self, warehouse: Warehouse) -> dict[str, pl.DataFrame]:
+    def _stored(self, warehouse: Warehouse, made: set[str]) -> dict[str, pl.DataFrame]:
         found = {}
-        for key in asset_keys(self.assets):
+        for key in sorted(made):
             if split_by_cuts(key):
                 table = TABLES[key.replace("/", ".")]
                 rows = warehouse.versions(table)
@@ -255,11 +257,11 @@ def _by_cell(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     return known.sort(*table.key)
 
 
-def _stopped(what: str, at: datetime) -> ModelError:
-    return ModelError(
-        f"the graph could not be materialised for {what}",
+def _stopped(at: datetime, lacking: list[str]) -> RefusedError:
+    return RefusedError(
+        f"one future after another of {at} was stopped before {', '.join(lacking)}",
         field="lookahead",
-        value=at,
-        constraint="a run of all assets without a blocking check",
+        value=TRIES,
+        constraint="one that no blocking check stops",
         fix="run `bells run` on the same source: it says what is wrong",
     )

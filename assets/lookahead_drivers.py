@@ -103,7 +103,8 @@ class Bench:
         return frozenset({*self.sources.traded, *indices})
 
     def _lacking(self, one: Strategy) -> list[str]:
-        return sorted(set(one.universe) - set(self.sources.traded))
+        """Return the universe where none of it has bars; one without some of its symbols trades the others."""
+        return [] if set(one.universe) & set(self.sources.traded) else sorted(one.universe)
 
 
 @dataclass
