@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.lookahead_cuts import Cuts, asset_keys, cut_through, shortened_stretches, split_by_cuts
+from assets.lookahead_cuts import Cuts, asset_keys, cut_through, shortened_stretches
 from assets.lookahead_drivers import EXEMPT, STRATEGY, Bench, drivers
 from assets.lookahead_sisters import restated, start_dates
 from assets.lookahead_sources import read_sources, stretches

@@ -176,11 +176,13 @@ class _Scratch:
         """
         import shutil
 
+        from pipeline.pictures import undrawn
+
         self.seen.materialisations += 1
         home = Home(self.folder / f"{self.seen.materialisations:05d}")
         desk = self._desk(world, home)
         home.prepare()
-        with warnings.catch_warnings(), dg.DagsterInstance.ephemeral() as instance:
+        with warnings.catch_warnings(), undrawn(), dg.DagsterInstance.ephemeral() as instance:
             warnings.filterwarnings("ignore", module="dagster")
             done = dg.materialize(
                 self.assets,
