@@ -88,7 +88,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         "what a feed takes its symbols for, and what its last ingests read",
         creates=("market.instruments", "meta.ingests"),
     ),
-    Migration(5, "what look-ahead proofs said", creates=("ledger.attestations",)),
+    Migration(
+        5,
+        "regimes at every decision and their changes",
+        creates=("regimes.h4", "regimes.transitions"),
+    ),
+    Migration(6, "what look-ahead proofs said", creates=("ledger.attestations",)),
 )
 
 

@@ -26,11 +26,19 @@ from warehouse.tables_market import (
     TRUTH,
 )
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
+from warehouse.tables_regimes import REGIME_TABLES, REGIMES_H4, TRANSITIONS
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {
         t.full_name: t
-        for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *ATTESTATION_TABLES, *META_TABLES)
+        for t in (
+            *MARKET_TABLES,
+            *FEATURE_TABLES,
+            *REGIME_TABLES,
+            *BACKTEST_TABLES,
+            *ATTESTATION_TABLES,
+            *META_TABLES,
+        )
     }
 )
 """``schema.name`` to declaration, in the order of creation."""
@@ -69,10 +77,12 @@ __all__ = [
     "OHLCV_DAILY",
     "OHLCV_H4",
     "QUARANTINE",
+    "REGIMES_H4",
     "ROUND_TRIPS",
     "RUNS",
     "SPOOLED",
     "TABLES",
+    "TRANSITIONS",
     "TRIALS",
     "TRUTH",
     "table",

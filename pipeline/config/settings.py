@@ -4,12 +4,13 @@ from typing import Self
 
 from pydantic import model_validator
 
-from pipeline.config.instruments import Instrument
+from pipeline.config.instruments import AssetClass, Instrument
 from pipeline.config.model import Strict, broken_rule
+from pipeline.config.regimes import RegimeSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 
-SECTIONS = ("system", "instruments", "strategies")
+SECTIONS = ("system", "instruments", "strategies", "regimes")
 """The files of ``configs/base``, one section each."""
 
 
@@ -19,6 +20,7 @@ class Settings(Strict):
     system: System
     instruments: dict[str, Instrument]
     strategies: dict[str, StrategySettings]
+    regimes: RegimeSettings
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:
@@ -43,4 +45,22 @@ class Settings(Strict):
                 what=f"there is no strategy {self.system.backtest.strategy}",
                 at="system.backtest.strategy",
             )
+        self._regimes_have_instruments()
         return self
+
+    def _regimes_have_instruments(self) -> None:
+        rules = self.regimes
+        read = {
+            "equity.symbol": (rules.equity.symbol, AssetClass.EQUITY),
+            "vol.symbol": (rules.vol.symbol, AssetClass.INDEX),
+            "vol.realised.symbol": (rules.vol.realised.symbol, AssetClass.EQUITY),
+            "crypto.symbol": (rules.crypto.symbol, AssetClass.CRYPTO),
+        }
+        for at, (symbol, wanted) in read.items():
+            if symbol not in self.instruments or self.instruments[symbol].asset_class is not wanted:
+                raise broken_rule(
+                    f"an instrument of the class {wanted}",
+                    f"declare {symbol} in instruments.yaml, or name another symbol",
+                    what=f"{symbol} cannot tell this regime",
+                    at=f"regimes.{at}",
+                )
