@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.backtest.result import BacktestResult
+    from pipeline.backtest.robustness import Robustness
     from resources.desk import Desk
     from warehouse.manifest import Manifest
 
 
-def write_artifacts(desk: Desk, result: BacktestResult, row: Mapping[str, Any], manifest: Manifest) -> Path:
+def write_artifacts(
+    desk: Desk,
+    result: BacktestResult,
+    row: Mapping[str, Any],
+    manifest: Manifest,
+    robustness: Robustness | None = None,
+) -> Path:
     """Write every file of a run and return their folder; a file appears whole or not at all.
 
     ``report.html`` opens offline, ``equity.png`` and ``monthly.png`` are what the UI shows, ``metrics.json``
@@ -39,7 +46,7 @@ def write_artifacts(desk: Desk, result: BacktestResult, row: Mapping[str, Any], 
         "dagster_run_id": manifest.dagster_run_id,
     }
     files = {
-        "report.html": report_html(result, row).encode(),
+        "report.html": report_html(result, row, robustness).encode(),
         "equity.png": equity_picture(result),
         "monthly.png": monthly_picture(result),
         "metrics.json": _json(dataclasses.asdict(result.metrics)),

@@ -8,9 +8,12 @@ import dagster as dg
 
 from assets import checks
 from assets.describe import markdown_table, numbers, picture
+from assets.robustness import shown
 from warehouse.tables import EQUITY, RUNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assets.trials import Trial
     from pipeline.config.strategies import StrategySettings
 
@@ -43,7 +46,7 @@ IDENTITY = (
 )
 
 
-def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResult:
+def run_result(trial: Trial, described: Sequence[StrategySettings]) -> dg.MaterializeResult:
     """Report the run: identity, numbers, flags, equity picture, monthly returns."""
     row = trial.row
     return dg.MaterializeResult(
@@ -52,10 +55,13 @@ def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResul
             "equity": picture((trial.folder / "equity.png").read_bytes(), "NAV and drawdown"),
             "monthly": picture((trial.folder / "monthly.png").read_bytes(), "monthly returns"),
             "report": dg.MetadataValue.path(trial.folder / "report.html"),
-            **numbers({name: row[name] for name in HEADLINE} | dict(row["restatement"])),
+            **numbers(
+                {name: row[name] for name in HEADLINE} | dict(row["restatement"]) | shown(trial.robustness)
+            ),
             **{name: str(row[name]) for name in IDENTITY},
-            "what": f"{described.description} ({described.status})",
+            "what": "; ".join(f"{each.description} ({each.status})" for each in described),
             "simulated": bool(row["simulated"]),
+            **_controls(trial),
             "flags": markdown_table([{"flag": flag.name, "what": flag.text} for flag in trial.result.flags]),
         },
         check_results=[
@@ -63,6 +69,18 @@ def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResul
             checks.has_trades(int(row["trades"])),
         ],
     )
+
+
+def _controls(trial: Trial) -> dict[str, dg.MetadataValue]:
+    """Return the table of controls; nothing where the run was asked nothing."""
+    if trial.robustness is None:
+        return {}
+    answers = [
+        {"name": name, "measure": measure, "value": value}
+        for topic, name, measure, value in trial.robustness.values()
+        if topic == "control"
+    ]
+    return {"controls": markdown_table(answers)}
 
 
 def equity_result(trial: Trial) -> dg.MaterializeResult:

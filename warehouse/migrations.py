@@ -90,10 +90,21 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         5,
+        "books: their strategies, what each earned by day, and who owned which target",
+        creates=("backtest.members", "backtest.member_days", "backtest.attribution"),
+    ),
+    Migration(
+        6,
+        "searches over parameters: what was searched, every member, every fold",
+        creates=("optimization.experiments", "optimization.results", "optimization.folds"),
+    ),
+    Migration(7, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
+    Migration(
+        8,
         "regimes at every decision and their changes",
         creates=("regimes.h4", "regimes.transitions"),
     ),
-    Migration(6, "what look-ahead proofs said", creates=("ledger.attestations",)),
+    Migration(9, "what look-ahead proofs said", creates=("ledger.attestations",)),
 )
 
 

@@ -10,10 +10,12 @@ from warehouse.tables_backtest import (
     EQUITY,
     FILLS,
     MONTHLY,
+    ROBUSTNESS,
     ROUND_TRIPS,
     RUNS,
     TRIALS,
 )
+from warehouse.tables_book import ATTRIBUTION, BOOK_TABLES, MEMBER_DAYS, MEMBERS
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
 from warehouse.tables_market import (
     CORPORATE_ACTIONS,
@@ -26,6 +28,7 @@ from warehouse.tables_market import (
     TRUTH,
 )
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
+from warehouse.tables_optimization import EXPERIMENTS, FOLDS, OPTIMIZATION_TABLES, RESULTS
 from warehouse.tables_regimes import REGIME_TABLES, REGIMES_H4, TRANSITIONS
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
@@ -36,6 +39,8 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             *FEATURE_TABLES,
             *REGIME_TABLES,
             *BACKTEST_TABLES,
+            *BOOK_TABLES,
+            *OPTIMIZATION_TABLES,
             *ATTESTATION_TABLES,
             *META_TABLES,
         )
@@ -63,21 +68,28 @@ def table(full_name: str) -> Table:
 __all__ = [
     "ARTIFACTS",
     "ATTESTATIONS",
+    "ATTRIBUTION",
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
+    "EXPERIMENTS",
     "FEATURES_H4",
     "FILLS",
+    "FOLDS",
     "INGESTS",
     "INSTRUMENTS",
     "MACRO",
     "MANIFESTS",
+    "MEMBERS",
+    "MEMBER_DAYS",
     "MIGRATIONS",
     "MONTHLY",
     "OHLCV_DAILY",
     "OHLCV_H4",
     "QUARANTINE",
     "REGIMES_H4",
+    "RESULTS",
+    "ROBUSTNESS",
     "ROUND_TRIPS",
     "RUNS",
     "SPOOLED",

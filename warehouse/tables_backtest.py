@@ -137,6 +137,23 @@ ROUND_TRIPS = Table(
     known_at="recorded",
 )
 
+ROBUSTNESS = Table(
+    schema="backtest",
+    name="robustness",
+    description="One answer of a run to what is asked beside its numbers; unknown is NULL.",
+    columns=(
+        _RUN,
+        key_column("topic", "VARCHAR", "control | interval | crisis | season | a regime", "What is asked."),
+        key_column("name", "VARCHAR", "name", "Control, number, window or label it is about."),
+        key_column("measure", "VARCHAR", "name", "What was measured there."),
+        Column("value", "DOUBLE", "as the measure", "Fractions, ratios, basis points, money or counts."),
+    ),
+    key=("run_id", "topic", "name", "measure"),
+    policy="once",
+    block=("run_id",),
+    known_at="recorded",
+)
+
 TRIALS = Table(
     schema="ledger",
     name="trials",
@@ -169,4 +186,4 @@ TRIALS = Table(
     known_at="recorded",
 )
 
-BACKTEST_TABLES = (RUNS, EQUITY, MONTHLY, FILLS, ROUND_TRIPS, TRIALS)
+BACKTEST_TABLES = (RUNS, EQUITY, MONTHLY, FILLS, ROUND_TRIPS, ROBUSTNESS, TRIALS)

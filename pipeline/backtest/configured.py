@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
+from pipeline.backtest.crisis import Window
+from pipeline.backtest.robustness import Plan
 from pipeline.backtest.rules import Costs, Rules, Tradable
 from pipeline.calendar.sessions import ALWAYS_OPEN
 from pipeline.errors import ConfigError
@@ -39,6 +42,16 @@ def rules_of(system: System) -> Rules:
             "crypto": Costs(system.costs.crypto.slippage_bps, system.costs.crypto.fee_bps),
         },
     )
+
+
+def plan_of(system: System, trials: int) -> Plan:
+    """Return what the settings ask of a run that is the ``trials``-th configuration of its family."""
+    asked = system.controls
+    windows = {}
+    for crisis in asked.crises:
+        name, first, end = crisis.split()
+        windows[name] = Window(date.fromisoformat(first), date.fromisoformat(end))
+    return Plan(random=asked.random, seed=asked.seed, crises=windows, trials=trials)
 
 
 def tradables_of(symbols: Sequence[str], instruments: Mapping[str, Instrument]) -> tuple[Tradable, ...]:

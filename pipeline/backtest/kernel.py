@@ -14,6 +14,7 @@ from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
 from pipeline.backtest.kernel_market import NO_TRADE_ROW, fill_bar, volume_limit
 from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, OPEN, REST, Record, Records
+from pipeline.portfolio.attribution import Ledger, attribute
 from pipeline.portfolio.sizing import crosses_band, order_quantity, whole_lots
 from pipeline.risk.limits import clamp, mark_strained, move_drawdown
 
@@ -165,6 +166,7 @@ def place_orders(book: Record, lines: Records, quotes: Records, rules: Record, t
         replaces = line.working != NOTHING
         line.working = NOTHING
         line.order = 0.0
+        line.asked = 0.0
         price = quotes[a].mark
         if math.isnan(price):
             book.unpriced += 1 if line.target != 0.0 else 0
@@ -173,6 +175,7 @@ def place_orders(book: Record, lines: Records, quotes: Records, rules: Record, t
         notional = abs(quantity) * price
         if line.target != 0.0 and notional <= ROUNDING * book.nav:
             quantity = notional = 0.0
+        line.asked = quantity
         if quantity != 0.0 and line.target != 0.0 and notional < floor:
             book.below_floor += 1
         elif quantity != 0.0 and notional < terms[a].min_notional:
@@ -230,6 +233,8 @@ def run_history(
     quotes: Records,
     log: Records,
     track: Track,
+    ledger: Ledger | None = None,
+    killed: Int1D | None = None,
 ) -> int:
     """Step through the rows from ``first`` on.
 
@@ -241,6 +246,10 @@ def run_history(
         Target weights of each decision, shape ``(bars, assets)``.
     track
         Written from row 0, which is decision ``first``.
+    ledger
+        Where the run is attributed to the members of a book; None: nowhere, which costs nothing.
+    killed
+        Whether the kill switch is on at each decision (0 or 1), shape ``(bars,)``; None: never.
 
     Returns
     -------
@@ -256,9 +265,13 @@ def run_history(
             quotes[a].mark = mark[i, a]
             quotes[a].fill_at = NEVER
             if lines[a].working != NOTHING:
-                _quote_fill(market, quotes, rules, i, a)
+                quote_fill(market, quotes, rules, i, a)
+        if killed is not None:
+            book.killed = killed[i]
         step(book, lines, quotes, rules, terms, log, i)
         k = i - first
+        if ledger is not None:
+            attribute(ledger, i, k, book, lines, quotes, terms, log)
         nav[k], cash[k] = book.nav, book.cash
         gross[k], mask[k] = book.gross, book.mask
         for a in range(assets):
@@ -270,7 +283,8 @@ def run_history(
 
 
 @kernel
-def _quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
+def quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
+    """Write where, when and up to what quantity an order of the decision before row ``i`` fills."""
     row = fill_bar(market.ts, market.open_at, market.close, market.volume, i, a)
     if row == NO_TRADE_ROW:
         quotes[a].fill_at = NO_TRADE

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from pipeline.backtest import metrics as m
 from pipeline.backtest.metrics import Metrics
 from pipeline.backtest.rules import Rules
 from pipeline.portfolio.account import Records
+
+if TYPE_CHECKING:
+    from pipeline.backtest.members import BookParts
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,11 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
-    """A simulation together with the strategy, parameters and rules that made it."""
+    """A simulation together with the strategy, parameters and rules that made it.
+
+    Of a book, ``strategy`` is ``portfolio``, ``parameters`` are by strategy and ``book`` holds its members; a
+    single strategy has the whole account and no ``book``.
+    """
 
     strategy: str
     version: str
@@ -161,6 +168,7 @@ class BacktestResult:
     end: np.datetime64
     simulation: Simulation
     flags: tuple[Flag, ...]
+    book: "BookParts | None" = None
 
     @property
     def metrics(self) -> Metrics:

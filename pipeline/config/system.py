@@ -3,18 +3,30 @@
 Every field has its default here, its value in ``configs/base/system.yaml`` and a reader somewhere.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.model import BasisPoints, Fraction, Instant, Name, PathText, Strict, broken_rule
+from pipeline.config.model import (
+    BasisPoints,
+    Fraction,
+    Instant,
+    Name,
+    OneOrMore,
+    PathText,
+    Strict,
+    broken_rule,
+)
 
 
 class Backtest(Strict):
     """Which run the main job makes."""
 
-    strategy: Name = Field("EquityTrend", description="Name in strategies.yaml")
+    strategy: OneOrMore = Field(
+        "EquityTrend",
+        description="Name in strategies.yaml; a list: a book of them; portfolio: of all with a budget",
+    )
     initial_nav: float = Field(100_000.0, gt=0, le=1e12, description="USD at the start")
     start: Instant | None = Field(None, description="First decision; null: the source's own window")
     end: Instant | None = Field(
@@ -30,6 +42,11 @@ class Backtest(Strict):
         default=False, description="Whether the rest above the volume cap is carried on"
     )
 
+    kill_from: Instant | None = Field(
+        None, description="A drill: the kill switch is on from this decision; null: never"
+    )
+    kill_until: Instant | None = Field(None, description="It is off again from this one; null: it stays on")
+
     @model_validator(mode="after")
     def _window_and_halt(self) -> Self:
         if self.start is not None and self.end is not None and self.end <= self.start:
@@ -42,6 +59,13 @@ class Backtest(Strict):
                 "set on_halt: resume_after_bars together with resume_after_bars: 42, or stay with null",
                 what="the rule for resuming after a halt is incomplete",
                 at="resume_after_bars",
+            )
+        if self.kill_until is not None and (self.kill_from is None or self.kill_until <= self.kill_from):
+            raise broken_rule(
+                "kill_from < kill_until",
+                "give a later kill_until, or null",
+                what="the kill switch would go off before it is on",
+                at="kill_until",
             )
         return self
 
@@ -99,6 +123,43 @@ class Costs(Strict):
 
     equity: Cost = Cost()
     crypto: Cost = Cost(fee_bps=10.0)
+
+
+Crisis = Annotated[str, Field(pattern=r"^\w+ \d{4}-\d{2}-\d{2} \d{4}-\d{2}-\d{2}$")]
+
+
+class Controls(Strict):
+    """What every research run is asked beside its numbers."""
+
+    random: int = Field(
+        200,
+        ge=0,
+        le=100_000,
+        description="Random strategies a run is compared with; 0: none, and no percentile",
+    )
+    seed: int = Field(8, ge=0, le=2**62, description="Seed of random strategies and of bootstrap intervals")
+    crises: Annotated[tuple[Crisis, ...], Field(strict=False)] = Field(
+        ("covid_2020 2020-02-01 2020-05-01", "bear_2022 2022-01-01 2023-01-01"),
+        description="Windows shown by themselves: NAME FIRST END, days of UTC, the end not included",
+    )
+
+    @model_validator(mode="after")
+    def _windows(self) -> Self:
+        names = [crisis.split()[0] for crisis in self.crises]
+        for crisis in self.crises:
+            name, first, end = crisis.split()
+            try:
+                in_order = date.fromisoformat(first) < date.fromisoformat(end)
+            except ValueError:
+                in_order = False
+            if not in_order or names.count(name) > 1:
+                raise broken_rule(
+                    "NAME FIRST END: every name once, two dates, FIRST < END",
+                    "write it as bear_2022 2022-01-01 2023-01-01",
+                    what=f"{crisis} is not a window of its own",
+                    at="crises",
+                )
+        return self
 
 
 class Retention(Strict):
@@ -202,6 +263,7 @@ class System(Strict):
     risk: Risk = Risk()
     trading: Trading = Trading()
     costs: Costs = Costs()
+    controls: Controls = Controls()
     warehouse: WarehouseSettings = WarehouseSettings()
     logging: Logging = Logging()
     freshness: Freshness = Freshness()

@@ -49,13 +49,23 @@ clamped (-1: not yet); whether some line is strained; orders open; counters."""
 LINE = np.dtype(
     [
         (name, "f8")
-        for name in ("quantity", "acted", "order", "held", "weight", "target", *RULE_NAMES, "exposure")
+        for name in (
+            "quantity",
+            "acted",
+            "order",
+            "held",
+            "weight",
+            "target",
+            *RULE_NAMES,
+            "exposure",
+            "asked",
+        )
     ]
     + [(name, "i8") for name in ("working", "strained")]
 )
 """Units held; target last acted on; open order (signed units); held weight; target as the strategy gave it
-and clamped; factor of each rule on the target; sum of ``|w|`` of the class (at its first asset); state of the
-order; held beyond a limit."""
+and clamped; factor of each rule on the target; sum of ``|w|`` of the class (at its first asset); units that
+the last decision with a reason to trade asked for, before floors; state of the order; held beyond a limit."""
 QUOTE = np.dtype(
     [(name, "f8") for name in ("weight", "mark", "fill_open", "max_quantity")]
     + [("fill_at", "i8"), ("bar", "i8")]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.backtest import engine, kernel, kernel_market, round_trips
+from pipeline.backtest import engine, kernel, kernel_market, round_trips, window
 from pipeline.backtest.engine import simulate
 from pipeline.portfolio import sizing
 from pipeline.portfolio.account import BOOK, named
@@ -105,12 +105,12 @@ def test_every_fill_is_the_open_of_a_bar_that_traded_after_its_decision(seed):
 def plain_python(monkeypatch):
     """Give a switch that takes numba away from every function of a run."""
 
-    def interpreted(first, weights, market, rules, terms, book, lines, quotes, log, track):
+    def interpreted(first, weights, market, rules, terms, book, lines, quotes, log, track, *others):
         books = np.zeros(1, BOOK)
         books[0] = book
         taken = kernel.run_history(
             first, weights, market, named(np.array([rules]))[0], named(terms), named(books)[0],
-            named(lines), named(quotes), named(log), track,
+            named(lines), named(quotes), named(log), track, *others,
         )  # fmt: skip
         for name in BOOK.names:
             book[name] = books[0][name]
@@ -119,7 +119,7 @@ def plain_python(monkeypatch):
     def traced(fills, assets):
         trips = np.empty(fills.size + assets, round_trips.TRIP)
         running = np.zeros(assets, round_trips.TRIP)
-        count = round_trips._trace(named(fills), named(running), np.zeros(assets), named(trips))
+        count = round_trips.trace_trips(named(fills), named(running), np.zeros(assets), named(trips))
         return trips[:count]
 
     def switch():
@@ -128,7 +128,7 @@ def plain_python(monkeypatch):
                 if hasattr(member, "py_func"):
                     monkeypatch.setattr(module, name, member.py_func)
         monkeypatch.setattr(engine, "run_history", interpreted)
-        monkeypatch.setattr(engine, "last_closes", kernel_market.last_closes)
+        monkeypatch.setattr(window, "last_closes", kernel_market.last_closes)
         monkeypatch.setattr(engine, "round_trips", traced)
 
     return switch
