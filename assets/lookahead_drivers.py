@@ -231,7 +231,7 @@ def drivers(bench: Bench) -> list[Driver[Opened]]:
 
     key = ("symbol", "ts")
     found = [
-        Driver(_asset(table), key, partial(_bars, timeframe), every=7) for timeframe, table in BARS.items()
+        Driver(_asset(table), key, partial(_bars, timeframe), every=11) for timeframe, table in BARS.items()
     ]
     found += [
         Driver(_asset(FEATURES_H4), key, _features),

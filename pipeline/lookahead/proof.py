@@ -144,7 +144,7 @@ def prove(
     perturbations: int,
     seed: int,
     plants: Sequence[Plant] = PLANTS,
-    plants_every: int = 4,
+    plants_every: int = 8,
     forming: int = 0,
 ) -> Iterator[Proof]:
     """Yield the growing proof after every perturbation.
