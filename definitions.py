@@ -9,6 +9,7 @@ import dagster as dg
 
 from assets.backtest import backtest_assets
 from assets.features import feature_assets
+from assets.lookahead_job import lookahead_job
 from assets.market import market_assets
 from assets.partitions import axis_start, months_from
 from assets.regimes import regime_assets
@@ -65,7 +66,7 @@ def build_definitions(
     )
     return dg.Definitions(
         assets=_with_policies(assets, desk),
-        jobs=[main],
+        jobs=[main, lookahead_job(assets)],
         schedules=[market_update(main, first)],
         executor=dg.in_process_executor,
         resources={

@@ -17,7 +17,7 @@ from pipeline.errors import InsufficientDataError
 from warehouse.tables import OHLCV_DAILY, OHLCV_H4
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -58,8 +58,8 @@ class History:
         The daily closes that each symbol's calendar expects.
     provenance
         Where the prices come from: feed, simulated or not, adjustment and vintage by symbol.
-    inputs
-        What was read, with digests, for the manifest.
+    recorded
+        Makes the record of what was read.
     corrected
         What later corrections and splits made of it, oldest first; empty without any before ``end``.
     latest
@@ -73,7 +73,7 @@ class History:
     daily: pl.DataFrame
     expected: Mapping[str, ExpectedCloses]
     provenance: Provenance
-    inputs: tuple[Input, ...]
+    recorded: Callable[[], tuple[Input, ...]]
     corrected: tuple[Corrected, ...] = ()
     latest: tuple[Corrected, ...] = ()
     paid: Paid | None = None
@@ -87,6 +87,11 @@ class History:
         """Return the history in its newest versions; only where ``latest`` is not empty."""
         first, *rest = self.latest
         return replace(self, panel=first.panel, daily=first.daily, corrected=tuple(rest), latest=())
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """What was read, with digests, for the manifest; hashed when first asked for."""
+        return self.recorded()
 
     def features(self, specs: Sequence[FeatureSpec]) -> dict[str, Float2D]:
         """Return features as known at each decision, by name, shape ``(bars, assets)``.
@@ -144,7 +149,7 @@ def read_history(
             fix="run `bells data update` (see `bells data status` for what there is), or another universe:"
             " --set strategies.EquityTrend.universe=[BTC/USD]",
         )
-    first = bars["ts"].sort().to_list()[0]
+    first = bars["ts"].sort().head(1).item()
     last = max(cell_label(end), first)
     adjustment = _adjustments(daily) | _adjustments(bars)
     actions = read_actions(symbols, end, feed=feed, warehouse=warehouse, at=at)
@@ -172,7 +177,7 @@ def read_history(
             survivors(warehouse, feed, symbols),
             () if paid is None else paid.symbols,
         ),
-        inputs=(
+        recorded=lambda: (
             *(input_of(table, rows, at, end) for table, rows in versions.items()),
             *(() if paid is None else paid.inputs),
         ),
@@ -272,7 +277,7 @@ def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime)
     if not own.height:
         nothing = np.array([], dtype="datetime64[us]")
         return ExpectedCloses(nothing, nothing)
-    days = expected_daily(instrument.calendar, own["ts"].sort().to_list()[0], end)
+    days = expected_daily(instrument.calendar, own["ts"].sort().head(1).item(), end)
     ts, close_at = (days[name].dt.replace_time_zone(None).to_numpy() for name in ("ts", "close_at"))
     return ExpectedCloses(ts, when_known(instrument, "daily", ts, close_at, None))
 

@@ -104,6 +104,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "regimes at every decision and their changes",
         creates=("regimes.h4", "regimes.transitions"),
     ),
+    Migration(9, "what look-ahead proofs said", creates=("ledger.attestations",)),
 )
 
 

@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from pipeline.errors import ComponentNotFoundError
 from warehouse.table import Table
+from warehouse.tables_attestations import ATTESTATION_TABLES, ATTESTATIONS
 from warehouse.tables_backtest import (
     BACKTEST_TABLES,
     EQUITY,
@@ -40,6 +41,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             *BACKTEST_TABLES,
             *BOOK_TABLES,
             *OPTIMIZATION_TABLES,
+            *ATTESTATION_TABLES,
             *META_TABLES,
         )
     }
@@ -65,6 +67,7 @@ def table(full_name: str) -> Table:
 
 __all__ = [
     "ARTIFACTS",
+    "ATTESTATIONS",
     "ATTRIBUTION",
     "CORPORATE_ACTIONS",
     "DIGESTS",
