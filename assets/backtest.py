@@ -59,7 +59,8 @@ def backtest_assets() -> list[dg.AssetsDefinition]:
         """Run the configured strategy on what the warehouse knows, through the one door to the kernel."""
         desk = Desk(settings, home, clock, warehouse, market, logs)
         trial = run_trial(desk, dagster_run_id=context.run.run_id)
-        yield run_result(trial, settings.settings.strategies[trial.row["strategy"]])
+        chosen = settings.settings
+        yield run_result(trial, [chosen.strategies[name] for name in chosen.strategies_run])
         yield equity_result(trial)
 
     return [backtest]

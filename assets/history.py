@@ -142,10 +142,29 @@ def read_history(
             sum(int((frame["state"] == "imputed").sum()) for frame in (bars, daily)),
             survivors(warehouse, feed, symbols),
         ),
-        inputs=tuple(_input(table, rows, at, end) for table, rows in versions.items()),
+        inputs=tuple(input_of(table, rows, at, end) for table, rows in versions.items()),
         corrected=corrected,
         latest=latest[0] if latest else None,
     )
+
+
+def input_of(table: Table, versions: pl.DataFrame, at: datetime | None, end: datetime) -> Input:
+    """Return the record of what was read: the bars as first published, and corrections known by ``end``."""
+    from hashlib import sha256
+
+    import polars as pl
+
+    from warehouse.digest import digest_frame
+
+    first = _first(table, versions)
+    digests = [digest_frame(table, first)] if first.height else []
+    later = versions.filter(~pl.struct(table.key).is_first_distinct() & (pl.col("known_at") <= end))
+    digests += [
+        digest_frame(table, later.filter(pl.col("known_at") == since))
+        for since in later["known_at"].unique().sort()
+    ]
+    digest = sha256(" ".join(digests).encode()).hexdigest() if len(digests) > 1 else (digests or [None])[0]
+    return Input(table.full_name, at, first.height + later.height, digest)
 
 
 def _first(table: Table, versions: pl.DataFrame) -> pl.DataFrame:
@@ -208,25 +227,6 @@ def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime)
     days = expected_daily(instrument.calendar, own["ts"].sort().to_list()[0], end)
     ts, close_at = (days[name].dt.replace_time_zone(None).to_numpy() for name in ("ts", "close_at"))
     return ExpectedCloses(ts, when_known(instrument, "daily", ts, close_at, None))
-
-
-def _input(table: Table, versions: pl.DataFrame, at: datetime | None, end: datetime) -> Input:
-    """Return the record of what was read: the bars as first published, and corrections known by ``end``."""
-    from hashlib import sha256
-
-    import polars as pl
-
-    from warehouse.digest import digest_frame
-
-    first = _first(table, versions)
-    digests = [digest_frame(table, first)] if first.height else []
-    later = versions.filter(~pl.struct(table.key).is_first_distinct() & (pl.col("known_at") <= end))
-    digests += [
-        digest_frame(table, later.filter(pl.col("known_at") == since))
-        for since in later["known_at"].unique().sort()
-    ]
-    digest = sha256(" ".join(digests).encode()).hexdigest() if len(digests) > 1 else (digests or [None])[0]
-    return Input(table.full_name, at, first.height + later.height, digest)
 
 
 def _adjustments(bars: pl.DataFrame) -> dict[str, str]:

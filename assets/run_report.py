@@ -12,6 +12,8 @@ from assets.robustness import shown
 from warehouse.tables import EQUITY, RUNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assets.trials import Trial
     from pipeline.config.strategies import StrategySettings
 
@@ -44,7 +46,7 @@ IDENTITY = (
 )
 
 
-def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResult:
+def run_result(trial: Trial, described: Sequence[StrategySettings]) -> dg.MaterializeResult:
     """Report the run: identity, numbers, flags, equity picture, monthly returns."""
     row = trial.row
     return dg.MaterializeResult(
@@ -57,7 +59,7 @@ def run_result(trial: Trial, described: StrategySettings) -> dg.MaterializeResul
                 {name: row[name] for name in HEADLINE} | dict(row["restatement"]) | shown(trial.robustness)
             ),
             **{name: str(row[name]) for name in IDENTITY},
-            "what": f"{described.description} ({described.status})",
+            "what": "; ".join(f"{each.description} ({each.status})" for each in described),
             "simulated": bool(row["simulated"]),
             **_controls(trial),
             "flags": markdown_table([{"flag": flag.name, "what": flag.text} for flag in trial.result.flags]),

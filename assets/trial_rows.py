@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from assets.book_rows import book_frames
 from warehouse.tables import EQUITY, FILLS, MONTHLY, ROUND_TRIPS, RUNS, TRIALS
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class Identity:
 
 
 def family_of(result: BacktestResult) -> str:
-    """Return the family of a run: strategy and universe; overlap of windows is judged when counting."""
-    return f"{result.strategy}[{','.join(sorted(result.universe))}]"
+    """Return the family of a run: strategies and universe; overlap of windows is judged when counting."""
+    names = [result.strategy] if result.book is None else [m.strategy for m in result.book.members]
+    return f"{'+'.join(sorted(names))}[{','.join(sorted(result.universe))}]"
 
 
 def run_row(result: BacktestResult, identity: Identity) -> dict[str, Any]:
@@ -97,6 +99,7 @@ def frames_of(result: BacktestResult, identity: Identity) -> list[tuple[Table, p
         (MONTHLY, _monthly(result)),
         (FILLS, _fills(result)),
         (ROUND_TRIPS, _trips(result)),
+        *book_frames(result),
     ]
     named = pl.lit(identity.run_id).alias("run_id")
     return [(table, frame.with_columns(named)) for table, frame in tables]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from assets.artifacts import write_artifacts
@@ -16,6 +16,7 @@ from assets.history import read_history
 from assets.manifests import code_version, manifest_for
 from assets.restatement import with_restatement
 from assets.robustness import ask, rows_of
+from assets.trial_plan import plan_of, single
 from assets.trial_rows import Identity, control_trial, frames_of, run_row
 from pipeline.errors import TamperedError
 from warehouse.manifest import new_id
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assets.history import History
+    from assets.regime_rows import RegimeInputs
+    from assets.trial_plan import Plan
     from pipeline.arrays import Float2D
     from pipeline.backtest.result import BacktestResult
     from pipeline.backtest.robustness import Robustness
@@ -64,7 +67,7 @@ class Trial:
 
 
 def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None = None) -> Trial:
-    """Run the configured strategy on the configured feed and store everything about it.
+    """Run the configured strategy or book on the configured feed and store everything about it.
 
     Parameters
     ----------
@@ -84,52 +87,34 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     ConfigError, ModelError
         When strategy, parameters or rules cannot be run.
     """
-    from pipeline.backtest.configured import rules_of, tradables_of
-    from pipeline.backtest.engine import backtest
-    from pipeline.features.registry import parse
-    from pipeline.strategies.context import Context
-    from pipeline.strategies.registry import parameters
-
     desk.home.prepare()
     started = desk.clock.now()
     since = desk.clock.monotonic()
     settings = desk.loaded.settings
-    system = settings.system
-    start, end = window_of(desk)
-    strategy = configured_strategy(desk)
-    params = parameters(strategy, settings.strategies[strategy.name].parameters)
+    window = window_of(desk)
+    plan = plan_of(desk)
     read = read_history(
-        strategy.universe,
-        end,
+        plan.universe,
+        window[1],
         feed=desk.market.feed,
         warehouse=desk.warehouse,
         instruments=settings.instruments,
     )
-    specs = [parse(name) for name in strategy.features(params)]
-    features = read.features(specs)
-    refuse_other_features(desk, read, features, end)
-
-    def run(history: History, features: Mapping[str, Float2D]) -> BacktestResult:
-        return backtest(
-            Context(panel=history.panel, features=features),
-            strategy,
-            params,
-            rules=rules_of(system),
-            assets=tradables_of(strategy.universe, settings.instruments),
-            provenance=history.provenance,
-            initial_nav=system.backtest.initial_nav,
-            start=start,
-            end=end,
-        )
-
+    features = read.features(plan.specs)
+    refuse_other_features(desk, read, features, window[1])
+    known = regimes_read(desk, plan, window[1])
+    regimes = {} if known is None else known.at(read.panel.decisions).codes
     result, restatement, control = with_restatement(
-        run(read, features), read, lambda latest: run(latest, latest.features(specs))
+        plan.run(read, features, regimes, window),
+        read,
+        lambda latest: plan.run(latest, latest.features(plan.specs), regimes, window),
     )
+    result = with_regimes(result, known)
     identity = Identity(
         run_id=new_id(started),
         kind=kind,
         config_hash=desk.loaded.config_hash,
-        data_hash=data_hash(read),
+        data_hash=data_hash(read, known),
         code_version=code_version(),
         config=desk.loaded.as_dict(),
         who=getpass.getuser(),
@@ -140,12 +125,11 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         "backtest/runs",
         desk.loaded,
         started,
-        inputs=read.inputs,
+        inputs=(*read.inputs, *(() if known is None else known.inputs)),
         seconds=identity.seconds,
         dagster_run_id=dagster_run_id,
     )
-    context = Context(panel=read.panel, features=features)
-    robustness = ask(desk, result, identity, context, strategy.weights(context, params))
+    robustness = ask(desk, plan, result, identity, read, features, known)
     frames = [*frames_of(result, identity), *rows_of(robustness, result, identity)]
     if control is not None:
         frames.append(control_trial(control, identity))
@@ -154,6 +138,17 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     log_run(desk, result, row)
     folder = write_artifacts(desk, result, row, manifest, robustness)
     return Trial(row=row, result=result, folder=folder, robustness=robustness)
+
+
+def with_regimes(result: BacktestResult, known: RegimeInputs | None) -> BacktestResult:
+    """Return the run, flagged where its regimes were told by figures that were revised later."""
+    from pipeline.backtest.result import Flag
+
+    if known is None or not known.latest_revision:
+        return result
+    revised = ", ".join(known.latest_revision)
+    text = f"Regimes are told by {revised} in the latest revision, which nobody knew then"
+    return replace(result, flags=(*result.flags, Flag("regimes_latest_revision", revised, text)))
 
 
 def log_run(desk: Desk, result: BacktestResult, row: Mapping[str, Any]) -> None:
@@ -178,20 +173,16 @@ def log_run(desk: Desk, result: BacktestResult, row: Mapping[str, Any]) -> None:
 
 
 def configured_strategy(desk: Desk) -> Strategy:
-    """Return the strategy of the run, in the version and with the universe that the settings name.
+    """Return the only strategy of the run, in the version and with the universe that the settings name.
 
     Raises
     ------
     ComponentNotFoundError
         When the code has no such strategy.
     ConfigError
-        When the code has another version.
+        When the code has another version, or the settings name a book.
     """
-    from pipeline.strategies.registry import strategy
-
-    name = desk.loaded.settings.system.backtest.strategy
-    described = desk.loaded.settings.strategies[name]
-    return strategy(name, described.universe, version=described.version)
+    return single(plan_of(desk)).strategy
 
 
 def window_of(desk: Desk) -> tuple[datetime, datetime]:
@@ -202,9 +193,21 @@ def window_of(desk: Desk) -> tuple[datetime, datetime]:
     return run.start or suggested.start, min(end, now)
 
 
-def data_hash(read: History) -> str:
-    """Return one hash over the digests of everything that was read."""
-    text = "\n".join(f"{item.table} {item.rows} {item.digest}" for item in read.inputs)
+def regimes_read(desk: Desk, plan: Plan, end: datetime) -> RegimeInputs | None:
+    """Return what the regimes of a run are told by; None for a run that needs none."""
+    from assets.regime_rows import read_regime_inputs
+
+    if not plan.needs_regimes:
+        return None
+    return read_regime_inputs(
+        end, feed=desk.market.feed, warehouse=desk.warehouse, settings=desk.loaded.settings
+    )
+
+
+def data_hash(read: History, known: RegimeInputs | None = None) -> str:
+    """Return one hash over the digests of everything that was read: bars, and what tells the regimes."""
+    inputs = (*read.inputs, *(() if known is None else known.inputs))
+    text = "\n".join(f"{item.table} {item.rows} {item.digest}" for item in inputs)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -88,7 +88,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         "what a feed takes its symbols for, and what its last ingests read",
         creates=("market.instruments", "meta.ingests"),
     ),
-    Migration(5, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
+    Migration(
+        5,
+        "books: their strategies, what each earned by day, and who owned which target",
+        creates=("backtest.members", "backtest.member_days", "backtest.attribution"),
+    ),
+    Migration(6, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
 )
 
 

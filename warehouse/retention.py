@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from pipeline.errors import ConfigError
 from warehouse.snapshot import directory
 from warehouse.tables_backtest import EQUITY, FILLS, MONTHLY, ROUND_TRIPS, RUNS
+from warehouse.tables_book import ATTRIBUTION, MEMBER_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
 
-SERIES = (EQUITY, MONTHLY, FILLS, ROUND_TRIPS)
+SERIES = (EQUITY, MONTHLY, FILLS, ROUND_TRIPS, MEMBER_DAYS, ATTRIBUTION)
 """Tables that hold the series of a run, which its row in ``backtest.runs`` outlives."""
 
 

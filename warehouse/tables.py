@@ -14,6 +14,7 @@ from warehouse.tables_backtest import (
     RUNS,
     TRIALS,
 )
+from warehouse.tables_book import ATTRIBUTION, BOOK_TABLES, MEMBER_DAYS, MEMBERS
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
 from warehouse.tables_market import (
     CORPORATE_ACTIONS,
@@ -28,7 +29,7 @@ from warehouse.tables_market import (
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
-    {t.full_name: t for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *META_TABLES)}
+    {t.full_name: t for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *BOOK_TABLES, *META_TABLES)}
 )
 """``schema.name`` to declaration, in the order of creation."""
 
@@ -51,6 +52,7 @@ def table(full_name: str) -> Table:
 
 __all__ = [
     "ARTIFACTS",
+    "ATTRIBUTION",
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
@@ -60,6 +62,8 @@ __all__ = [
     "INSTRUMENTS",
     "MACRO",
     "MANIFESTS",
+    "MEMBERS",
+    "MEMBER_DAYS",
     "MIGRATIONS",
     "MONTHLY",
     "OHLCV_DAILY",

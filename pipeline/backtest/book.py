@@ -14,7 +14,8 @@ from pipeline.backtest.flags import flags_of
 from pipeline.backtest.members import BookParts, MemberResult, attribution_of, numbers_of
 from pipeline.backtest.result import BacktestResult, Provenance
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
-from pipeline.backtest.weighing import rows_between, weights_of
+from pipeline.backtest.weighing import weights_of
+from pipeline.backtest.window import rows_between
 from pipeline.calendar.grid import CELL64
 from pipeline.errors import ConfigError, ModelError
 from pipeline.portfolio.attribution import open_ledger
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.strategies.port import Strategy
 
 PORTFOLIO = "portfolio"
-"""Name of the book of all strategies with a budget."""
+"""What a book stands under among the strategies of runs."""
 ROUNDING = 1e-12
 
 

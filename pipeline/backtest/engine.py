@@ -14,14 +14,15 @@ from pipeline.arrays import AnyArray, Bool1D, Float2D
 from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
 from pipeline.backtest.flags import flags_of
-from pipeline.backtest.kernel import History, Track, run_history
-from pipeline.backtest.kernel_market import last_closes
+from pipeline.backtest.kernel import Track, run_history
+from pipeline.backtest.kernel_summary import SUMMARY, Summary, summarise
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation, instants
 from pipeline.backtest.round_trips import round_trips
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
-from pipeline.backtest.weighing import rows_between, weights_of
+from pipeline.backtest.weighing import weights_of
+from pipeline.backtest.window import history_of, plain, require_columns, rows_between, session_cells
 from pipeline.calendar.grid import CELL64
-from pipeline.errors import BankruptcyError, ConfigError, DataError, InsufficientDataError, ModelError
+from pipeline.errors import BankruptcyError, InsufficientDataError, ModelError
 from pipeline.market.panel import Panel
 from pipeline.portfolio.account import COUNTERS, FILL, LINE, QUOTE, Record, Records, named, open_book, records
 from pipeline.portfolio.attribution import Ledger
@@ -79,7 +80,7 @@ def simulate(
     """
     assets = tuple(assets)
     weights = _checked(panel, weights, assets, start)
-    market = _history(panel, rules.volume_lookback)
+    market = history_of(panel, rules.volume_lookback)
     record, terms = kernel_rules(rules, assets)
     book, lines = open_book(initial_nav), records(LINE, panel.n_assets)
     bars = panel.n_bars - start
@@ -176,19 +177,15 @@ def backtest(
 
 
 def _checked(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start: int) -> Float2D:
-    if tuple(asset.symbol for asset in assets) != panel.symbols:
-        names = [asset.symbol for asset in assets]
-        raise ConfigError(
-            "the assets are not the panel's", "assets", names, f"{panel.symbols}, in this order"
-        )
+    require_columns(panel, assets)
     if not 0 <= start < panel.n_bars:
         raise InsufficientDataError("no bar is left to trade", "start", start, f"0 <= start < {panel.n_bars}")
     if weights.shape != panel.close.shape or weights.dtype != np.float64:
         raise ModelError(
             "weights do not fit the panel", "weights", weights.shape, f"shape {panel.close.shape}"
         )
-    plain = _plain(weights)
-    if sums.count_unfit(plain):
+    kept = plain(weights)
+    if sums.count_unfit(kept):
         raise ModelError(
             "a weight is not a number, infinite or below zero",
             "weights",
@@ -196,34 +193,7 @@ def _checked(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start
             ">= 0 and finite",
             "say 0 where nothing is known; short sales are not simulated (no borrow cost)",
         )
-    return plain
-
-
-def _plain(array: AnyArray) -> AnyArray:
-    """Return the array in the one layout the kernel is compiled for."""
-    plain = array.flags.c_contiguous and array.flags.writeable
-    return array if plain else array.copy(order="C")
-
-
-def _history(panel: Panel, lookback: int) -> History:
-    ts, open_at, known_at = (
-        _plain(times).view(np.int64) for times in (panel.ts, panel.open_at, panel.known_at)
-    )
-    open_, high, low, close, volume = (
-        _plain(values) for values in (panel.open, panel.high, panel.low, panel.close, panel.volume)
-    )
-    mark = np.empty(close.shape)
-    bad = last_closes(ts, known_at, open_, high, low, close, mark)
-    if bad >= 0:
-        row, column = divmod(bad, panel.n_assets)
-        raise DataError(
-            f"the bar of {panel.symbols[column]} at {panel.ts[row]} opens outside its range",
-            "open",
-            float(open_[row, column]),
-            f"{low[row, column]} <= open <= {high[row, column]}",
-            "validate the bars: this one belongs in quarantine",
-        )
-    return History(ts, open_at, known_at, open_, close, volume, mark, np.empty(lookback))
+    return kept
 
 
 def _track(bars: int, assets: int) -> Track:
@@ -246,7 +216,7 @@ def _simulation(
     ts = panel.ts[start:]
     fills["row"] -= start
     trips = round_trips(fills, panel.n_assets)
-    daily = m.daily_rows(ts.view(np.int64), _sessions(panel, weights, assets, start))
+    daily = m.daily_rows(ts.view(np.int64), session_cells(panel, weights[start:], assets, start))
     return Simulation(
         symbols=panel.symbols,
         ts=ts,
@@ -270,18 +240,6 @@ def _simulation(
     )
 
 
-def _sessions(panel: Panel, weights: Float2D, assets: tuple[Tradable, ...], start: int) -> Bool1D | None:
-    """Return the cells with a bar of what the book trades; None when a market of it never closes."""
-    if all(asset.always_open for asset in assets):
-        return None
-    used = np.flatnonzero(weights[start:].any(axis=0))
-    if used.size == 0:
-        used = np.arange(panel.n_assets)
-    if any(assets[column].always_open for column in used):
-        return None
-    return ~np.all(np.isnan(panel.close[start:, used]), axis=1)
-
-
 def _metrics(
     ts: AnyArray,
     initial: float,
@@ -291,36 +249,7 @@ def _metrics(
     daily: AnyArray,
     largest: float,
 ) -> m.Metrics:
-    nav, final = track.nav, float(track.nav[-1])
     years = m.elapsed_years(int(ts[0]), int(ts[-1]) + int(CELL64.astype(np.int64)))
-    returns = m.simple_returns(nav[daily], initial)
-    ratio, ratio_nw = m.sharpe(returns, years), m.newey_west_sharpe(returns, years)
-    ratio_h4 = m.sharpe(m.simple_returns(nav, initial), years)
-    growth, deepest = m.cagr(initial, final, years), sums.deepest_fall(nav, initial)
-    notional, costs, closed, won, gained, lost = sums.tally(fills, trips)
-    wins, mean_nav = m.win_rate(won, closed), sums.mean(nav)
-    return m.Metrics(
-        total_return=final / initial - 1.0,
-        cagr=growth,
-        sharpe=ratio.value,
-        sharpe_se=ratio.error,
-        sharpe_h4=ratio_h4.value,
-        sharpe_h4_se=ratio_h4.error,
-        sharpe_nw=ratio_nw.value,
-        sharpe_nw_se=ratio_nw.error,
-        volatility=m.volatility(returns, years),
-        sortino=m.sortino(returns, years),
-        max_drawdown=deepest,
-        calmar=m.calmar(growth, deepest),
-        win_rate=wins,
-        profit_factor=m.profit_factor(gained, lost),
-        bps=m.balanced_score(ratio.value, growth, wins, deepest),
-        turnover=m.per_year(notional, mean_nav, years),
-        cost_drag=m.per_year(costs, mean_nav, years),
-        trades=fills.size,
-        round_trips=closed,
-        open_round_trips=trips.size - closed,
-        mean_exposure=sums.mean(track.gross),
-        largest_weight=largest,
-        years=years,
-    )
+    found, returns, work = records(SUMMARY, 1), np.empty(daily.size), np.empty(track.nav.size)
+    summarise(track.nav, track.gross, daily, fills, trips, initial, largest, returns, work, found[0])
+    return m.of_summary(Summary(*found[0].item()), initial, years)

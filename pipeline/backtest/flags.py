@@ -5,6 +5,7 @@ import numpy as np
 from pipeline.arrays import Bool2D
 from pipeline.backtest.result import Flag, Provenance, Simulation
 from pipeline.backtest.rules import Rules, Tradable
+from pipeline.risk.limits import KILL
 
 FEWEST_ROUND_TRIPS = 20
 EDGE = 42
@@ -54,6 +55,7 @@ def flags_of(
     if provenance.simulated:
         flags.append(Flag("simulated", value=True, text="The prices are simulated"))
     flags += _no_bars(simulation.symbols, has_bar, universe)
+    flags += _kill(simulation)
     flags += _halt(simulation, rules)
     flags += _prices(assets, provenance)
     if provenance.imputed:
@@ -100,6 +102,14 @@ def _round_trips(closed: int, still_open: int) -> list[Flag]:
         text = _counted(still_open, "position is still open", "positions are still open")
         flags.append(Flag("open_round_trips", still_open, f"{text} and in no win rate"))
     return flags
+
+
+def _kill(simulation: Simulation) -> list[Flag]:
+    held = int(np.count_nonzero(simulation.mask & KILL))
+    if not held:
+        return []
+    text = f"The kill switch held targets down at {_counted(held, 'decision', 'decisions')}"
+    return [Flag("killed", held, text)]
 
 
 def _halt(simulation: Simulation, rules: Rules) -> list[Flag]:

@@ -65,14 +65,24 @@ def inner_product(left: Float1D, right: Float1D) -> float:
 def moments(values: Float1D) -> tuple[float, float, float, float]:
     """Return the mean and the second, third and fourth central moments (divided by n), n > 0."""
     middle = mean(values)
-    second, third, fourth = 0.0, 0.0, 0.0
-    for value in values:
-        off = value - middle
-        square = off * off
-        second += square
-        third += square * off
-        fourth += square * square
-    return middle, second / values.size, third / values.size, fourth / values.size
+    whole = values.size - values.size % 4
+    a2 = b2 = c2 = d2 = a3 = b3 = c3 = d3 = a4 = b4 = c4 = d4 = 0.0
+    for i in range(0, whole, 4):
+        a, b, c, d = (
+            values[i] - middle,
+            values[i + 1] - middle,
+            values[i + 2] - middle,
+            values[i + 3] - middle,
+        )
+        aa, bb, cc, dd = a * a, b * b, c * c, d * d
+        a2, b2, c2, d2 = a2 + aa, b2 + bb, c2 + cc, d2 + dd
+        a3, b3, c3, d3 = a3 + aa * a, b3 + bb * b, c3 + cc * c, d3 + dd * d
+        a4, b4, c4, d4 = a4 + aa * aa, b4 + bb * bb, c4 + cc * cc, d4 + dd * dd
+    for i in range(whole, values.size):
+        a = values[i] - middle
+        a2, a3, a4 = a2 + a * a, a3 + a * a * a, a4 + a * a * (a * a)
+    n = values.size
+    return middle, (a2 + b2 + (c2 + d2)) / n, (a3 + b3 + (c3 + d3)) / n, (a4 + b4 + (c4 + d4)) / n
 
 
 @kernel
@@ -109,13 +119,45 @@ def influence_into(returns: Float1D, middle: float, sd: float, ratio: float, out
 
 
 @kernel
+def long_run(
+    returns: Float1D, middle: float, second: float, cash: float, work: Float1D
+) -> tuple[float, float]:
+    """Return the long-run variances (divided by n) of returns and of their Sharpe ratio's influence function.
+
+    Parameters
+    ----------
+    returns
+        Shape ``(n,)``, n > 1.
+    middle, second
+        Their mean and second central moment, which is above zero.
+    cash
+        What the ratio is in excess of, per period.
+    work
+        Working memory, shape ``(n,)``.
+    """
+    n = returns.size
+    for t in range(n):
+        work[t] = returns[t] - middle
+    variance = long_run_variance(work)
+    sd = math.sqrt(second * n / (n - 1))
+    influence_into(returns, middle, sd, (middle - cash) / sd, work)
+    return variance, long_run_variance(work)
+
+
+@kernel
 def deepest_fall(nav: Float1D, initial: float) -> float:
-    """Return the largest ``(peak - nav) / peak``, the peak so far or ``initial``."""
-    peak, deepest = initial, 0.0
+    """Return the largest ``(peak - nav) / peak``, the peak so far or ``initial``.
+
+    Under one peak the fall is deepest at the lowest value, so it is divided once per peak.
+    """
+    peak = lowest = initial
+    deepest = 0.0
     for value in nav:
-        peak = max(peak, value)
-        deepest = max(deepest, (peak - value) / peak)
-    return deepest
+        if value > peak:
+            deepest = max(deepest, (peak - lowest) / peak)
+            peak = lowest = value
+        lowest = min(lowest, value)
+    return max(deepest, (peak - lowest) / peak)
 
 
 @kernel

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Int1D
 from pipeline.backtest import kernel_sums as sums
+from pipeline.backtest.kernel_summary import Summary
 
 YEAR_DAYS = 365.25
 SHORTEST_CAGR_YEARS = 0.25
@@ -94,17 +95,9 @@ def sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
 
     The standard error is Mertens' (2002): ``sqrt((1 - skew s + (kurt - 1) / 4 s^2) / n)`` per period.
     """
-    n = returns.size
-    if n < _FEWEST or years <= 0.0:
+    if returns.size < _FEWEST:
         return Ratio(None, None)
-    mean, moment2, moment3, moment4 = sums.moments(returns)
-    if not moment2 > (1e-15 * max(1.0, abs(mean))) ** 2:
-        return Ratio(None, None)
-    annual = math.sqrt(n / years)
-    ratio = (mean - cash) / math.sqrt(moment2 * n / (n - 1))
-    skew, kurt = moment3 / moment2**1.5, moment4 / moment2**2
-    variance = max(0.0, 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio) / n
-    return Ratio(ratio * annual, math.sqrt(variance) * annual)
+    return _sharpe(sums.moments(returns), returns.size, years, cash)
 
 
 def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
@@ -113,39 +106,24 @@ def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Rati
     Bartlett weights, ``floor(4 (n / 100)^(2/9))`` lags.  The standard error is that of the ratio's influence
     function ``(r - m) / sd - s / 2 ((r - m)^2 / sd^2 - 1)`` under the same weights.
     """
-    n = returns.size
     plain = sharpe(returns, years, cash)
     if plain.value is None:
         return Ratio(None, None)
-    mean, moment2, _, _ = sums.moments(returns)
-    sd = math.sqrt(moment2 * n / (n - 1))
-    long_run = sums.long_run_variance(returns - mean) * n / (n - 1)
-    if not long_run > 0.0:
-        return Ratio(None, None)
-    shrink = sd / math.sqrt(long_run)
-    ratio = plain.value / math.sqrt(n / years)
-    influence = np.empty(n)
-    sums.influence_into(returns, mean, sd, ratio, influence)
-    error = math.sqrt(max(0.0, sums.long_run_variance(influence)) / years)
-    return Ratio(plain.value * shrink, error * shrink)
+    middle, second, _, _ = sums.moments(returns)
+    n = returns.size
+    return _newey_west(plain, second, sums.long_run(returns, middle, second, cash, np.empty(n)), n, years)
 
 
 def sortino(returns: Float1D, years: float, cash: float = 0.0) -> float | None:
     """Mean excess return by the root mean square of its negative part, annualised; None without losses."""
-    if returns.size < _FEWEST or years <= 0.0:
+    if returns.size < _FEWEST:
         return None
-    below = sums.downside(returns, cash)
-    if below == 0.0:
-        return None
-    return (sums.mean(returns) - cash) / math.sqrt(below) * math.sqrt(returns.size / years)
+    return _sortino(sums.mean(returns), sums.downside(returns, cash), returns.size, years, cash)
 
 
 def volatility(returns: Float1D, years: float) -> float | None:
     """Standard deviation (ddof 1) of returns, annualised by ``sqrt(n / Y)``."""
-    if returns.size < _FEWEST or years <= 0.0:
-        return None
-    n = returns.size
-    return math.sqrt(sums.moments(returns)[1] * n / (n - 1)) * math.sqrt(n / years)
+    return _volatility(sums.moments(returns)[1], returns.size, years) if returns.size >= _FEWEST else None
 
 
 def cagr(initial: float, final: float, years: float) -> float | None:
@@ -202,3 +180,79 @@ def per_year(amount: float, mean_nav: float, years: float) -> float:
 def elapsed_years(first: int, last: int) -> float:
     """Return the years of 365.25 days between two instants in microseconds."""
     return (last - first) / (YEAR_DAYS * 86_400e6)
+
+
+def of_summary(found: Summary, initial: float, years: float) -> Metrics:
+    """Return the metrics that the sums of a run make.
+
+    Parameters
+    ----------
+    found
+        From `pipeline.backtest.kernel_summary.summarise`.
+    initial
+        Money at the start.
+    years
+        Length of the window, from `elapsed_years`.
+    """
+    daily = found.day_mean, found.day_second, found.day_third, found.day_fourth
+    bars = found.bar_mean, found.bar_second, found.bar_third, found.bar_fourth
+    ratio, ratio_h4 = _sharpe(daily, found.days, years), _sharpe(bars, found.bars, years)
+    long_run = found.day_long_run, found.day_influence
+    ratio_nw = _newey_west(ratio, found.day_second, long_run, found.days, years)
+    growth, wins = cagr(initial, found.final, years), win_rate(found.won, found.closed)
+    return Metrics(
+        total_return=found.final / initial - 1.0,
+        cagr=growth,
+        sharpe=ratio.value,
+        sharpe_se=ratio.error,
+        sharpe_h4=ratio_h4.value,
+        sharpe_h4_se=ratio_h4.error,
+        sharpe_nw=ratio_nw.value,
+        sharpe_nw_se=ratio_nw.error,
+        volatility=_volatility(found.day_second, found.days, years),
+        sortino=_sortino(found.day_mean, found.day_below, found.days, years),
+        max_drawdown=found.deepest,
+        calmar=calmar(growth, found.deepest),
+        win_rate=wins,
+        profit_factor=profit_factor(found.gained, found.lost),
+        bps=balanced_score(ratio.value, growth, wins, found.deepest),
+        turnover=per_year(found.notional, found.mean_nav, years),
+        cost_drag=per_year(found.costs, found.mean_nav, years),
+        trades=found.fills,
+        round_trips=found.closed,
+        open_round_trips=found.trips - found.closed,
+        mean_exposure=found.mean_gross,
+        largest_weight=found.largest,
+        years=years,
+    )
+
+
+def _sharpe(moments: tuple[float, float, float, float], n: int, years: float, cash: float = 0.0) -> Ratio:
+    mean, second, third, fourth = moments
+    if n < _FEWEST or years <= 0.0 or not second > (1e-15 * max(1.0, abs(mean))) ** 2:
+        return Ratio(None, None)
+    annual = math.sqrt(n / years)
+    ratio = (mean - cash) / math.sqrt(second * n / (n - 1))
+    skew, kurt = third / second**1.5, fourth / second**2
+    variance = max(0.0, 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio) / n
+    return Ratio(ratio * annual, math.sqrt(variance) * annual)
+
+
+def _newey_west(plain: Ratio, second: float, long_run: tuple[float, float], n: int, years: float) -> Ratio:
+    variance, influence = long_run
+    if plain.value is None or not variance > 0.0:
+        return Ratio(None, None)
+    shrink = math.sqrt(second * n / (n - 1)) / math.sqrt(variance * n / (n - 1))
+    return Ratio(plain.value * shrink, math.sqrt(max(0.0, influence) / years) * shrink)
+
+
+def _sortino(mean: float, below: float, n: int, years: float, cash: float = 0.0) -> float | None:
+    if n < _FEWEST or years <= 0.0 or below == 0.0:
+        return None
+    return (mean - cash) / math.sqrt(below) * math.sqrt(n / years)
+
+
+def _volatility(second: float, n: int, years: float) -> float | None:
+    if n < _FEWEST or years <= 0.0:
+        return None
+    return math.sqrt(second * n / (n - 1)) * math.sqrt(n / years)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from pipeline.arrays import Float1D, Time1D
+from pipeline.arrays import Float1D, Int1D, Time1D
 from pipeline.calendar.grid import from_time64, to_time64
 from pipeline.errors import TimestampError
 
@@ -61,16 +61,16 @@ def closes_missed(
     known, newest = known_at[order], ts[order]
     if newest.size:
         newest = np.maximum.accumulate(newest)  # a late correction of an old value is no news
-    latest = np.searchsorted(known, decisions, side="right") - 1
+    latest = np.searchsorted(_ticks(known), _ticks(decisions), side="right") - 1
     order = np.argsort(expected_ts, kind="stable")
     due = expected_known_at[order]
     if due.size:
         due = np.maximum.accumulate(due)
-    expected_by_now = np.searchsorted(due, decisions, side="right")
+    expected_by_now = np.searchsorted(_ticks(due), _ticks(decisions), side="right")
     missed = np.full(decisions.shape, np.nan)
     seen = latest >= 0
-    covered = np.searchsorted(expected_ts[order], newest[latest[seen]], side="right")
-    missed[seen] = np.maximum(expected_by_now[seen] - covered, 0)
+    covered = np.searchsorted(_ticks(expected_ts[order]), _ticks(newest), side="right")
+    missed[seen] = np.maximum(expected_by_now[seen] - covered[latest[seen]], 0)
     return missed
 
 
@@ -124,6 +124,11 @@ def next_due(
     seen = ts[known_at <= to_time64(now, "now")]
     later = expected_known_at[expected_ts > seen.max()] if seen.size else expected_known_at
     return from_time64(later.min()) if later.size else None
+
+
+def _ticks(times: Time1D) -> Int1D:
+    """Return instants as whole numbers, which are searched several times faster."""
+    return times.astype("datetime64[us]", copy=False).view(np.int64)
 
 
 def _require_pairs(field: str, label: Time1D, when: Time1D) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.config.model import Name, Names, Strict
+from pipeline.config.model import Fraction, Name, Names, Strict
 
 
 class StrategySettings(Strict):
@@ -19,5 +19,6 @@ class StrategySettings(Strict):
     )
     description: Name = Field(description="One sentence for people")
     status: Literal["research", "candidate", "paper", "live"] = Field(description="Step of its life")
+    budget: Fraction = Field(0.0, description="Share of NAV in a book, before regimes; 0: in no book")
     universe: Names = Field(description="Symbols that it may hold")
     parameters: dict[str, Any] = Field(description="The strategy's own parameters")

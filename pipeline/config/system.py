@@ -8,13 +8,25 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.model import BasisPoints, Fraction, Instant, Name, PathText, Strict, broken_rule
+from pipeline.config.model import (
+    BasisPoints,
+    Fraction,
+    Instant,
+    Name,
+    OneOrMore,
+    PathText,
+    Strict,
+    broken_rule,
+)
 
 
 class Backtest(Strict):
     """Which run the main job makes."""
 
-    strategy: Name = Field("EquityTrend", description="Name in strategies.yaml")
+    strategy: OneOrMore = Field(
+        "EquityTrend",
+        description="Name in strategies.yaml; a list: a book of them; portfolio: of all with a budget",
+    )
     initial_nav: float = Field(100_000.0, gt=0, le=1e12, description="USD at the start")
     start: Instant | None = Field(None, description="First decision; null: the source's own window")
     end: Instant | None = Field(
@@ -30,6 +42,11 @@ class Backtest(Strict):
         default=False, description="Whether the rest above the volume cap is carried on"
     )
 
+    kill_from: Instant | None = Field(
+        None, description="A drill: the kill switch is on from this decision; null: never"
+    )
+    kill_until: Instant | None = Field(None, description="It is off again from this one; null: it stays on")
+
     @model_validator(mode="after")
     def _window_and_halt(self) -> Self:
         if self.start is not None and self.end is not None and self.end <= self.start:
@@ -42,6 +59,13 @@ class Backtest(Strict):
                 "set on_halt: resume_after_bars together with resume_after_bars: 42, or stay with null",
                 what="the rule for resuming after a halt is incomplete",
                 at="resume_after_bars",
+            )
+        if self.kill_until is not None and (self.kill_from is None or self.kill_until <= self.kill_from):
+            raise broken_rule(
+                "kill_from < kill_until",
+                "give a later kill_until, or null",
+                what="the kill switch would go off before it is on",
+                at="kill_until",
             )
         return self
 

@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, DataError, SchemaError
 from pipeline.features import kernel, kernel_windows
 from pipeline.features.registry import FeatureSpec
 
-_ALONE = ("sma", "ema", "rsi", "atr", "momentum", "log_return", "volatility", "close")
+_ALONE = ("sma", "ema", "rsi", "atr", "momentum", "log_return", "volatility", "close", "bb_sd")
 _BANDS = ("bb_mid", "bb_upper", "bb_lower")
 
 
@@ -154,7 +154,9 @@ def _run(plan: Plan, high: Float2D, low: Float2D, close: Float2D, planes: Sequen
             case "volatility":
                 returns = planes[operation.planes[1]]
                 kernel.log_returns(close, returns)
-                kernel_windows.moving_deviation(returns, n, out)
+                kernel_windows.moving_deviation(returns, n, 1, 1, out)
+            case "bb_sd":
+                kernel_windows.moving_deviation(close, n, 0, 0, out)
             case "ema":
                 kernel.exponential_mean(close, n, out)
             case "rsi":

@@ -341,27 +341,29 @@ def moving_bands(x: Float2D, n: int, width: float, mid: Float2D, upper: Float2D,
 
 
 @compiled
-def moving_deviation(returns: Float2D, n: int, out: Float2D) -> None:
-    """Write the standard deviation (ddof 1) of the last ``n`` rows, not annualised.
+def moving_deviation(x: Float2D, n: int, first: int, ddof: int, out: Float2D) -> None:
+    """Write the standard deviation of the last ``n`` rows, not annualised.
 
     Parameters
     ----------
-    returns
-        Log returns, shape ``(bars, lanes)``, C order; row 0 is none and is not read.
+    x
+        Values, shape ``(bars, lanes)``, C order; rows before ``first`` are not read (a return has none at 0).
     n
-        Window in returns, at least 2.
+        Window in rows, at least 2.
+    first, ddof
+        First row with values; what the count is lowered by in the variance.
     out
-        Shape ``(bars, lanes)``, C order; NaN in the first ``n`` rows.
+        Shape ``(bars, lanes)``, C order; NaN in the first ``n - 1 + first`` rows.
     """
-    bars, lanes = returns.shape
-    flat, answer = returns.reshape(-1), out.reshape(-1)
+    bars, lanes = x.shape
+    flat, answer = x.reshape(-1), out.reshape(-1)
     rows = max(n, CHUNK // (4 * lanes))
-    answer[: min(n, bars) * lanes] = np.nan
+    answer[: min(n - 1 + first, bars) * lanes] = np.nan
     shape = (levels_of(n) + 1, (rows + n - 1) * lanes)
     levels, levels2, zeros = np.empty(shape), np.empty(shape), np.zeros(shape[1])
     means = np.empty(rows * lanes)
-    share = 1.0 / (n - 1)
-    for begin in range(1, bars - n + 1, rows):
+    share = 1.0 / (n - ddof)
+    for begin in range(first, bars - n + 1, rows):
         count = min(rows, bars - n + 1 - begin)
         last = (begin + n - 1) * lanes
         end = last + count * lanes

@@ -142,6 +142,12 @@ KINDS: dict[str, Kind] = {
         lambda n, k, _x: f"Lower Bollinger band, {n}, {k} deviations.",
         widths=True,
     ),
+    "bb_sd": Kind(
+        2,
+        lambda n: n,
+        "quote currency",
+        lambda n, _k, x: f"Standard deviation of {x} around the middle Bollinger band, {n}.",
+    ),
     "momentum": Kind(1, lambda n: n + 1, "fraction", lambda n, _k, x: f"Simple return of {x} over {n}."),
     "volatility": Kind(
         2,

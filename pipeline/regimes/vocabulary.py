@@ -4,12 +4,15 @@ Tables and people see the words, kernels see the place of a word in its dimensio
 starts in the label that `START` names; nothing here knows how a label comes about.
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from pipeline.arrays import AnyArray
 from pipeline.errors import ComponentNotFoundError
+
+if TYPE_CHECKING:
+    from pipeline.arrays import AnyArray
 
 
 class EquityRegime(StrEnum):
@@ -79,6 +82,8 @@ def labels(dimension: str, codes: AnyArray) -> list[str]:
     ComponentNotFoundError
         When there is no such dimension.
     """
+    import numpy as np  # the settings read the words, and load without numpy
+
     if dimension not in DIMENSIONS:
         raise ComponentNotFoundError(
             "no such dimension of regimes", "dimension", dimension, f"one of {', '.join(DIMENSIONS)}"

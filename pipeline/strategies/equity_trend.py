@@ -3,16 +3,19 @@
 Looks at daily closes as known at each decision, so a weight changes at most once per session.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.strategies.port import Parameters
+from pipeline.strategies import kernel
+from pipeline.strategies.columns import inside, plain, room
+from pipeline.strategies.port import Horizon, Parameters, Urgency
 
 if TYPE_CHECKING:
-    from pipeline.arrays import Bool2D, Float2D
+    from pipeline.arrays import Bool2D, Float2D, Float3D
     from pipeline.strategies.context import Context
 
 Days = Annotated[int, Field(ge=2, le=2000)]
@@ -42,6 +45,8 @@ class EquityTrend:
     version: ClassVar[str] = "1.0.0"
     params_model: ClassVar[type[Parameters]] = EquityTrendParameters
     regimes: ClassVar[tuple[str, ...]] = ()
+    urgency: ClassVar[Urgency] = "normal"
+    horizon: ClassVar[Horizon] = "position"
 
     universe: tuple[str, ...] = ("SPY", "QQQ")
 
@@ -73,4 +78,21 @@ class EquityTrend:
         )
         if params.exit_sma_days is not None:
             long &= close > context.feature(f"sma_{params.exit_sma_days}d")
-        return long & np.array([symbol in self.universe for symbol in context.symbols])
+        return long & inside(self.universe, context)
+
+    def weights_many(
+        self, context: "Context", params: Sequence[EquityTrendParameters], out: "Float3D | None" = None
+    ) -> "Float3D":
+        """Return the weights of every parameter set, shape ``(params, bars, assets)``; ``out`` as memory."""
+        answer, columns = room(context, params, out), inside(self.universe, context)
+        for p, weights in zip(params, answer, strict=True):
+            kernel.trend(
+                plain(context, "close_d"),
+                plain(context, f"sma_{p.sma_days}d"),
+                plain(context, f"sma_{p.exit_sma_days or p.sma_days}d"),
+                plain(context, f"momentum_{p.momentum_short_days}d"),
+                plain(context, f"momentum_{p.momentum_long_days}d"),
+                plain(context, "closes_missed_d"),
+                columns, p.momentum_short_above, p.momentum_long_above, p.max_missed_closes, weights,
+            )  # fmt: skip
+        return answer

@@ -1,12 +1,18 @@
 """What a strategy is: a pure, causal function from a context to target weights."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from pipeline.arrays import Float2D
     from pipeline.strategies.context import Context
+
+
+Urgency: TypeAlias = Literal["low", "normal", "high"]
+"""How much a delay costs, as the strategy sees it."""
+Horizon: TypeAlias = Literal["intraday", "swing", "position"]
+"""How long it means to hold: within the day, days to weeks, longer."""
 
 
 class Parameters(BaseModel):

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pipeline.errors import ComponentNotFoundError, ConfigError
+from pipeline.strategies.crypto_momentum import CryptoMomentum
 from pipeline.strategies.equity_trend import EquityTrend
+from pipeline.strategies.index_mean_reversion import IndexMeanReversion
 
 if TYPE_CHECKING:
     from pipeline.strategies.port import Parameters, Strategy
 
-STRATEGIES = {EquityTrend.name: EquityTrend}
+STRATEGIES = {kind.name: kind for kind in (EquityTrend, IndexMeanReversion, CryptoMomentum)}
 """Every strategy that ships."""
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.backtest import engine, kernel, kernel_market, round_trips
+from pipeline.backtest import engine, kernel, kernel_market, round_trips, window
 from pipeline.backtest.engine import simulate
 from pipeline.portfolio import sizing
 from pipeline.portfolio.account import BOOK, named
@@ -128,7 +128,7 @@ def plain_python(monkeypatch):
                 if hasattr(member, "py_func"):
                     monkeypatch.setattr(module, name, member.py_func)
         monkeypatch.setattr(engine, "run_history", interpreted)
-        monkeypatch.setattr(engine, "last_closes", kernel_market.last_closes)
+        monkeypatch.setattr(window, "last_closes", kernel_market.last_closes)
         monkeypatch.setattr(engine, "round_trips", traced)
 
     return switch

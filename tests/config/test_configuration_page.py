@@ -11,6 +11,7 @@ from pipeline.config.document import parse_scalar
 from pipeline.config.instruments import Instrument
 from pipeline.config.layers import leaves
 from pipeline.config.load import NOT_IN_HASH
+from pipeline.config.regimes import ActivityRule, RegimeSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 
@@ -44,6 +45,26 @@ def test_the_meanings_are_those_of_the_declarations():
         for parent in parents:
             model = model.model_fields[parent].annotation
         assert model.model_fields[name].description == meaning, key
+
+
+def test_the_page_lists_every_key_of_the_regimes_with_its_default_and_its_meaning(loaded):
+    configured = {
+        path: value
+        for path, value in leaves(loaded.as_dict()["regimes"])
+        if path[0] != "multipliers" and path[:2] != ("macro", "activity")
+    }
+    whole = {row[0]: row for row in rows("regimes.yaml") if len(row) == 3}
+    assert {key: parse_scalar(row[1], key) for key, row in whole.items()} == {
+        ".".join(path): value for path, value in configured.items()
+    }
+    for key, row in whole.items():
+        model = RegimeSettings
+        *parents, name = key.split(".")
+        for parent in parents:
+            model = model.model_fields[parent].annotation
+        assert model.model_fields[name].description == row[2], key
+    activity = {row[0]: row[1] for row in rows("regimes.yaml") if len(row) == 2}
+    assert activity == {name: field.description for name, field in ActivityRule.model_fields.items()}
 
 
 def test_the_page_lists_every_key_of_an_instrument_and_of_a_strategy():

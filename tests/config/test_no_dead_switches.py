@@ -13,6 +13,7 @@ import pytest
 from pipeline.config import load_settings
 from pipeline.config.instruments import Instrument
 from pipeline.config.layers import leaves
+from pipeline.config.regimes import ActivityRule
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 
@@ -22,7 +23,17 @@ LAYERS = ("pipeline", "warehouse", "resources", "assets", "sensors", "service")
 PENDING: tuple[str, ...] = ()
 """Keys, or all keys below one, whose reader is not built yet; must be empty when the issue is closed."""
 
+ONE_OF_EACH = {"activity", "multipliers"}
+"""Mappings by name: what is below them are no keys of their own."""
+
 FIELDS = [
+    *(
+        ("regimes", *path)
+        for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["regimes"])
+        if not ONE_OF_EACH & set(path)
+    ),
+    *(("regimes", "activity", name) for name in ActivityRule.model_fields),
+    ("regimes", "multipliers"),
     *(("system", *path) for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["system"])),
     *(("instruments", name) for name in Instrument.model_fields),
     *(("strategies", name) for name in StrategySettings.model_fields),
@@ -32,6 +43,10 @@ CLASSES |= {name.capitalize(): name for name in System.model_fields}
 OTHER_SETTINGS = {"self", "parameters", "world", "mapping"}
 """Names that hold the settings of a source, whose keys have their own test."""
 CLASSES |= {"Cost": "cost", "Retention": "retention"}
+CLASSES |= {"TrendRule": "trend", "VolRule": "vol", "RealisedRule": "realised", "MacroRule": "macro"}
+CLASSES |= {"ActivityRule": "activity", "SlopeRule": "slope", "RegimeSettings": "regimes"}
+SHARED = {"equity": "trend", "crypto": "trend"}
+"""Sections with one class for both."""
 
 
 def modules() -> list[Path]:
@@ -91,7 +106,7 @@ def reads() -> set[tuple[str, str]]:
 
 
 def is_read(path: tuple[str, ...], found: set[tuple[str, str]]) -> bool:
-    owners = {path[-2], "cost"} if "costs" in path else {path[-2]}
+    owners = {path[-2], "cost"} if "costs" in path else {path[-2], SHARED.get(path[-2], path[-2])}
     return any((owner, path[-1]) in found for owner in owners)
 
 

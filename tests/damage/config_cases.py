@@ -61,7 +61,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "huge": (lambda p: p.write_text(p.read_text() + "#" * 2_000_000), "large|big"),
     "nested too deep": (lambda p: p.write_text("x: " + "{a: " * 5000), "deep|levels"),
 }
-SECTIONS = ("system", "instruments", "strategies")
+SECTIONS = ("system", "instruments", "strategies", "regimes")
 
 
 def _files() -> list[Case]:
@@ -74,7 +74,7 @@ def _files() -> list[Case]:
             command=COMMANDS[number % len(COMMANDS)],
         )
         for number, (kind, (damage, words)) in enumerate(FILES.items())
-        for section in (SECTIONS if number < 3 else SECTIONS[number % 3 : number % 3 + 1])
+        for section in (SECTIONS if number < 3 else SECTIONS[number % 4 : number % 4 + 1])
     ]
 
 

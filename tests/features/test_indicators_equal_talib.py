@@ -60,6 +60,16 @@ def test_a_period_of_one_equals_talib(kind):
     assert_equal_talib(indicators(*prices, [parse(f"{kind}_1")])[0], theirs(kind, 1, *prices))
 
 
+@pytest.mark.parametrize("n", [2, 20, 63])
+def test_the_deviation_is_the_one_of_the_bands_to_the_bit(n):
+    prices = walks(seed=n)
+    names = (f"bb_mid_{n}", f"bb_sd_{n}", f"bb_lower_{n}_2p5", f"bb_upper_{n}_2p5")
+    mid, deviation, lower, upper = indicators(*prices, [parse(name) for name in names])
+    np.testing.assert_array_equal(mid - 2.5 * deviation, lower)
+    np.testing.assert_array_equal(mid + 2.5 * deviation, upper)
+    assert_equal_talib(deviation, np.apply_along_axis(lambda c: talib.STDDEV(c, n, 1.0), 0, prices[2]), 1e-7)
+
+
 @pytest.mark.parametrize("n", [2, 7, 30, 252])
 def test_volatility_equals_the_textbook_formula(n):
     _, _, close = prices = walks(seed=2)

@@ -17,6 +17,7 @@ from pipeline.features.registry import parse
 from pipeline.market.panel import build_panel
 from pipeline.market.sample.parameters import WorldParameters
 from pipeline.market.sample.world import World
+from pipeline.regimes.vocabulary import DIMENSIONS
 from pipeline.strategies.context import Context
 from pipeline.strategies.registry import STRATEGIES, parameters, strategy
 from resources.market.registry import open_source
@@ -32,7 +33,16 @@ SHORT = {
         "momentum_long_days": 10,
         "exit_sma_days": 4,
         "momentum_long_above": -0.2,
-    }
+    },
+    "IndexMeanReversion": {
+        "rsi_bars": 3,
+        "oversold": 45.0,
+        "overbought": 60.0,
+        "band_bars": 4,
+        "band_deviations": 0.3,
+        "max_bars": 5,
+    },
+    "CryptoMomentum": {"momentum_short_days": 3, "momentum_long_days": 6},
 }
 """Parameters under which each strategy trades often in a market of ninety days."""
 
@@ -45,9 +55,15 @@ def computation(name, universe, values, expected):
 
     def compute(panel, daily):
         features = features_at_decisions(panel, daily, specs, expected=expected)
-        return {name: chosen.weights(Context(panel, features), params)}
+        return {name: chosen.weights(Context(panel, features, weekly_regimes(panel)), params)}
 
     return compute
+
+
+def weekly_regimes(panel):
+    """Every dimension in another state each week."""
+    weeks = panel.ts.astype("datetime64[D]").astype(np.int64) // 7
+    return {name: (weeks % len(labels)).astype(np.int8) for name, labels in DIMENSIONS.items()}
 
 
 @pytest.fixture(scope="module")
