@@ -59,20 +59,15 @@ def compare(
 
     Without ids the newest runs that fit the options are compared, the oldest of them first.
     """
+    if runs:
+        _require_several(len(runs))
     desk = open_for(assignments)
     if runs:
         found = [run_record(desk, run_id) for run_id in runs]
     else:
         fitting = {"strategy": strategy, "source": source, "version": version, "since": since, "until": until}
         found = records(desk, **fitting)[:MOST][::-1]
-    if not 2 <= len(found) <= MOST:  # noqa: PLR2004 - a comparison takes two
-        raise ConfigError(
-            "a comparison takes two runs or more",
-            field="RUN_ID",
-            value=len(found),
-            constraint=f"2 to {MOST} runs",
-            fix="name them, or narrow the options; `bells backtest list` shows what is stored",
-        )
+        _require_several(len(found))
     pairs = _pairs(desk, found)
     payload: dict[str, Any] = {
         "runs": [{name: record[name] for name in IDENTITY} for record in found],
@@ -89,6 +84,17 @@ def compare(
         emit(payload, as_json=True)
     else:
         _tell(payload, found, pairs)
+
+
+def _require_several(number: int) -> None:
+    if not 2 <= number <= MOST:  # noqa: PLR2004 - a comparison takes two
+        raise ConfigError(
+            "a comparison takes two runs or more",
+            field="RUN_ID",
+            value=number,
+            constraint=f"2 to {MOST} runs",
+            fix="name them, or narrow the options; `bells backtest list` shows what is stored",
+        )
 
 
 def _pairs(desk: Desk, found: Sequence[Mapping[str, Any]]) -> list[Pair]:
