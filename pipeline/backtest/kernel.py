@@ -265,7 +265,7 @@ def run_history(
             quotes[a].mark = mark[i, a]
             quotes[a].fill_at = NEVER
             if lines[a].working != NOTHING:
-                _quote_fill(market, quotes, rules, i, a)
+                quote_fill(market, quotes, rules, i, a)
         if killed is not None:
             book.killed = killed[i]
         step(book, lines, quotes, rules, terms, log, i)
@@ -283,7 +283,8 @@ def run_history(
 
 
 @kernel
-def _quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
+def quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) -> None:
+    """Write where, when and up to what quantity an order of the decision before row ``i`` fills."""
     row = fill_bar(market.ts, market.open_at, market.close, market.volume, i, a)
     if row == NO_TRADE_ROW:
         quotes[a].fill_at = NO_TRADE

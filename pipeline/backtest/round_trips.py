@@ -36,11 +36,22 @@ def round_trips(fills: Records, assets: int) -> Records:
         by quantity.
     """
     trips = np.empty(fills.size + assets, TRIP)
-    return trips[: _trace(fills, np.zeros(assets, TRIP), np.zeros(assets), trips)]
+    return trips[: trace_trips(fills, np.zeros(assets, TRIP), np.zeros(assets), trips)]
 
 
 @kernel
-def _trace(fills: Records, running: Records, position: np.ndarray, trips: Records) -> int:
+def trace_trips(fills: Records, running: Records, position: np.ndarray, trips: Records) -> int:
+    """Write the trips of a log of fills and return how many there are.
+
+    Parameters
+    ----------
+    fills
+        FILL records.
+    running, position
+        Working memory, one entry per asset; ``position`` is zeros.
+    trips
+        Room for ``fills + assets`` TRIP records.
+    """
     count = 0
     for k in range(fills.size):
         fill = fills[k]

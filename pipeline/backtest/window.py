@@ -1,4 +1,4 @@
-"""The part of a panel that a run trades: its rows, its arrays as kernels take them, the cells of its sessions.
+"""The part of a panel that a run trades: its rows, its arrays as kernels take them, its sessions.
 
 Checks come with it; nothing here knows an account, or more of weights than which columns they use.
 """

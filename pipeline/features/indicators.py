@@ -146,8 +146,6 @@ def _run(plan: Plan, high: Float2D, low: Float2D, close: Float2D, planes: Sequen
     for operation in plan.operations:
         n, out = operation.period, planes[operation.planes[0]]
         match operation.kind:
-            case "sma":
-                kernel_windows.moving_mean(close, n, out)
             case "bands":
                 upper, lower = planes[operation.planes[1]], planes[operation.planes[2]]
                 kernel_windows.moving_bands(close, n, operation.width, out, upper, lower)
@@ -157,18 +155,22 @@ def _run(plan: Plan, high: Float2D, low: Float2D, close: Float2D, planes: Sequen
                 kernel_windows.moving_deviation(returns, n, 1, 1, out)
             case "bb_sd":
                 kernel_windows.moving_deviation(close, n, 0, 0, out)
-            case "ema":
-                kernel.exponential_mean(close, n, out)
-            case "rsi":
-                kernel.relative_strength(close, n, out)
             case "atr":
                 kernel.average_range(high, low, close, n, out)
-            case "momentum":
-                kernel.momentum(close, n, out)
             case "log_return":
                 kernel.log_returns(close, out)
-            case _:
+            case "close":
                 out[:] = close
+            case kind:
+                _OF_CLOSES[kind](close, n, out)
+
+
+_OF_CLOSES = {
+    "sma": kernel_windows.moving_mean,
+    "ema": kernel.exponential_mean,
+    "rsi": kernel.relative_strength,
+    "momentum": kernel.momentum,
+}
 
 
 def _checked_shapes(

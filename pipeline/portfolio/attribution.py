@@ -19,11 +19,13 @@ from pipeline.portfolio.sizing import whole_lots
 TERM_NAMES = ("band", "lot", "volume", "reject")
 """What separates a target from what is held after its fill: the trading threshold; whole lots; the volume
 cap; and orders that nobody took (below a floor, unpriced, no trade before the next decision, beyond cash)."""
+ROUNDING = 1e-12
+"""A share that changed by less than this part of all shares did not change."""
 BAND, LOT, VOLUME, REJECT = range(4)
 
 PLACE = np.dtype(
     [(name, "f8") for name in ("quantity", "order", "price", "worth", "target")]
-    + [(name, "i8") for name in ("entry", "fill", "mask")]
+    + [(name, "i8") for name in ("entry", "filled", "mask")]
 )
 """An asset after its last decision: units held, units ordered, price, weight of one unit, target; its entry
 in the ledger, the fill of its order (-1: none), and the rules that bound."""
@@ -101,6 +103,17 @@ def open_ledger(contributions: Float3D, start: int) -> Ledger:
     )
 
 
+def worst_error(ledger: Ledger, target: Float2D) -> float:
+    """Return how far shares, or weights and deltas, are from adding up to the targets at worst."""
+    n = ledger.count[0]
+    if not n:
+        return 0.0
+    whole = target[ledger.row[:n], ledger.asset[:n]]
+    kept = ledger.share[:n].sum(axis=1)
+    cut = ledger.weight[:n].sum(axis=1) + ledger.delta[:n].sum(axis=1)
+    return float(max(np.abs(kept - whole).max(), np.abs(cut - whole).max()))
+
+
 @inlined
 def attribute(
     ledger: Ledger,
@@ -124,15 +137,15 @@ def attribute(
         As after `pipeline.backtest.kernel.step`.
     """
     for a in range(lines.size):
-        ledger.places[a].fill = -1
+        ledger.places[a].filled = -1
     for f in range(ledger.count[1], book.fills):
-        ledger.places[log[f].asset].fill = f
+        ledger.places[log[f].asset].filled = f
     ledger.count[1] = book.fills
     for a in range(lines.size):
         place = ledger.places[a]
         if place.order != 0.0:
             _close(ledger, lines, quotes, terms, a)
-        if place.fill >= 0:
+        if place.filled >= 0:
             _earn_and_pay(ledger, k, lines, quotes, log, a)
         elif place.quantity != 0.0:
             _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (quotes[a].mark - place.price))
@@ -181,20 +194,20 @@ def _earn_and_pay(ledger: Ledger, k: int, lines: Records, quotes: Records, log: 
     What the fill cost goes by how much each share has changed, or as the position where none has.
     """
     place = ledger.places[a]
-    fill = log[place.fill]
+    fill = log[place.filled]
     if place.quantity != 0.0:
         _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (fill.price_open - place.price))
-    moved = 0.0
+    moved = total = size = 0.0
     for m in range(ledger.traded.size):
         moved += abs(ledger.now[a, m] - ledger.owner[a, m])
-    cost, notional = fill.fee + fill.slippage, abs(fill.quantity) * fill.price
-    total = 0.0
-    for m in range(ledger.traded.size):
         total += ledger.owner[a, m]
+        size += abs(ledger.owner[a, m])
+    cost, notional = fill.fee + fill.slippage, abs(fill.quantity) * fill.price
     for m in range(ledger.traded.size):
-        part = ledger.owner[a, m] / total if moved == 0.0 else 0.0
-        if moved != 0.0:
+        if moved > ROUNDING * size:
             part = abs(ledger.now[a, m] - ledger.owner[a, m]) / moved
+        else:
+            part = ledger.owner[a, m] / total
         ledger.pnl[k, m] -= part * cost
         ledger.traded[m] += part * notional
     if place.target != 0.0:

@@ -1,4 +1,4 @@
-"""The rules of the built-in strategies as loops over bars: one parameter set a call, into memory of the caller.
+"""The rules of the built-in strategies as loops over bars: one parameter set a call, into given memory.
 
 What the arrays mean and which features they are is the business of each strategy's own module.  The same
 source runs as plain Python (``.py_func``).
@@ -59,9 +59,10 @@ def momentum(
     most_missed: float,
     out: Float2D,
 ) -> None:
-    """Write weights over the ``most`` highest positive scores, the mean of both momenta; none where not allowed.
+    """Write weights over the ``most`` highest positive scores, where they are allowed.
 
-    Of equal scores the earlier column goes first.  Weights are proportional to the scores, or equal.
+    A score is the mean of both momenta.  Of equal scores the earlier column goes first.  Weights are in
+    proportion to the scores, or equal.
     """
     for t in range(out.shape[0]):
         count = 0
@@ -105,7 +106,7 @@ def reversion(
     since: Int1D,
     out: Float2D,
 ) -> None:
-    """Write ``share`` from an oversold close below the lower band until the reversion, or for ``longest`` bars.
+    """Write ``share`` from an oversold close below the lower band to the reversion, at most ``longest`` bars.
 
     A causal scan over its own signals: only a new bar moves it, and an asset whose bars are forgotten starts
     anew.  ``state`` and ``since`` are working memory, one number per asset.

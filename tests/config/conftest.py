@@ -21,9 +21,11 @@ class Tree:
         return self.root / "configs" / "base" / f"{name}.yaml"
 
     def replace(self, name: str, old: str, new: str) -> None:
+        """Replace text where it first stands, of strategies in the entry of the first one."""
         text = self.file(name).read_text()
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
-        self.file(name).write_text(text.replace(old, new))
+        once = text.count(old) == 1 or (name == "strategies" and old in text)
+        assert once, f"{old!r} stands {text.count(old)} times in {name}"
+        self.file(name).write_text(text.replace(old, new, 1))
 
     def line(self, name: str, part: str) -> int:
         lines = self.file(name).read_text().splitlines()
