@@ -122,19 +122,6 @@ class Plan:
             killed=self.killed(context),
         )  # fmt: skip
 
-    def weights(self, context: Context) -> Float2D:
-        """Return what is wanted of each asset before risk rules, budgets netted, shape ``(bars, assets)``."""
-        import numpy as np
-
-        from pipeline.backtest.weighing import weights_of
-        from pipeline.portfolio.netting import net
-
-        wanted = [weights_of(context, member.strategy, member.params) for member in self.members]
-        shares = self.budgets(context.regimes)
-        if shares is None:
-            return wanted[0]
-        return net(np.stack(wanted, axis=1) * shares[:, :, None])
-
     def killed(self, context: Context) -> Bool1D | None:
         """Return where the drill of the kill switch is on, shape ``(bars,)``; None without one."""
         import numpy as np

@@ -1,8 +1,8 @@
 """Every metric that quantstats or empyrical-reloaded also has, on runs of the product and on random series.
 
-``python -m benchmarks.metrics_parity`` runs every strategy and the book on the sample world in a passing home,
-takes the numbers that those runs report, and prints the largest relative difference to either library.  Metrics
-that neither has (standard errors, Newey-West, balanced score, turnover, exposure) are named, not compared.
+``python -m benchmarks.metrics_parity`` runs every strategy and the book on the sample world in a passing
+home, takes the numbers that those runs report, and prints the largest relative difference to either library.
+Metrics that neither has (standard errors, Newey-West, balanced score, turnover) are named, not compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import warnings
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def of_returns(returns: Float1D, years: float, cash: float = 0.0) -> Iterator[Co
     """
     from pipeline.backtest import metrics as m
 
-    nav = np.cumprod(1.0 + returns)
+    nav = np.cumprod(1.0 + returns, dtype=np.float64)
     growth, deepest = m.cagr(1.0, float(nav[-1]), years), float(m.drawdown(nav, 1.0).max())
     ours = {
         "sharpe": m.sharpe(returns, years, cash).value,
@@ -67,10 +67,11 @@ def of_run(done: Simulation) -> Iterator[Compared]:
     """Yield the reported metrics of a run beside what the libraries make of its NAV and round trips."""
     import empyrical
     import pandas as pd
-    import quantstats.stats as qs
+    import quantstats.stats
 
     from pipeline.backtest import metrics as m
 
+    qs: Any = quantstats.stats
     ours, years = done.metrics, done.metrics.years
     daily, h4 = done.daily_returns, m.simple_returns(done.nav, done.initial_nav)
     of_days, of_bars = {"sharpe", "sortino", "volatility"}, {"total_return", "cagr", "max_drawdown", "calmar"}
@@ -100,29 +101,34 @@ def of_run(done: Simulation) -> Iterator[Compared]:
 def _series(returns: Float1D, years: float, cash: float = 0.0) -> Iterator[tuple[str, str, float]]:
     import empyrical
     import pandas as pd
-    import quantstats.stats as qs
+    import quantstats.stats
 
+    qs: Any = quantstats.stats  # its annotations take whole numbers of periods a year only
     n = returns.size / years
     series = pd.Series(returns, index=pd.date_range("2020-01-01", periods=returns.size))
     annual = (1.0 + cash) ** n - 1.0
-    yield "sharpe", "quantstats", float(qs.sharpe(series, rf=annual, periods=n))
-    yield "sharpe", "empyrical", float(empyrical.sharpe_ratio(series, risk_free=cash, annualization=n))
-    yield "sortino", "quantstats", float(qs.sortino(series, rf=annual, periods=n))
-    yield (
-        "sortino",
-        "empyrical",
-        float(empyrical.sortino_ratio(series, required_return=cash, annualization=n)),
-    )
-    yield "volatility", "quantstats", float(qs.volatility(series, periods=n))
-    yield "volatility", "empyrical", float(empyrical.annual_volatility(series, annualization=n))
-    yield "total_return", "quantstats", float(qs.comp(series))
-    yield "total_return", "empyrical", float(empyrical.cum_returns_final(series))
-    yield "cagr", "quantstats", float(qs.cagr(series, periods=n))
-    yield "cagr", "empyrical", float(empyrical.cagr(series, annualization=n))
-    yield "max_drawdown", "quantstats", -float(qs.max_drawdown(series))
-    yield "max_drawdown", "empyrical", -float(empyrical.max_drawdown(series))
-    yield "calmar", "quantstats", float(qs.calmar(series, periods=n))
-    yield "calmar", "empyrical", float(empyrical.calmar_ratio(series, annualization=n))
+    quantstats_says = {
+        "sharpe": qs.sharpe(series, rf=annual, periods=n),
+        "sortino": qs.sortino(series, rf=annual, periods=n),
+        "volatility": qs.volatility(series, periods=n),
+        "total_return": qs.comp(series),
+        "cagr": qs.cagr(series, periods=n),
+        "max_drawdown": -qs.max_drawdown(series),
+        "calmar": qs.calmar(series, periods=n),
+    }
+    em: Any = empyrical
+    empyrical_says = {
+        "sharpe": em.sharpe_ratio(series, risk_free=cash, annualization=n),
+        "sortino": em.sortino_ratio(series, required_return=cash, annualization=n),
+        "volatility": em.annual_volatility(series, annualization=n),
+        "total_return": em.cum_returns_final(series),
+        "cagr": em.cagr(series, annualization=n),
+        "max_drawdown": -em.max_drawdown(series),
+        "calmar": em.calmar_ratio(series, annualization=n),
+    }
+    for library, said in (("quantstats", quantstats_says), ("empyrical", empyrical_says)):
+        for name, theirs in said.items():
+            yield name, library, float(theirs)
 
 
 def random_series(number: int) -> tuple[Float1D, float, float]:
