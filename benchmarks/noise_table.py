@@ -42,6 +42,17 @@ DAILY_SD = 0.01
 MARKET_SHARPE = 0.8
 HOLDING_DAYS = 20
 DECLARED_TOO_FEW = 5
+COUNTS = (
+    "psr",
+    "deflated",
+    "deflated_too_few",
+    "white_5",
+    "white_10",
+    "spa_5",
+    "spa_10",
+    "fixed_5",
+    "fixed_10",
+)
 QUOTED = {
     (20, 2): 2.51,
     (20, 5): 1.59,
@@ -65,6 +76,8 @@ class Tally:
     white_10: int = 0
     spa_5: int = 0
     spa_10: int = 0
+    fixed_5: int = 0
+    fixed_10: int = 0
     raw_deflated: int | None = None
     effective: float = 0.0
 
@@ -101,7 +114,6 @@ def judge(returns: Float2D, years: float, draws: int, tally: Tally, raw: Float2D
     spread = np.sqrt(found.spread or 0.0) * expected_best(DECLARED_TOO_FEW)
     shape = Shape(DAYS_A_YEAR, found.n, found.skew or 0.0, found.kurtosis or 3.0)
     too_few = probabilistic_sharpe(found.sharpe or 0.0, shape, beyond=spread)
-    tally.seeds += 1
     tally.psr += (found.psr or 0.0) >= LEVEL
     tally.deflated += (found.value or 0.0) >= LEVEL
     tally.deflated_too_few += (too_few or 0.0) >= LEVEL
@@ -109,8 +121,12 @@ def judge(returns: Float2D, years: float, draws: int, tally: Tally, raw: Float2D
     tally.white_10 += check.p_white is not None and check.p_white <= 0.10
     tally.spa_5 += check.p_spa is not None and check.p_spa <= 0.05
     tally.spa_10 += check.p_spa is not None and check.p_spa <= 0.10
+    fixed = reality_check(returns, seed=SEED + tally.seeds, draws=draws, studentise="sample").p_white
+    tally.fixed_5 += fixed is not None and fixed <= 0.05
+    tally.fixed_10 += fixed is not None and fixed <= 0.10
+    tally.seeds += 1
     if tally.seeds <= 20:
-        tally.effective += (effective_trials(returns) or 0.0) / 20.0
+        tally.effective += ((effective_trials(returns) or 0.0) - tally.effective) / tally.seeds
     if raw is not None:
         own = sharpes(raw)
         value = deflated_sharpe(raw[int(np.argmax(own))], own, len(raw), years).value
@@ -176,14 +192,17 @@ def main() -> int:
     start = time.perf_counter()
     answer: dict[str, float | int | None] = {"seeds": chosen.seeds, "draws": chosen.draws}
     print(f"Best of {TRIALS} strategies without skill over 2 years, accepted in {chosen.seeds} seeds")
-    print("world          psr  dsr  dsr(N=5)  White 5 %  White 10 %  SPA 5 %  SPA 10 %  effective N")
+    print(
+        "world          psr  dsr  dsr(N=5)  White 5 %  White 10 %  SPA 5 %  SPA 10 %  (fixed scale 5 %, 10 %)"
+        "  effective N"
+    )
     for name in ("independent", "correlated_06", "correlated_09", "long_only"):
         row = noise(name, chosen.seeds, chosen.draws)
         print(
             f"{name:14}{row.psr:4}{row.deflated:5}{row.deflated_too_few:10}{row.white_5:11}{row.white_10:12}"
-            f"{row.spa_5:9}{row.spa_10:10}{row.effective:13.1f}"
+            f"{row.spa_5:9}{row.spa_10:10}{row.fixed_5:16}{row.fixed_10:8}{row.effective:13.1f}"
         )
-        for key in ("psr", "deflated", "deflated_too_few", "white_5", "white_10", "spa_5", "spa_10"):
+        for key in COUNTS:
             answer[f"{name}_{key}"] = int(getattr(row, key))
         answer[f"{name}_effective"] = round(row.effective, 1)
         if row.raw_deflated is not None:
@@ -208,8 +227,8 @@ def main() -> int:
             answer[f"power_{sharpe:.0f}_{years}y"] = found["deflated"]
             answer[f"power_spa_{sharpe:.0f}_{years}y"] = found["spa"]
             print(
-                f"Sharpe {sharpe:.1f}, {years} years: deflated {found['deflated']:.2f}, SPA {found['spa']:.2f}, "
-                f"detectable with {POWER:.0%}: {found['min_detectable']:.2f}"
+                f"Sharpe {sharpe:.1f}, {years} years: deflated {found['deflated']:.2f}, "
+                f"SPA {found['spa']:.2f}, detectable with {POWER:.0%}: {found['min_detectable']:.2f}"
             )
     promised = power(1.0, 2, 2, 100)["min_detectable"]
     answer["power_at_min_detectable"] = power(promised, 2, chosen.seeds, 100)["deflated"]
