@@ -84,10 +84,9 @@ def test_draws_studentised_by_their_own_blocks_equal_a_slow_reference_on_indices
     white = hansen = 0
     drawer = StationaryBootstrap(10, np.arange(DAYS), seed=2)
     for (index,), _ in drawer.bootstrap(draws):
-        breaks = np.flatnonzero(np.diff(index) % DAYS != 1) + 1
-        parts = np.split(index, breaks)
-        sums = np.array([[row[part].sum() for part in parts] for row in centred])
-        lengths = np.array([part.size for part in parts])
+        begins = np.concatenate([[0], np.flatnonzero(np.diff(index) % DAYS != 1) + 1])
+        sums = np.add.reduceat(centred[:, index], begins, axis=1)
+        lengths = np.diff(np.append(begins, DAYS))
         mean = sums.sum(axis=1) / DAYS
         scale = np.sqrt(((sums - lengths * mean[:, None]) ** 2).sum(axis=1) / DAYS)
         white += max(0.0, (math.sqrt(DAYS) * mean / scale).max()) >= observed.max()
