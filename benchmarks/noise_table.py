@@ -227,6 +227,11 @@ def main() -> int:
         answer[f"needed_{trials}_{years}y"] = round(value, 4)
         print(f"N {trials:5}, {years} years: {value:.3f} (quoted {quoted})")
     answer["needed_worst_gap"] = round(worst, 4)
+    for trials in (100, 46):
+        threshold = np.sqrt(0.5) * expected_best(trials)
+        vector = probabilistic_sharpe(2.5, Shape(250.0, 1250, -3.0, 10.0), beyond=threshold)
+        answer[f"vector_{trials}"] = None if vector is None else round(vector, 4)
+    print(f"Example of Bailey and Lopez de Prado: N 100 {answer['vector_100']}, N 46 {answer['vector_46']}")
     mean, sd = overfitting(max(2, chosen.seeds // 2))
     answer |= {"pbo_mean": round(mean, 4), "pbo_sd": round(sd, 4)}
     answer["pbo_off_half"] = round(abs(mean - 0.5), 4)
