@@ -93,7 +93,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         "books: their strategies, what each earned by day, and who owned which target",
         creates=("backtest.members", "backtest.member_days", "backtest.attribution"),
     ),
-    Migration(6, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
+    Migration(
+        6,
+        "searches over parameters: what was searched, every member, every fold",
+        creates=("optimization.experiments", "optimization.results", "optimization.folds"),
+    ),
+    Migration(7, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
 )
 
 

@@ -105,6 +105,46 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             " FROM {ledger.trials} WHERE $family IS NULL OR family = $family GROUP BY family ORDER BY family",
             ("family",),
         ),
+        "family_trials": Query(
+            "Distinct research trials of a family whose windows overlap one; what luck is counted by.",
+            "SELECT count(DISTINCT (config_hash, data_hash, coalesce(code_version, ''))) AS trials"
+            " FROM {ledger.trials} WHERE kind = 'research' AND family = $family"
+            " AND window_start < $window_end AND window_end > $window_start",
+            ("family", "window_start", "window_end"),
+        ),
+        "family_returns": Query(
+            "Daily returns and mean exposure of the distinct research trials of a family on one window.",
+            "SELECT t.config_hash, arg_min(t.daily_returns, t.trial_id) AS daily_returns,"
+            " arg_min(coalesce(r.mean_exposure, e.gross), t.trial_id) AS exposure"
+            " FROM {ledger.trials} t LEFT JOIN {optimization.results} r ON r.trial_id = t.trial_id"
+            " LEFT JOIN (SELECT run_id, avg(gross) AS gross FROM {backtest.equity} WHERE run_id IN"
+            " (SELECT run_id FROM {ledger.trials} WHERE family = $family) GROUP BY run_id) e"
+            " ON e.run_id = t.run_id"
+            " WHERE t.kind = 'research' AND t.family = $family AND t.data_hash = $data_hash"
+            " AND t.window_start = $window_start AND t.window_end = $window_end"
+            " AND coalesce(t.code_version, '') = $code_version GROUP BY t.config_hash ORDER BY t.config_hash",
+            ("family", "data_hash", "code_version", "window_start", "window_end"),
+        ),
+        "experiments": Query(
+            "Finished searches, newest first.",
+            "SELECT * FROM {optimization.experiments} WHERE $experiment IS NULL OR name = $experiment"
+            " ORDER BY known_at DESC, experiment_id DESC",
+            ("experiment",),
+        ),
+        "experiment_results": Query(
+            "The members of a search in the order in which they ran.",
+            "SELECT * FROM {optimization.results} WHERE experiment_id = $experiment_id ORDER BY member",
+            ("experiment_id",),
+        ),
+        "unfinished_experiments": Query(
+            "Searches that were stopped: what they kept, newest first.",
+            "SELECT experiment_id, any_value(name) AS name, any_value(search_hash) AS search_hash,"
+            " count(*) AS members, max(known_at) AS last FROM {optimization.results}"
+            " WHERE experiment_id NOT IN (SELECT experiment_id FROM {optimization.experiments})"
+            " AND ($search_hash IS NULL OR search_hash = $search_hash)"
+            " GROUP BY experiment_id ORDER BY last DESC, experiment_id DESC",
+            ("search_hash",),
+        ),
         "manifests": Query(
             "Manifests, newest first.",
             "SELECT * FROM {meta.manifests} WHERE $table_name IS NULL OR table_name = $table_name"

@@ -27,9 +27,20 @@ from warehouse.tables_market import (
     TRUTH,
 )
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
+from warehouse.tables_optimization import EXPERIMENTS, FOLDS, OPTIMIZATION_TABLES, RESULTS
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
-    {t.full_name: t for t in (*MARKET_TABLES, *FEATURE_TABLES, *BACKTEST_TABLES, *BOOK_TABLES, *META_TABLES)}
+    {
+        t.full_name: t
+        for t in (
+            *MARKET_TABLES,
+            *FEATURE_TABLES,
+            *BACKTEST_TABLES,
+            *BOOK_TABLES,
+            *OPTIMIZATION_TABLES,
+            *META_TABLES,
+        )
+    }
 )
 """``schema.name`` to declaration, in the order of creation."""
 
@@ -56,8 +67,10 @@ __all__ = [
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
+    "EXPERIMENTS",
     "FEATURES_H4",
     "FILLS",
+    "FOLDS",
     "INGESTS",
     "INSTRUMENTS",
     "MACRO",
@@ -69,6 +82,7 @@ __all__ = [
     "OHLCV_DAILY",
     "OHLCV_H4",
     "QUARANTINE",
+    "RESULTS",
     "ROBUSTNESS",
     "ROUND_TRIPS",
     "RUNS",

@@ -1,7 +1,7 @@
 """Settings from all layers: default, ``configs/base``, experiment, environment, command line; later wins."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -64,6 +64,16 @@ class Loaded:
         """Return all values as plain JSON values."""
         return _plain(self.settings)
 
+    def hash_with(self, strategy: str, parameters: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return what `config_hash` would be if a strategy had each of these parameters in turn."""
+        values = _hashed(self.as_dict())
+        described = values["strategies"][strategy]
+        hashes = []
+        for each in parameters:
+            described["parameters"] = _plain(each)
+            hashes.append(canonical_hash(values))
+        return hashes
+
     def where(self, path: KeyPath) -> str:
         """Return the source of a field for messages: the field's own, or that of the nearest key above it."""
         for length in range(len(path), 0, -1):
@@ -109,17 +119,12 @@ def load_settings(
         For the first problem found: file and line, field, value, rule and fix.
     """
     base = list(_base(root))
-    tried = read_document(experiment, root=root) if experiment else None
-    head = read_experiment(tried) if tried else None
+    tried = [*_experiments(experiment, root)] if experiment else []
     layers = Layers()
     for section, document in base:
         layers.put((section,), document.data, document.name, _lines(document, (section,)))
-    if tried is not None and head is not None:
-        for key, value in head.overrides.items():
-            path = _resolved(key, layers, tried.where(("experiment", "overrides", key)))
-            layers.put(
-                path, value, tried.where(("experiment", "overrides", key)), _lines_below(tried, key, path)
-            )
+    for document, head in tried:
+        _put_experiment(layers, document, head)
     for path, value, source in from_environ(environ, _known_keys(layers.data)):
         layers.put(path, value, source)
     for key, value in (overrides or {}).items():
@@ -129,7 +134,7 @@ def load_settings(
     settings = _validated(layers)
     values = _plain(settings)
     origin = {".".join(path): layers.source(path) for path, _value in leaves(values)}
-    return Loaded(settings, origin, canonical_hash(_hashed(values)), head, root)
+    return Loaded(settings, origin, canonical_hash(_hashed(values)), tried[-1][1] if tried else None, root)
 
 
 def parse_assignment(text: str) -> tuple[str, str]:
@@ -164,6 +169,41 @@ def _base(root: Path) -> Iterator[tuple[str, Document]]:
             )
     for section in SECTIONS:
         yield section, read_document(folder / f"{section}.yaml", root=root)
+
+
+def _experiments(path: Path, root: Path) -> Iterator[tuple[Document, Experiment]]:
+    """Yield an experiment file after the one that it stands on."""
+    document = read_document(path, root=root)
+    head = read_experiment(document)
+    if head.base_config is not None:
+        beneath = read_document(root / head.base_config, root=root)
+        below = read_experiment(beneath)
+        if below.base_config is not None:
+            raise ConfigError(
+                f"{document.where(('experiment', 'base_config'))}: the file beneath stands on another one",
+                field="experiment.base_config",
+                value=head.base_config,
+                constraint="a file without base_config",
+                fix="write the overrides of both into one file",
+            )
+        yield beneath, below
+    yield document, head
+
+
+def _put_experiment(layers: Layers, document: Document, head: Experiment) -> None:
+    """Lay the overrides of an experiment over what is there, then its strategy and its window."""
+    for key, value in (head.overrides or {}).items():
+        where = document.where(("experiment", "overrides", key))
+        path = _resolved(key, layers, where)
+        layers.put(path, value, where, _lines_below(document, key, path))
+    chosen = {
+        ("strategy",): (head.target_model, "target_model"),
+        ("start",): (head.backtest.start_date, "backtest"),
+        ("end",): (head.backtest.end_date, "backtest"),
+    }
+    for path, (value, key) in chosen.items():
+        if value is not None:
+            layers.put(("system", "backtest", *path), value, document.where(("experiment", key)))
 
 
 def _lines(document: Document, under: KeyPath) -> dict[KeyPath, str]:

@@ -272,6 +272,9 @@ def test_a_materialisation_shows_numbers_pictures_and_checks(stocked, instance):
     assert isinstance(facts["sharpe"].value, float)
     assert facts["simulated"].value is True
     assert facts["equity"].value.startswith("![")
+    for name in ("hold_sharpe", "costs_x2_sharpe", "late_sharpe", "sharpe_low", "sharpe_high"):
+        assert isinstance(facts[name].value, float), name
+    assert "| costs_x2 | sharpe |" in facts["controls"].value
     assert events["equity"].metadata["run_id"].value == facts["run_id"].value
     verdicts = {check.check_name: check.passed for check in done.get_asset_check_evaluations()}
     assert verdicts == {"finite_nav": True, "has_trades": True}
