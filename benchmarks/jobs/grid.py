@@ -90,14 +90,13 @@ def workload(seed: int) -> dict[str, np.ndarray]:
 def _panel(data: Mapping[str, np.ndarray], columns: slice) -> Panel:
     from pipeline.market.panel import Panel
 
-    prices = {
-        name: np.ascontiguousarray(data[name][:, columns])
-        for name in ("open", "high", "low", "close", "volume")
-    }
-    opened = np.repeat(data["ts"][:, None], prices["close"].shape[1], axis=1)
+    open_, high, low, close, volume = (
+        np.ascontiguousarray(data[name][:, columns]) for name in ("open", "high", "low", "close", "volume")
+    )
+    opened = np.repeat(data["ts"][:, None], close.shape[1], axis=1)
     closed = opened + np.timedelta64(4, "h").astype("timedelta64[us]")
     names = tuple(f"A{column}" for column in range(single.ASSETS)[columns])
-    return Panel(names, data["ts"], opened, closed, closed.copy(), **prices)
+    return Panel(names, data["ts"], opened, closed, closed.copy(), open_, high, low, close, volume)
 
 
 def _context(data: Mapping[str, np.ndarray], columns: slice) -> Context:
