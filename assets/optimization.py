@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assets.market_context import MarketContext
+    from assets.optimization_evidence import Evidence
     from assets.optimization_members import Progress
     from assets.trial_population import Member
     from pipeline.arrays import Float2D
@@ -38,12 +39,21 @@ class Optimized:
         What commands print: identity, best member, statistics.
     members
         Every member, in the order in which they ran.
+    ranks
+        By member number; 1 is best.
+    top
+        The best members, as many as the file asks for.
+    evidence
+        What judged it.
     folder
         Its artefacts: report, pictures, tables.
     """
 
     row: Mapping[str, Any]
     members: tuple[Member, ...]
+    ranks: Mapping[int, int]
+    top: tuple[Member, ...]
+    evidence: Evidence
     folder: Path
 
 
@@ -125,7 +135,15 @@ def run_experiment(
     shown = shown_experiment(row.row(0, named=True))
     progress("report", plan.members, plan.members)
     folder = write_files(desk, experiment, shown, found, members)
-    return Optimized(row=shown, members=tuple(members), folder=folder)
+    ordered = sorted(members, key=lambda member: found.ranks[member.number])
+    return Optimized(
+        row=shown,
+        members=tuple(members),
+        ranks=found.ranks,
+        top=tuple(ordered[: experiment.optimization.save_top_n]),
+        evidence=found,
+        folder=folder,
+    )
 
 
 def experiment_of(desk: Desk) -> Experiment:

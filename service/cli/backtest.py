@@ -89,7 +89,7 @@ def run_one(
         backtest__start=first,
         backtest__end=last,
     )
-    _require_bars(desk)
+    require_bars(desk)
     from assets.trials import run_trial
 
     trial = run_trial(desk, kind="research")
@@ -237,7 +237,7 @@ def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _require_bars(desk: Desk) -> None:
+def require_bars(desk: Desk) -> None:
     """Update the feed first when nothing of it is stored."""
     from service.cli.updating import update_all
 
