@@ -8,6 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from assets.backtest import backtest_assets
+from assets.experiments import GROUP, experiment_assets
 from assets.features import feature_assets
 from assets.market import market_assets
 from assets.partitions import axis_start, months_from
@@ -20,6 +21,7 @@ OWNERS = {
     "market": ["team:data"],
     "features": ["team:research"],
     "backtest": ["team:research"],
+    "optimization": ["team:research"],
 }
 """Who answers for each group."""
 
@@ -50,15 +52,26 @@ def build_definitions(
     months = months_from(first)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # backfill_policy: the pinned release has it
-        assets = [*market_assets(months), *feature_assets(months), *backtest_assets()]
+        assets = [
+            *market_assets(months),
+            *feature_assets(months),
+            *backtest_assets(),
+            *experiment_assets(),
+        ]
+    searched = dg.AssetSelection.groups(GROUP)
     main = dg.define_asset_job(
         "main",
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() - searched,
         description="Bars in, features, one strategy, backtest: everything, in one process.",
+    )
+    optimize = dg.define_asset_job(
+        "optimize",
+        selection=searched,
+        description="One experiment file: search parameters, then say how much of the best is luck.",
     )
     return dg.Definitions(
         assets=_with_policies(assets, desk),
-        jobs=[main],
+        jobs=[main, optimize],
         schedules=[market_update(main, first)],
         executor=dg.in_process_executor,
         resources={

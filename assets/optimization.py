@@ -117,10 +117,11 @@ def run_experiment(
     found = evidence_of(market, search, experiment, spaces, members, refused=refused)
     seconds = desk.clock.monotonic() - since
     row = experiment_frame(market, search, experiment, found, members, seconds)
+    folds = folds_frame(search, found, members)
     frames = [
         (EXPERIMENTS, row),
         (RESULTS, results_frame(search, members, found.ranks, found.front)),
-        (FOLDS, folds_frame(search, found, members)),
+        (FOLDS, folds),
         found.controls,
     ]
     manifest = manifest_for(
@@ -134,7 +135,7 @@ def run_experiment(
     desk.warehouse.write_many(frames, manifest=manifest)
     shown = shown_experiment(row.row(0, named=True))
     progress("report", plan.members, plan.members)
-    folder = write_files(desk, experiment, shown, found, members)
+    folder = write_files(desk, experiment, shown, found, members, folds.to_dicts())
     ordered = sorted(members, key=lambda member: found.ranks[member.number])
     return Optimized(
         row=shown,

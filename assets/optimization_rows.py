@@ -139,6 +139,7 @@ def evidence_record(found: Evidence) -> dict[str, Any]:
             "reason": overfit.reason,
         },
         "effective_trials": luck.effective,
+        "tied": None if luck.standing.best is None else int(luck.standing.tied.sum()),
         "intervals": _record(luck.intervals),
         "stability": {
             "axes": list(stable.axes),

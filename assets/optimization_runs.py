@@ -73,7 +73,7 @@ class Judges:
                 constraint="bit-identical",
                 fix="run the experiment again without --resume",
             )
-        self.keep("best", member.config_hash, run.digest, run.simulation.daily_returns)
+        self.keep(f"best-{member.number:05d}", member.config_hash, run.digest, run.simulation.daily_returns)
         return run, alone.days
 
     def asked(self, member: Member, run: BacktestResult, trials: int) -> Robustness:

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline.errors import BellsError, ConfigError
-from service.cli import backtest, data, doctor, optimize, run, snapshot, verify
+from service.cli import backtest, data, doctor, experiment, optimize, run, snapshot, verify
 from service.cli.failures import disk_said, refused_by_disk
 from service.cli.output import explain, to_json
 
@@ -34,6 +34,7 @@ app.command("snapshot")(snapshot.snapshot)
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(optimize.app, name="optimize")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(verify.app, name="verify")
 
 

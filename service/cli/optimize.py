@@ -78,6 +78,7 @@ def run_one(
 
     desk = open_experiment(file, assignments, source)
     from assets.optimization import experiment_of, run_experiment
+    from assets.optimization_files import shown_member
 
     experiment_of(desk)
     require_bars(desk)
@@ -91,7 +92,7 @@ def run_one(
     if as_json:
         emit(payload, as_json=True)
         return
-    emit_experiment(payload, [member_row(done, member) for member in done.top])
+    emit_experiment(payload, [shown_member(member, done.ranks) for member in done.top])
     if payload["simulated"]:
         say("these are results on SIMULATED data")
 
@@ -187,13 +188,6 @@ def experiment_record(desk: Desk, which: str) -> dict[str, Any]:
             fix="write more of it: " + ", ".join(row["experiment_id"] for row in chosen[:4]),
         )
     return shown_experiment(chosen[0])
-
-
-def member_row(done: Any, member: Any) -> dict[str, Any]:
-    """Return what the table of the best members says of one."""
-    shown = ("bps", "sharpe", "cagr", "max_drawdown", "win_rate", "turnover")
-    rank = done.ranks[member.number]
-    return {"rank": rank, **member.params, **{name: member.metrics[name] for name in shown}}
 
 
 def _beside(a: float | None, b: float | None) -> dict[str, float | None]:

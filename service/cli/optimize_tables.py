@@ -20,11 +20,12 @@ def emit_experiment(record: Mapping[str, Any], top: Sequence[Mapping[str, Any]])
     title = f"{record['experiment']}: {record['method']} on {record['source']}{made_up}"
     emit_rows(title, [{"skill or luck": name, "value": value} for name, value in luck_of(record).items()])
     best = record["best"]
+    held = f"sharpe {shown(record['benchmark_sharpe'])}, CAGR {_percent(record['benchmark_cagr'])}"
     numbers = {
         **{f"  {name}": value for name, value in best["params"].items()},
         "sharpe": with_error(best["sharpe"], best["sharpe_se"]),
         **{label(n): told(n, best[n]) for n in ("bps", "cagr", "max_drawdown", "win_rate", "turnover")},
-        "buy-and-hold": f"sharpe {shown(record['benchmark_sharpe'])}, CAGR {_percent(record['benchmark_cagr'])}",
+        "buy-and-hold": held,
     }
     emit_rows("the best member", [{"": name, "value": value} for name, value in numbers.items()])
     emit_rows("guard rails", [{"held": guard["held"], "what": guard["text"]} for guard in record["guards"]])
