@@ -248,7 +248,7 @@ def _family(market: MarketContext, members: Sequence[Member], days: Time1D) -> F
     ]
     table = np.array([row["daily_returns"] for row in rows], dtype=np.float64).reshape(-1, days.size)
     exposure = np.array([row["exposure"] for row in rows], dtype=np.float64)
-    return Family(table, exposure, max(int(counted["trials"][0]), len(members)))
+    return Family(table, exposure, max(int(counted["trials"].sum()), len(members)))
 
 
 def _growth(returns: Float1D, days: Time1D, path: Simulation | None) -> float | None:

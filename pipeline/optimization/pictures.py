@@ -57,7 +57,9 @@ def stability_picture(
     up, rows = _steps([point[names[1]] for point in points])
     cells = _means(rows, columns, scores, (len(up), len(across)))
     image = axis.imshow(cells, origin="lower", aspect="auto", cmap="viridis")
-    axis.plot(columns[best], rows[best], "o", markerfacecolor="none", markeredgecolor=BAD, markersize=14)
+    axis.plot(
+        columns[best], rows[best], "o", markerfacecolor="none", markeredgecolor=INK, markersize=14, mew=2
+    )
     axis.set_xticks(range(len(across)), across, fontsize=7)
     axis.set_yticks(range(len(up)), up, fontsize=7)
     axis.set_xlabel(names[0], fontsize=8, color=WEAK)
