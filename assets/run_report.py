@@ -61,6 +61,7 @@ def run_result(trial: Trial, described: Sequence[StrategySettings]) -> dg.Materi
             **{name: str(row[name]) for name in IDENTITY},
             "what": "; ".join(f"{each.description} ({each.status})" for each in described),
             "simulated": bool(row["simulated"]),
+            **_controls(trial),
             "flags": markdown_table([{"flag": flag.name, "what": flag.text} for flag in trial.result.flags]),
         },
         check_results=[
@@ -68,6 +69,18 @@ def run_result(trial: Trial, described: Sequence[StrategySettings]) -> dg.Materi
             checks.has_trades(int(row["trades"])),
         ],
     )
+
+
+def _controls(trial: Trial) -> dict[str, dg.MetadataValue]:
+    """Return the table of controls; nothing where the run was asked nothing."""
+    if trial.robustness is None:
+        return {}
+    answers = [
+        {"name": name, "measure": measure, "value": value}
+        for topic, name, measure, value in trial.robustness.values()
+        if topic == "control"
+    ]
+    return {"controls": markdown_table(answers)}
 
 
 def equity_result(trial: Trial) -> dg.MaterializeResult:

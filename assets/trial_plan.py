@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from assets.history import History
-    from pipeline.arrays import Bool1D, Float2D, Int8
+    from pipeline.arrays import Bool1D, Float2D, Float3D, Int8
     from pipeline.backtest.book import Member
     from pipeline.backtest.result import BacktestResult
     from pipeline.config.settings import Settings
@@ -68,6 +68,21 @@ class Plan:
         base = np.array([member.budget for member in self.members])
         names = [member.strategy.name for member in self.members]
         return budgets(base, regimes, multiplier_table(self.settings.regimes.multipliers, names))
+
+    def contributions(self, context: Context) -> Float3D:
+        """Return budget times weight of every member of a book, shape ``(bars, members, assets)``."""
+        from pipeline.backtest.book import contributions_of
+
+        return contributions_of(context, self.members, self.budgets(context.regimes))
+
+    def weights(self, context: Context) -> Float2D:
+        """Return the weights asked of the account, before the risk rules, shape ``(bars, assets)``."""
+        from pipeline.backtest.weighing import weights_of
+        from pipeline.portfolio.netting import net
+
+        if self.is_book:
+            return net(self.contributions(context))
+        return weights_of(context, self.members[0].strategy, self.members[0].params)
 
     def run(
         self,

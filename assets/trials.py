@@ -132,10 +132,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         dagster_run_id=dagster_run_id,
     )
     context = Context(panel=read.panel, features=features, regimes=regimes)
-    robustness = None
-    if not plan.is_book:
-        (only,) = plan.members
-        robustness = ask(desk, result, identity, context, only.strategy.weights(context, only.params))
+    robustness = ask(desk, result, identity, context, plan.weights(context))
     frames = [*frames_of(result, identity), *rows_of(robustness, result, identity)]
     if control is not None:
         frames.append(control_trial(control, identity))

@@ -47,7 +47,10 @@ def asset_graph(page: "Page", server: DagsterServer) -> bytes:
     page.goto(f"{server.url}/asset-groups/?expanded={expanded}", wait_until="domcontentloaded")
     page.get_by_text("Hide navigation").click()
     page.locator("button", has=page.locator("[aria-label=panel_show_right]")).first.click()
-    page.get_by_text("Passed").first.wait_for(timeout=60_000)
+    # The graph is scaled to the window once.  Scaled to what the panels left, its nodes are too small to show
+    # checks; loaded again, it finds the panels folded.
+    page.reload(wait_until="domcontentloaded")
+    page.get_by_text("Passed").first.wait_for(timeout=120_000)
     page.wait_for_timeout(3_000)  # the graph is laid out and centred
     page.mouse.move(*CANVAS)
     page.mouse.down()

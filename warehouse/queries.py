@@ -80,6 +80,21 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             "SELECT ts, nav, drawdown, cash, gross FROM {backtest.equity} WHERE run_id = $run_id ORDER BY ts",
             ("run_id",),
         ),
+        "members": Query(
+            "The strategies of a book, the largest budget first.",
+            "SELECT * EXCLUDE (run_id, known_at) FROM {backtest.members}"
+            " WHERE run_id = $run_id ORDER BY budget DESC, strategy",
+            ("run_id",),
+        ),
+        "attribution": Query(
+            "Who owned the targets of a book at the last decision of a cell up to `until`, by symbol.",
+            "SELECT ts, symbol, kind, part, weight, contribution FROM {backtest.attribution}"
+            " WHERE run_id = $run_id AND ($symbol IS NULL OR symbol = $symbol)"
+            " AND ($until IS NULL OR ts <= $until)"
+            " QUALIFY ts = max(ts) OVER (PARTITION BY symbol)"
+            " ORDER BY symbol, kind, part",
+            ("run_id", "symbol", "until"),
+        ),
         "trials": Query(
             "Distinct research configurations tried, by family; controls and verification never count.",
             "SELECT family, count(DISTINCT (config_hash, data_hash, coalesce(code_version, '')))"

@@ -90,8 +90,7 @@ def backtest_book(
     shares = _checked_budgets(members, names, budgets, context.shape[0])
     assets = tuple(assets)
     first, last = rows_between(context.panel, start, end)
-    weights = [weights_of(context, member.strategy, member.params)[:last] for member in members]
-    contributions = _contributions(names, weights, shares[:last], context.shape[1])
+    contributions = contributions_of(context, members, shares)[:last]
     wanted = net(contributions)
     ledger = open_ledger(contributions, first)
     panel = context.panel.upto(last - 1)
@@ -131,6 +130,33 @@ def backtest_book(
     )  # fmt: skip
 
 
+def contributions_of(
+    context: "Context", members: Sequence[Member], budgets: Float2D | None = None
+) -> Float3D:
+    """Return budget times weight of every member, shape ``(bars, members, assets)``.
+
+    Parameters
+    ----------
+    context, members, budgets
+        As for `backtest_book`; `pipeline.portfolio.netting.net` makes the weights of the account of it.
+
+    Raises
+    ------
+    ConfigError, ModelError
+        As `backtest_book`.
+    """
+    names = [member.strategy.name for member in members]
+    bars, assets = context.shape
+    shares = _checked_budgets(members, names, budgets, bars)
+    contributions = np.empty((bars, len(names), assets))
+    for column, member in enumerate(members):
+        weights = weights_of(context, member.strategy, member.params)
+        if weights.shape != (bars, assets):
+            raise ModelError(f"the weights of {names[column]} do not fit the panel", "weights", weights.shape)
+        np.multiply(weights, shares[:, column : column + 1], out=contributions[:, column])
+    return contributions
+
+
 def _checked_budgets(
     members: Sequence[Member], names: list[str], budgets: Float2D | None, bars: int
 ) -> Float2D:
@@ -150,15 +176,6 @@ def _checked_budgets(
             "lower the budgets in strategies.yaml",
         )
     return shares
-
-
-def _contributions(names: list[str], weights: Sequence[Float2D], shares: Float2D, assets: int) -> Float3D:
-    contributions = np.empty((shares.shape[0], len(names), assets))
-    for column, (name, values) in enumerate(zip(names, weights, strict=True)):
-        if values.shape != (shares.shape[0], assets):
-            raise ModelError(f"the weights of {name} do not fit the panel", "weights", values.shape)
-        np.multiply(values, shares[:, column : column + 1], out=contributions[:, column])
-    return contributions
 
 
 def _require_rules_held(target: Float2D, error: float, rules: Rules, assets: tuple[Tradable, ...]) -> None:

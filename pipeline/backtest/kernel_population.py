@@ -17,17 +17,24 @@ from pipeline.backtest.kernel_summary import summarise
 from pipeline.backtest.round_trips import TRIP, trace_trips
 from pipeline.jit import kernel
 from pipeline.portfolio.account import FILL, LINE, NEVER, NOTHING, QUOTE, Record, Records, records
+from pipeline.portfolio.payments import Payments, accrue
 
 
 class Sheet(NamedTuple):
     """The market as every member sees it.
 
     ``quotes`` are QUOTE records of shape ``(bars, assets)`` with all but the weight, as if an order were open
-    at each decision; ``marks`` the last known closes, shape ``(assets, bars)``.
+    at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``;
+    ``next_action`` the first row from each one on in which a dividend or split is due, empty without any;
+    ``units`` and, where cash earns, ``credit`` as in `Payments`, from the first decision on.
     """
 
     quotes: Records
     marks: Float2D
+    payments: Payments
+    next_action: Int1D
+    units: Float2D
+    credit: Float1D
 
 
 class Bench(NamedTuple):
@@ -52,15 +59,20 @@ def bench_for(bars: int, assets: int) -> Bench:
         lines=records(LINE, assets + 1), quotes=records(QUOTE, assets), log=np.empty(bars * assets, FILL),
         running=records(TRIP, assets), position=np.zeros(assets),
         trips=np.empty(bars * assets + assets, TRIP), nav=np.empty(bars), gross=np.empty(bars),
-        work=np.empty(bars), returns=np.empty(bars), held=room_for(assets),
+        work=np.empty(bars + 1), returns=np.empty(bars), held=room_for(assets),
     )  # fmt: skip
 
 
-def sheet_of(market: History, rules: Record) -> Sheet:
-    """Return what all members see of a market."""
+def sheet_of(market: History, rules: Record, first: int) -> Sheet:
+    """Return what all members see of a market whose row ``first`` decides first."""
     quotes = np.zeros(market.close.shape, QUOTE)
     _quote_all(market, rules, quotes)
-    return Sheet(quotes, np.ascontiguousarray(market.mark.T))
+    payments, bars = market.payments, market.ts.size
+    due = np.where(payments.action, np.arange(payments.action.size), bars)
+    following = np.minimum.accumulate(due[::-1])[::-1].copy()
+    marks = np.ascontiguousarray(market.mark[first:].T)
+    credit = payments.credit[first:].copy() if payments.earns else np.empty(0)
+    return Sheet(quotes, marks, payments, following, payments.units[first:].copy(), credit)
 
 
 @kernel
@@ -128,10 +140,10 @@ def run_members(
         bench.position[:] = 0.0
         fills = bench.log[: book.fills]
         own = returns[m] if daily.size == days.size else bench.returns[: daily.size]
-        count = trace_trips(fills, bench.running, bench.position, bench.trips)
+        count = trace_trips(fills, bench.running, bench.position, bench.trips, sheet.units)
         summarise(
             bench.nav, bench.gross, daily, fills, bench.trips[:count], initial, book.largest_held,
-            own, bench.work, found[m],
+            own, bench.work, sheet.credit, found[m],
         )  # fmt: skip
 
 
@@ -170,12 +182,17 @@ def _run_member(
                 quotes[a].fill_open = sheet.quotes[i, a].fill_open
                 quotes[a].bar = sheet.quotes[i, a].bar
                 quotes[a].max_quantity = sheet.quotes[i, a].max_quantity
+        if sheet.payments.action.size > 0:
+            accrue(book, lines, sheet.payments, i)
         step(book, lines, quotes, rules, terms, log, i - first)
         nav[i - first], gross[i - first] = book.nav, book.gross
         i += 1
         if book.bankrupt:
             return i - first
-        if i < last and at_rest(book, lines, rules):
-            stop = next_change(weights, i, last)
-            i = glide(i, stop, first, sheet.marks, rules, terms, book, lines, bench.held, nav, gross)
+        if i < last and not (sheet.payments.earns or book.cash < 0.0) and at_rest(book, lines, rules):
+            stop = next_change(weights, i, last) - first
+            if sheet.next_action.size > 0:
+                stop = min(stop, sheet.next_action[i] - first)
+            k = glide(i - first, stop, sheet.marks, rules, terms, book, lines, bench.held, nav, gross)
+            i = first + k
     return i - first

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.arrays import Float1D, Float2D, Int1D
-from pipeline.jit import inlined
+from pipeline.backtest.kernel_sums import highest_of
+from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NOTHING, Record, Records
 from pipeline.portfolio.sizing import crosses_band
 
@@ -19,12 +20,18 @@ _MARGIN = 1e-9
 """Distance kept from a drawdown at which a state would change; rounding moves one by less than 1e-15."""
 
 
+_STRETCH = 128
+"""Rows that are marked at once: enough to fill the lanes of a processor, few enough for its nearest cache."""
+_SHORT = 12
+"""Rows below which marking them one by one is faster."""
+
+
 class Held(NamedTuple):
-    """What is held while nothing happens, packed, shape ``(assets,)``.
+    """What is held while nothing happens, packed, shape ``(assets,)``, and working memory.
 
     Column, units, target weight, the largest distance from it and the largest weight that ask for no order;
-    the first asset of the class where that class has a cap, else -1; working memory for the value of a
-    position, and per class.
+    the first asset of the class where that class has a cap, else -1; the cap.  ``sizes`` are absolute weights
+    of a stretch, shape ``(assets, rows)``, ``exposure`` their sums by class (by row, and by asset).
     """
 
     column: Int1D
@@ -33,7 +40,8 @@ class Held(NamedTuple):
     band: Float1D
     limit: Float1D
     leader: Int1D
-    worth: Float1D
+    cap: Float1D
+    sizes: Float2D
     exposure: Float1D
 
 
@@ -42,7 +50,7 @@ def room_for(assets: int) -> Held:
     return Held(
         column=np.zeros(assets, np.int64), units=np.zeros(assets), target=np.zeros(assets),
         band=np.zeros(assets), limit=np.zeros(assets), leader=np.zeros(assets, np.int64),
-        worth=np.zeros(assets), exposure=np.zeros(assets),
+        cap=np.zeros(assets), sizes=np.zeros((assets, _STRETCH)), exposure=np.zeros(max(assets, _STRETCH)),
     )  # fmt: skip
 
 
@@ -61,22 +69,35 @@ def at_rest(book: Record, lines: Records, rules: Record) -> bool:
     return True
 
 
-@inlined
+@kernel
 def next_change(weights: Float2D, row: int, last: int) -> int:
     """Return the first row from ``row`` on with other weights than the row before, or ``last``."""
     assets = weights.shape[1]
-    for j in range(row, last):
-        for a in range(assets):
-            if weights[j, a] != weights[j - 1, a]:
-                return j
+    flat = weights.reshape(-1)
+    now, before = flat[row * assets : last * assets], flat[(row - 1) * assets : (last - 1) * assets]
+    start = 0
+    while start < now.size:
+        stop = min(start + _STRETCH, now.size)
+        if _count_equal(now[start:stop], before[start:stop]) < stop - start:
+            while now[start] == before[start]:
+                start += 1
+            return row + start // assets
+        start = stop
     return last
+
+
+@kernel
+def _count_equal(left: Float1D, right: Float1D) -> int:
+    equal = 0
+    for t in range(left.size):
+        equal += 1 if left[t] == right[t] else 0
+    return equal
 
 
 @inlined
 def glide(
     row: int,
     stop: int,
-    first: int,
     marks: Float2D,
     rules: Record,
     terms: Records,
@@ -92,77 +113,191 @@ def glide(
     ----------
     row, stop
         Rows to go through; the one before ``row`` left the account `at_rest`.
-    first
-        Row of the first decision, which ``nav`` and ``gross`` begin with.
     marks
-        Last known closes, shape ``(assets, bars)``.
+        Last known closes, shape ``(assets, rows)``.
     held
         Working memory.
+    nav, gross
+        Written, shape ``(rows,)``.
 
     Returns
     -------
     int
-        The first row that is not quiet, or ``stop``.  NAV, gross exposure, peak, largest weight and the age
-        of a halt are as `step` would have left them before it.
+        The first row that is not quiet, or ``stop``.  Peak, largest weight, the age of a halt, and NAV and
+        gross exposure of the book are as `step` would have left them before it.
     """
-    column, units, target, band = held.column, held.units, held.target, held.band
-    limit, leader, worth, exposure = held.limit, held.leader, held.worth, held.exposure
     if book.halted and rules.resume_after > 0:
         stop = min(stop, row + max(0, rules.resume_after - book.halt_age - 1))
-    fall = math.inf if book.halted else rules.halt
-    fall = fall if book.derisked else min(fall, rules.trigger)
-    cash, peak, largest, most = book.cash, book.peak, book.largest_held, rules.max_gross
-    lowest = max(0.0, peak * (1.0 - fall + _MARGIN))
-    highest = peak * (1.0 - rules.release - _MARGIN) if book.derisked else math.inf
-    highest = highest if fall > 0.0 else peak
-    n, capped = 0, False
-    for a in range(lines.size):
-        line = lines[a]
-        if line.quantity != 0.0:
-            cut = line.kill * line.halt * line.derisk * line.asset_cap * line.class_cap * line.leverage < 1.0
-            column[n], units[n], target[n] = a, line.quantity, line.target
-            band[n] = max(rules.band_nav, rules.band_target * abs(line.target))
-            limit[n] = min(rules.asset_cap, abs(line.target)) if cut else rules.asset_cap
-            leader[n] = terms[a].leader if terms[a].class_cap < math.inf else -1
-            capped |= leader[n] >= 0
-            n += 1
+    n = _pack(lines, rules, terms, held)
     j = row
     while j < stop:
-        value = cash
-        for h in range(n):
-            worth[h] = units[h] * marks[column[h], j]
-            value += worth[h]
-        if not lowest < value < highest:
-            break
-        total, quiet = 0.0, True
-        for h in range(n):
-            weight = worth[h] / value
-            quiet &= abs(weight - target[h]) <= band[h]
-            worth[h] = abs(weight)
-            quiet &= worth[h] <= limit[h]
-            total += worth[h]
-        if capped:
-            exposure[:] = 0.0
-            for h in range(n):
-                if leader[h] >= 0:
-                    exposure[leader[h]] += worth[h]
-                    quiet &= exposure[leader[h]] <= terms[leader[h]].class_cap
-        if not quiet or total > most:
-            break
-        if value > peak:
-            peak = value
-            lowest = max(0.0, peak * (1.0 - fall + _MARGIN))
-        for h in range(n):
-            largest = max(largest, worth[h])
-        nav[j - first], gross[j - first] = value, total
-        j += 1
+        end = min(j + _STRETCH, stop)
+        if end - j < _SHORT or not _mark_stretch(j, end, n, marks, rules, book, held, nav, gross):
+            j = _mark_rows(j, end, n, marks, rules, book, held, nav, gross)
+            if j < end:
+                break
+        j = end
     if j > row:
-        book.nav, book.gross, book.peak, book.largest_held = (
-            nav[j - 1 - first],
-            gross[j - 1 - first],
-            peak,
-            largest,
-        )
+        book.nav, book.gross = nav[j - 1], gross[j - 1]
         if book.halted:
             book.halt_age += j - row
     return j
+
+
+@inlined
+def _pack(lines: Records, rules: Record, terms: Records, held: Held) -> int:
+    """Write what is held and return how many positions there are."""
+    n = 0
+    for a in range(lines.size):
+        line = lines[a]
+        if line.quantity == 0.0:
+            continue
+        cut = line.kill * line.halt * line.derisk * line.asset_cap * line.class_cap * line.leverage < 1.0
+        held.column[n], held.units[n], held.target[n] = a, line.quantity, line.target
+        held.band[n] = max(rules.band_nav, rules.band_target * abs(line.target))
+        held.limit[n] = min(rules.asset_cap, abs(line.target)) if cut else rules.asset_cap
+        held.leader[n] = terms[a].leader if terms[a].class_cap < math.inf else -1
+        held.cap[n] = terms[a].class_cap
+        n += 1
+    return n
+
+
+@inlined
+def _bounds(book: Record, rules: Record, peak: float) -> tuple[float, float]:
+    """Return the NAVs between which no state of the drawdown changes, under a peak."""
+    fall = math.inf if book.halted else rules.halt
+    fall = fall if book.derisked else min(fall, rules.trigger)
+    highest = peak * (1.0 - rules.release - _MARGIN) if book.derisked else math.inf
+    return max(0.0, peak * (1.0 - fall + _MARGIN)), highest if fall > 0.0 else peak
+
+
+@inlined
+def _mark_rows(
+    row: int,
+    stop: int,
+    n: int,
+    marks: Float2D,
+    rules: Record,
+    book: Record,
+    held: Held,
+    nav: Float1D,
+    gross: Float1D,
+) -> int:
+    """Mark quiet rows one by one and return the first that is not, or ``stop``."""
+    lowest, highest = _bounds(book, rules, book.peak)
+    for j in range(row, stop):
+        value = book.cash
+        for h in range(n):
+            value += held.units[h] * marks[held.column[h], j]
+        if not lowest < value < highest:
+            return j
+        total, quiet = 0.0, True
+        for a in range(marks.shape[0]):
+            held.exposure[a] = 0.0
+        for h in range(n):
+            weight = held.units[h] * marks[held.column[h], j] / value
+            size = abs(weight)
+            held.sizes[h, 0] = size
+            total += size
+            quiet &= abs(weight - held.target[h]) <= held.band[h] and size <= held.limit[h]
+            if held.leader[h] >= 0:
+                held.exposure[held.leader[h]] += size
+                quiet &= held.exposure[held.leader[h]] <= held.cap[h]
+        if not quiet or total > rules.max_gross:
+            return j
+        for h in range(n):
+            book.largest_held = max(book.largest_held, held.sizes[h, 0])
+        if value > book.peak:
+            book.peak = value
+            lowest, highest = _bounds(book, rules, value)
+        nav[j], gross[j] = value, total
+    return stop
+
+
+@kernel
+def _mark_stretch(
+    row: int,
+    stop: int,
+    n: int,
+    marks: Float2D,
+    rules: Record,
+    book: Record,
+    held: Held,
+    nav: Float1D,
+    gross: Float1D,
+) -> bool:
+    """Mark a stretch of rows at once if all of them are quiet, else change nothing that counts."""
+    rows = stop - row
+    value, total = nav[row:stop], gross[row:stop]
+    value[:] = book.cash
+    total[:] = 0.0
+    for h in range(n):
+        _add_worth(held.units[h], marks[held.column[h], row:stop], value)
+    peak = max(book.peak, highest_of(value))
+    lowest, highest = _bounds(book, rules, peak)
+    if _count_between(value, lowest, highest) < rows:
+        return False
+    for h in range(n):
+        quiet = _weigh(
+            held.units[h], marks[held.column[h], row:stop], value, held.target[h], held.band[h],
+            held.limit[h], held.sizes[h, :rows], total,
+        )  # fmt: skip
+        if quiet < rows:
+            return False
+    if n > 0 and highest_of(total) > rules.max_gross:
+        return False
+    for h in range(n):
+        if held.leader[h] >= 0 and _highest_exposure(h, rows, held) > held.cap[h]:
+            return False
+    for h in range(n):
+        book.largest_held = max(book.largest_held, highest_of(held.sizes[h, :rows]))
+    book.peak = peak
+    return True
+
+
+@kernel
+def _highest_exposure(h: int, rows: int, held: Held) -> float:
+    """Return the highest exposure of the class of position ``h``, of the positions up to it."""
+    exposure = held.exposure[:rows]
+    exposure[:] = 0.0
+    for g in range(h + 1):
+        if held.leader[g] == held.leader[h]:
+            sizes = held.sizes[g]
+            for t in range(rows):
+                exposure[t] += sizes[t]
+    return highest_of(exposure)
+
+
+@kernel
+def _add_worth(units: float, prices: Float1D, value: Float1D) -> None:
+    for t in range(value.size):
+        value[t] += units * prices[t]
+
+
+@kernel
+def _count_between(values: Float1D, lowest: float, highest: float) -> int:
+    inside = 0
+    for t in range(values.size):
+        inside += 1 if (values[t] > lowest) & (values[t] < highest) else 0
+    return inside
+
+
+@kernel
+def _weigh(
+    units: float,
+    prices: Float1D,
+    value: Float1D,
+    target: float,
+    band: float,
+    limit: float,
+    sizes: Float1D,
+    total: Float1D,
+) -> int:
+    """Write and add up absolute weights, and return in how many rows they ask for no order."""
+    quiet = 0
+    for t in range(value.size):
+        weight = units * prices[t] / value[t]
+        sizes[t] = abs(weight)
+        total[t] += abs(weight)
+        quiet += 1 if (abs(weight - target) <= band) & (abs(weight) <= limit) else 0
+    return quiet

@@ -10,6 +10,8 @@ from pipeline.arrays import Float1D, Float2D
 from pipeline.jit import kernel
 from pipeline.portfolio.account import Records
 
+_STRETCH = 32
+
 
 @kernel
 def count_unfit(weights: Float2D) -> int:
@@ -145,18 +147,56 @@ def long_run(
 
 
 @kernel
+def highest_of(values: Float1D) -> float:
+    """Return the largest of at least one value, none of them NaN."""
+    whole = values.size - values.size % 4
+    a = b = c = d = values[0]
+    for i in range(0, whole, 4):
+        a = max(a, values[i])
+        b = max(b, values[i + 1])
+        c = max(c, values[i + 2])
+        d = max(d, values[i + 3])
+    for i in range(whole, values.size):
+        a = max(a, values[i])
+    return max(a, b, c, d)
+
+
+@kernel
+def lowest_of(values: Float1D) -> float:
+    """Return the smallest of at least one value, none of them NaN."""
+    whole = values.size - values.size % 4
+    a = b = c = d = values[0]
+    for i in range(0, whole, 4):
+        a = min(a, values[i])
+        b = min(b, values[i + 1])
+        c = min(c, values[i + 2])
+        d = min(d, values[i + 3])
+    for i in range(whole, values.size):
+        a = min(a, values[i])
+    return min(a, b, c, d)
+
+
+@kernel
 def deepest_fall(nav: Float1D, initial: float) -> float:
     """Return the largest ``(peak - nav) / peak``, the peak so far or ``initial``.
 
-    Under one peak the fall is deepest at the lowest value, so it is divided once per peak.
+    Under one peak the fall is deepest at the lowest value, so it is divided once per peak, and stretches
+    without a new peak are only looked through for their lowest value.
     """
     peak = lowest = initial
     deepest = 0.0
-    for value in nav:
-        if value > peak:
-            deepest = max(deepest, (peak - lowest) / peak)
-            peak = lowest = value
-        lowest = min(lowest, value)
+    start = 0
+    while start < nav.size:
+        stretch = nav[start : start + _STRETCH]
+        start += _STRETCH
+        if highest_of(stretch) <= peak:
+            lowest = min(lowest, lowest_of(stretch))
+            continue
+        for value in stretch:
+            if value > peak:
+                deepest = max(deepest, (peak - lowest) / peak)
+                peak = lowest = value
+            lowest = min(lowest, value)
     return max(deepest, (peak - lowest) / peak)
 
 

@@ -90,7 +90,8 @@ class Stage:
         self.record, self.terms = kernel_rules(rules, assets)
         self.opening = records(BOOK, 2)
         self.opening[0] = open_book(initial_nav)
-        self.sheet = sheet_of(history_of(self.panel, rules.volume_lookback), self.record)
+        market = history_of(self.panel, rules.volume_lookback)
+        self.sheet = sheet_of(market, self.record, self.first)
         self.traded = np.array([symbol in strategy.universe for symbol in panel.symbols])
         self.years = m.elapsed_years(
             int(panel.ts[self.first].astype(np.int64)),

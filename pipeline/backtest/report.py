@@ -57,7 +57,7 @@ def report_html(result: BacktestResult, row: Mapping[str, Any], asked: Robustnes
         part("Crisis windows", doubts.windows(asked)) if asked and asked.crises else "",
         part("Regimes and seasons", doubts.labels(asked.parts)) if asked and asked.parts else "",
         part("Strategies", doubts.strategies(result.book)) if result.book else "",
-        part("Equity and drawdown", charts.equity(result)),
+        part("Equity and drawdown", charts.equity(result, None if asked is None else asked.hold)),
         part("Monthly returns", tables.months(result)),
         part("Under water", tables.drawdowns(result)),
         part("Weights", charts.weights(result) + note(_WEIGHTS)) if traded else "",

@@ -23,8 +23,8 @@ _BINS = 40
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetScale2d"]]}
 
 
-def equity(result: BacktestResult) -> str:
-    """Return NAV, linear or logarithmic, over its drawdown."""
+def equity(result: BacktestResult, hold: Simulation | None = None) -> str:
+    """Return NAV, linear or logarithmic, over its drawdown; beside it what holding would have made."""
     from plotly.subplots import make_subplots
 
     done = result.simulation
@@ -37,6 +37,11 @@ def equity(result: BacktestResult) -> str:
         **_every_bar(done, -done.drawdown), name="Drawdown", line={"color": BAD, "width": 1}, row=2, col=1,
         fill="tozeroy", fillcolor="rgba(192,86,33,0.22)", hovertemplate="%{y:.2%}",
     )  # fmt: skip
+    if hold is not None:
+        figure.add_scatter(
+            **_every_bar(hold, hold.nav), name="Buy and hold", line={"color": WEAK, "width": 1}, row=1, col=1,
+            hovertemplate="%{y:,.0f}",
+        )  # fmt: skip
     figure.add_hline(y=done.initial_nav, line={"color": WEAK, "width": 1, "dash": "dot"}, row=1, col=1)
     kinds = [
         {"label": label, "method": "relayout", "args": [{"yaxis.type": kind, "yaxis.autorange": True}]}

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.backtest.report_page import Kind, note, pairs, shown, text
+from pipeline.backtest.report_page import Kind, note, pairs, shown, table, text
+from pipeline.pictures import hundredths
 
 if TYPE_CHECKING:
     from pipeline.backtest.result import BacktestResult
@@ -60,31 +61,32 @@ _HEADLINE: tuple[tuple[str, tuple[tuple[str, str, Kind], ...]], ...] = (
 
 
 def headline(result: BacktestResult, row: Mapping[str, Any], intervals: Intervals | None = None) -> str:
-    """Return every headline number in three columns; errors and intervals stand beside their number."""
+    """Return every headline number in three columns; standard errors stand beside their ratio."""
     values = numbers(result, row)
     columns = []
     for caption, names in _HEADLINE:
-        lines = [
-            (label, with_error(values, name, kind) + beside(intervals, name, kind))
-            for name, label, kind in names
-        ]
+        lines = [(label, with_error(values, name, kind)) for name, label, kind in names]
         columns.append(f"<div>{pairs(lines, caption)}</div>")
-    below = "" if intervals is None else note(_BRACKETS.format(intervals))
+    below = "" if intervals is None else _intervals(values, intervals)
     return f'<div class="columns">{"".join(columns)}</div>{below}'
 
 
-_BRACKETS = (
-    "In brackets: what {0.level:.0%} of {0.draws:,} resamplings of the {0.n:,} daily returns in blocks show; "
-    "± is a standard error."
-)
-
-
-def beside(intervals: Intervals | None, name: str, kind: Kind) -> str:
-    """Return the interval of a number in brackets; nothing where none is known."""
-    found = getattr(intervals, name, None)
-    if found is None or found.low is None:
-        return ""
-    return f" [{shown(found.low, kind)} to {shown(found.high, kind)}]"
+def _intervals(values: Mapping[str, Any], intervals: Intervals) -> str:
+    if intervals.reason is not None:
+        return note(f"No intervals: {intervals.reason}.")
+    known = {name: (label, kind) for _, names in _HEADLINE for name, label, kind in names}
+    rows = []
+    for name in ("sharpe", "cagr", "max_drawdown", "bps"):
+        label, kind = known[name]
+        found = getattr(intervals, name)
+        rows.append(
+            (label, *(shown(each, kind) for each in (values[name], found.low, found.high, found.error)))
+        )
+    head = (f"{hundredths(intervals.level, 0)} % interval", "Value", "From", "To", "Standard error")
+    return table(head, rows) + note(
+        f"From {intervals.draws:,} resamplings of the {intervals.n:,} daily returns in blocks; that of the "
+        "drawdown is what paths of such days show."
+    )
 
 
 def cards(result: BacktestResult, row: Mapping[str, Any], intervals: Intervals | None = None) -> str:
@@ -92,7 +94,10 @@ def cards(result: BacktestResult, row: Mapping[str, Any], intervals: Intervals |
     values = numbers(result, row)
 
     def told(name: str, kind: Kind, otherwise: str) -> str:
-        return beside(intervals, name, kind).strip(" []") or otherwise
+        found = getattr(intervals, name, None)
+        if intervals is None or found is None or found.low is None:
+            return otherwise
+        return f"{hundredths(intervals.level, 0)} %: {shown(found.low, kind)} to {shown(found.high, kind)}"
 
     chosen: tuple[tuple[str, Kind, str, str], ...] = (
         (
@@ -153,13 +158,13 @@ def flags(result: BacktestResult) -> str:
 
 def settings(result: BacktestResult, row: Mapping[str, Any]) -> str:
     """Return parameters, rules, prices and identity: everything needed to run it again."""
-    rules = [(name, _flat(value)) for name, value in dataclasses.asdict(result.rules).items()]
+    rules = _leaves(dataclasses.asdict(result.rules))
     source = result.provenance
     prices = [
         (symbol, f"{source.adjustment.get(symbol, 'unknown')}, {source.vintage.get(symbol, 'unknown')}")
         for symbol in result.simulation.symbols
     ]
-    parameters = [(name, _flat(value)) for name, value in result.parameters.items()]
+    parameters = _leaves(result.parameters)
     blocks = (
         pairs(parameters, f"Parameters of {result.strategy} {result.version}"),
         pairs(prices, f"Prices from {source.source}: adjustment, vintage"),
@@ -213,5 +218,18 @@ def _readable(value: object) -> object:
     return shown(value, "ratio") if isinstance(value, float) else value
 
 
-def _flat(value: object) -> object:
-    return json.dumps(value) if isinstance(value, dict | list | tuple) else value
+def _leaves(values: Mapping[str, Any], path: str = "") -> list[tuple[str, object]]:
+    """Return every value below its dotted path; words for truths, lists as they are written in settings."""
+    lines: list[tuple[str, object]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _leaves(value, f"{path}{name}.")
+        else:
+            lines.append((f"{path}{name}", _as_set(value)))
+    return lines
+
+
+def _as_set(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return json.dumps(value) if isinstance(value, list | tuple) else value

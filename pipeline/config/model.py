@@ -68,6 +68,17 @@ def _instant(value: Any) -> Any:
     return value
 
 
+def _one_or_more(value: Any) -> Any:
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, list | tuple) and texts and all(isinstance(t, str) and t for t in texts):
+        return value if isinstance(value, str) else tuple(texts)
+    raise broken_rule(
+        "a name or a list of names",
+        "write NAME or [NAME, NAME]",
+        what="neither a name nor a list of names stands here",
+    )
+
+
 def _path(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
@@ -82,5 +93,7 @@ BasisPoints = Annotated[float, Field(ge=0.0, le=1000.0)]
 """Hundredths of a percent, per side."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 """A text that is not empty."""
+OneOrMore = Annotated[str | tuple[str, ...], BeforeValidator(_one_or_more)]
+"""A text, or a list of at least one."""
 Names = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
 """A list of texts, at least one."""

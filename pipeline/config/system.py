@@ -8,13 +8,22 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.model import BasisPoints, Fraction, Instant, Name, Names, PathText, Strict, broken_rule
+from pipeline.config.model import (
+    BasisPoints,
+    Fraction,
+    Instant,
+    Name,
+    OneOrMore,
+    PathText,
+    Strict,
+    broken_rule,
+)
 
 
 class Backtest(Strict):
     """Which run the main job makes."""
 
-    strategy: Name | Names = Field(
+    strategy: OneOrMore = Field(
         "EquityTrend",
         description="Name in strategies.yaml; a list: a book of them; portfolio: of all with a budget",
     )

@@ -31,10 +31,12 @@ large ratio, where either of the two is enough, there was none."""
 SETTLED = 0.10
 """Log move of the next close up to which the new level counts as kept, if that is not usual anyway."""
 
-UNITS = tuple(float(10**n) for n in (1, 2, 3))
-"""Factors of a change of unit: dollars and cents, coins and thousandths."""
-UNIT_TOLERANCE = 0.05
-"""Log distance from the factor: the move of one bar."""
+TENTHS, UNITS = (10.0,), (100.0, 1000.0)
+"""Factors of a change of unit: a shifted decimal point; dollars and cents, coins and thousandths."""
+TENTHS_TOLERANCE = 0.05
+"""Log distance from a factor of ten, which some nights of news come near: the move of one bar."""
+UNIT_TOLERANCE = math.log(2.0)
+"""Log distance from a larger factor: nothing opens at 50 times its last close, however it moves overnight."""
 
 SPIKE = math.log(1.6)
 """Log move of a close that the next close takes back.  The largest in stocks and coins was 0.24; VIX 0.41."""
@@ -85,7 +87,7 @@ STEP_RULES: tuple[SeriesRule, ...] = (
     SeriesRule(
         "unit_change",
         Severity.ERROR,
-        _distance(UNITS) <= UNIT_TOLERANCE,
+        (_distance(TENTHS) <= TENTHS_TOLERANCE) | (_distance(UNITS) <= UNIT_TOLERANCE),
         pl.format("{}: another unit", _at_open),
     ),
     SeriesRule(

@@ -14,11 +14,14 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D, Float3D, Int1D
 from pipeline.jit import inlined
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, RULE_NAMES, Record, Records, records
+from pipeline.portfolio.payments import Payments
 from pipeline.portfolio.sizing import whole_lots
 
 TERM_NAMES = ("band", "lot", "volume", "reject")
 """What separates a target from what is held after its fill: the trading threshold; whole lots; the volume
 cap; and orders that nobody took (below a floor, unpriced, no trade before the next decision, beyond cash)."""
+ROUNDING = 1e-12
+"""A share that changed by less than this part of all shares did not change."""
 BAND, LOT, VOLUME, REJECT = range(4)
 
 PLACE = np.dtype(
@@ -99,6 +102,23 @@ def open_ledger(contributions: Float3D, start: int) -> Ledger:
         owner=np.zeros((assets, members)),
         places=records(PLACE, assets),
     )
+
+
+@inlined
+def pay_members(ledger: Ledger, payments: Payments, i: int, k: int) -> None:
+    """Give dividends to the owners of what was held, and restate what is remembered in units after a split.
+
+    Interest on cash belongs to nobody.
+    """
+    for a in range(ledger.places.size):
+        place, split = ledger.places[a], payments.split[i, a]
+        if place.quantity != 0.0 and payments.dividend[i, a] != 0.0:
+            _divide(ledger.pnl, k, ledger.owner, a, place.quantity * payments.dividend[i, a])
+        if split != 1.0:
+            place.quantity *= split
+            place.order *= split
+            place.price /= split
+            place.worth /= split
 
 
 @inlined
@@ -184,17 +204,17 @@ def _earn_and_pay(ledger: Ledger, k: int, lines: Records, quotes: Records, log: 
     fill = log[place.fill]
     if place.quantity != 0.0:
         _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (fill.price_open - place.price))
-    moved = 0.0
+    moved = total = size = 0.0
     for m in range(ledger.traded.size):
         moved += abs(ledger.now[a, m] - ledger.owner[a, m])
-    cost, notional = fill.fee + fill.slippage, abs(fill.quantity) * fill.price
-    total = 0.0
-    for m in range(ledger.traded.size):
         total += ledger.owner[a, m]
+        size += abs(ledger.owner[a, m])
+    cost, notional = fill.fee + fill.slippage, abs(fill.quantity) * fill.price
     for m in range(ledger.traded.size):
-        part = ledger.owner[a, m] / total if moved == 0.0 else 0.0
-        if moved != 0.0:
+        if moved > ROUNDING * size:
             part = abs(ledger.now[a, m] - ledger.owner[a, m]) / moved
+        else:
+            part = ledger.owner[a, m] / total
         ledger.pnl[k, m] -= part * cost
         ledger.traded[m] += part * notional
     if place.target != 0.0:

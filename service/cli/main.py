@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline.errors import BellsError, ConfigError
-from service.cli import backtest, data, doctor, experiment, optimize, run, snapshot, verify
+from service.cli import attribution, backtest, data, doctor, experiment, optimize, run, snapshot, verify
 from service.cli.failures import disk_said, refused_by_disk
 from service.cli.output import explain, to_json
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("snapshot")(snapshot.snapshot)
+backtest.app.command("attribution")(attribution.attribution)
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(optimize.app, name="optimize")

@@ -1,13 +1,13 @@
-"""Crisis windows show what the run and its benchmark did inside them, and nothing where the run was not there."""
+"""A crisis window shows what run and benchmark did inside it, and nothing where the run was not there."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from pipeline.backtest.benchmark import buy_and_hold
 from pipeline.backtest.crisis import Window, crises
-from tests.support.small_run import ASSETS, small_run
+from tests.support.small_run import ASSETS, small_account, small_run
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def hold(run):
-    return buy_and_hold(run.panel, run.universe, assets=ASSETS, rules=run.rules)
+    return buy_and_hold(small_account().panel, run.universe, assets=ASSETS, rules=run.rules)
 
 
 def window(run, first, last):
@@ -28,7 +28,8 @@ def window(run, first, last):
 def test_a_window_is_the_stretch_of_nav_between_its_midnights(run):
     done = run.simulation
     (found,) = crises(done, done, {"storm": window(run, 50, 80)})
-    nav = {at: value for at, value in zip(done.ts + np.timedelta64(4, "h"), done.nav, strict=True)}
+    decisions = done.ts + np.timedelta64(4, "h")
+    nav = dict(zip(decisions, done.nav, strict=True))
     first, last = (np.datetime64(day, "us") for day in (found.window.start, found.window.end))
     assert found.total_return == pytest.approx(nav[last] / nav[first] - 1.0, rel=1e-12)
     inside = [nav[at] for at in sorted(nav) if first <= at <= last]
@@ -39,6 +40,13 @@ def test_a_window_is_the_stretch_of_nav_between_its_midnights(run):
     ]
     assert found.mean_exposure == pytest.approx(gross.mean(), rel=1e-12)
     assert (found.hold_return, found.hold_drawdown) == (found.total_return, found.max_drawdown)
+
+
+def test_the_benchmark_stands_beside_it_on_the_same_window(run, hold):
+    (found,) = crises(run.simulation, hold, {"storm": window(run, 50, 80)})
+    (alone,) = crises(hold, hold, {"storm": window(run, 50, 80)})
+    assert (found.hold_return, found.hold_drawdown) == (alone.total_return, alone.max_drawdown)
+    assert found.hold_return != found.total_return
 
 
 @pytest.mark.parametrize(("first", "last"), [(-10, 20), (390, 401), (-100, -50), (500, 600)])

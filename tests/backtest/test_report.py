@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
@@ -255,10 +256,23 @@ def test_any_round_trips_can_be_binned(gains):
 
 def test_settings_and_hashes_allow_to_run_it_again(run, row, page):
     table = {line[0]: line[1] for line in table_under(page, "Settings and hashes") if len(line) > 1}
-    assert table["digest"] == run.digest
-    assert table["config_hash"] == row["config_hash"]
+    assert table["Digest of the series"] == run.digest
+    assert table["Hash of the settings"] == row["config_hash"]
     assert table["bars"] == "30"
     assert table["per_asset_cap"] == "0.4"
+    assert (table["class_caps.crypto"], table["costs.equity.slippage_bps"]) == ("0.2", "5.0")
+    assert table["carry_unfilled"] == "no"
+
+
+def test_identity_is_written_for_people(run, row):
+    at = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+    told = {"started_at": at, "seconds": 0.4211, "bars": 2400, "new_thing": True,
+            "restatement": {"sharpe_as_known": 0.3111, "sharpe_latest": None}}  # fmt: skip
+    page = report_html(run, row | told)
+    table = {line[0]: line[1] for line in table_under(page, "Settings and hashes") if len(line) > 1}
+    assert table["Started, UTC"] == "2024-05-06 07:08:09"
+    assert (table["Took, seconds"], table["Decisions"], table["new thing"]) == ("0.42", "2,400", "yes")
+    assert (table["Sharpe as known"], table["Sharpe latest"]) == ("0.31", DASH)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,11 @@ class Account:
     navs: list = field(default_factory=list)
     targets: list = field(default_factory=list)
     cashes: list = field(default_factory=list)
+    killed: bool = False
+    prices: dict = field(default_factory=dict)
+    held: dict = field(default_factory=dict)
+    asked: dict = field(default_factory=dict)
+    allowed: dict = field(default_factory=dict)
 
     def __post_init__(self):
         self.peak = self.nav = self.cash
@@ -115,6 +120,7 @@ class Account:
                     units = math.copysign(cap, units)
                     if self.rules.carry_unfilled:
                         self.carried.add(symbol)
+                self.allowed[symbol] = units
                 if units < 0:
                     self.trade(symbol, units, bar, row)
                 elif units > 0:
@@ -130,12 +136,13 @@ class Account:
                 self.trade(symbol, paid, bar, row)
 
     def decide(self, row, now, wanted):
-        prices = {symbol: self.known_close(symbol, now) for symbol in self.assets}
+        prices = self.prices = {symbol: self.known_close(symbol, now) for symbol in self.assets}
         value = {s: u * prices[s] if u else 0.0 for s, u in self.units.items()}
         self.nav = self.cash + sum(value.values())
-        held = {s: v / self.nav for s, v in value.items()}
+        held = self.held = {s: v / self.nav for s, v in value.items()}
         self.watch_drawdown()
-        target, cut = clamped(self, wanted, held)
+        self.asked = {}
+        target, cut = clamped(self, wanted, held, killed=self.killed)
         self.navs.append(self.nav)
         self.cashes.append(self.cash)
         self.targets.append(dict(target))
@@ -168,6 +175,7 @@ class Account:
             return
         self.orders.pop(symbol, None)
         self.carried.discard(symbol)
+        self.asked[symbol] = 0.0
         if price is None:
             return
         if target == 0:
@@ -176,6 +184,7 @@ class Account:
             units = self.lots(symbol, target * self.nav / price - self.units[symbol])
         if target != 0 and abs(units) * price <= 1e-12 * self.nav:
             units = 0.0
+        self.asked[symbol] = units
         money = abs(units) * price
         small = target != 0 and money < max(r.min_trade_nav * self.nav, r.min_trade_usd)
         if units != 0 and (small or money < self.assets[symbol].min_notional):
@@ -187,26 +196,38 @@ class Account:
 
 def clamped(account, wanted, held, *, killed=False):
     """Targets after kill, halt, de-risk and the caps, and the symbols that some rule cut."""
+    target = stages(account, wanted, held, killed=killed)[-1]
+    cut = {s for s, w in wanted.items() if abs(target[s]) < abs(w) * (1 - 1e-15)}
+    return target, cut
+
+
+def stages(account, wanted, held, *, killed=False):
+    """The weights as asked, then as each rule leaves them, in the order of the rules."""
     r, assets = account.rules, account.assets
+    found = [dict(wanted)]
     target = dict(wanted)
     if killed:
         for s, w in wanted.items():
             target[s] = math.copysign(min(abs(w), abs(held[s])), w) if w * held[s] > 0 else 0.0
-    if account.halted_for is not None:
-        target = dict.fromkeys(target, 0.0)
-    elif account.derisked:
+    found.append(target)
+    halted = account.halted_for is not None
+    target = dict.fromkeys(target, 0.0) if halted else target
+    found.append(target)
+    if account.derisked and not halted:
         target = {s: w * r.derisking_factor for s, w in target.items()}
+    found.append(target)
     target = {s: max(-r.per_asset_cap, min(r.per_asset_cap, w)) for s, w in target.items()}
+    found.append(target)
     for name, cap in r.class_caps.items():
         inside = [s for s in assets if assets[s].asset_class == name]
         exposure = sum(abs(target[s]) for s in inside)
         if exposure > cap:
-            target |= {s: target[s] * cap / exposure for s in inside}
+            target = target | {s: target[s] * cap / exposure for s in inside}
+    found.append(target)
     gross = sum(map(abs, target.values()))
     if gross > r.max_leverage:
         target = {s: w * r.max_leverage / gross for s, w in target.items()}
-    cut = {s for s, w in wanted.items() if abs(target[s]) < abs(w) * (1 - 1e-15)}
-    return target, cut
+    return [*found, target]
 
 
 def strained(account, held, target, cut):
@@ -224,8 +245,20 @@ def strained(account, held, target, cut):
     return tight
 
 
-def run(panel, weights, rules, assets, initial_nav, start=0):
-    """Return the account after the whole panel."""
+def run(panel, weights, rules, assets, initial_nav, start=0, before=None):
+    """Return the account after the whole panel; ``before(account, row)`` is called when a cell begins."""
+    account = Account(rules, {asset.symbol: asset for asset in assets}, initial_nav, bars_of(panel))
+    for row in range(start, panel.n_bars):
+        now = int(panel.ts[row].astype("int64")) + CELL
+        if before is not None:
+            before(account, row)
+        account.open_markets(now - CELL, now, row - start)
+        account.decide(row, now, dict(zip(panel.symbols, map(float, weights[row]), strict=True)))
+    return account
+
+
+def bars_of(panel):
+    """The bars of a panel by symbol."""
     bars = {symbol: [] for symbol in panel.symbols}
     times = {name: getattr(panel, name).astype("int64") for name in ("open_at", "known_at")}
     for row in range(panel.n_bars):
@@ -242,9 +275,4 @@ def run(panel, weights, rules, assets, initial_nav, start=0):
                         float(panel.volume[row, column]),
                     )
                 )
-    account = Account(rules, {asset.symbol: asset for asset in assets}, initial_nav, bars)
-    for row in range(start, panel.n_bars):
-        now = int(panel.ts[row].astype("int64")) + CELL
-        account.open_markets(now - CELL, now, row - start)
-        account.decide(row, now, dict(zip(panel.symbols, map(float, weights[row]), strict=True)))
-    return account
+    return bars

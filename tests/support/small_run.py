@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.backtest.engine import backtest
+from pipeline.backtest.rerun import Account
 from pipeline.backtest.result import BacktestResult, Provenance
 from pipeline.backtest.rules import Rules, Tradable
 from pipeline.calendar.sessions import expected_h4
@@ -58,6 +59,25 @@ def small_run(
     parameters: Mapping[str, int] | None = None,
 ) -> BacktestResult:
     """Run it; ``most = 0`` never trades."""
+    return backtest(
+        small_context(days, seed),
+        Switching(name=name),
+        SwitchingParameters(most=most, **(parameters or {})),
+        rules=Rules(),
+        assets=ASSETS,
+        provenance=Provenance(source, simulated=simulated),
+    )
+
+
+def small_account(days: int = 400, seed: int = 3, most: float = 0.35) -> Account:
+    """The account of that run, to be run again."""
+    context = small_context(days, seed)
+    weights = Switching().weights(context, SwitchingParameters(most=most))
+    return Account(context.panel, weights, ASSETS, Rules())
+
+
+def small_context(days: int, seed: int) -> Context:
+    """Three random walks on their calendars."""
     rng, end, frames = np.random.default_rng(seed), START + timedelta(days=days), []
     for symbol, calendar in CALENDARS.items():
         frame = expected_h4(calendar, START, end)
@@ -70,11 +90,4 @@ def small_run(
         columns = {key: pl.Series(value) for key, value in prices.items()}
         frames.append(frame.with_columns(symbol=pl.lit(symbol), known_at=pl.col("close_at"), **columns))
     panel = build_panel(pl.concat(frames), tuple(CALENDARS), START, end)
-    return backtest(
-        Context(panel=panel, features={}),
-        Switching(name=name),
-        SwitchingParameters(most=most, **(parameters or {})),
-        rules=Rules(),
-        assets=ASSETS,
-        provenance=Provenance(source, simulated=simulated),
-    )
+    return Context(panel=panel, features={})
