@@ -170,6 +170,7 @@ def _require_effect(market: MarketContext, spaces: Mapping[str, Space]) -> None:
     """Refuse a search with a parameter that changes no weight inside the window."""
     import numpy as np
 
+    from pipeline.backtest.weighing import weights_of
     from pipeline.calendar.grid import to_time64
     from pipeline.optimization.effect import require_effect
 
@@ -179,7 +180,7 @@ def _require_effect(market: MarketContext, spaces: Mapping[str, Space]) -> None:
     def weights(points: Sequence[Point]) -> Iterator[Float2D]:
         params = [market.parameters(point) for point in points]
         context = market.context(params)
-        return (market.strategy.weights(context, each)[first:last] for each in params)
+        return (weights_of(context, market.strategy, each)[first:last] for each in params)
 
     for block, space in spaces.items():
         require_effect(space, block, weights)
