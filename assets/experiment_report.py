@@ -69,7 +69,7 @@ def results(done: Optimized, check: dg.AssetCheckResult) -> Iterator[dg.Material
         metadata={
             "generations": picture(pictures["generations"], "scores by stage"),
             **numbers({"dagster/row_count": row["members"], "bps": best["bps"]}),
-            "best members": markdown_table([shown_member(member, done.ranks) for member in done.top]),
+            "best members": markdown_table([shown_member(member, done.evidence) for member in done.top]),
             "experiment_id": str(row["experiment_id"]),
             "simulated": bool(row["simulated"]),
         },

@@ -39,8 +39,6 @@ class Optimized:
         What commands print: identity, best member, statistics.
     members
         Every member, in the order in which they ran.
-    ranks
-        By member number; 1 is best.
     top
         The best members, as many as the file asks for.
     evidence
@@ -51,7 +49,6 @@ class Optimized:
 
     row: Mapping[str, Any]
     members: tuple[Member, ...]
-    ranks: Mapping[int, int]
     top: tuple[Member, ...]
     evidence: Evidence
     folder: Path
@@ -140,7 +137,6 @@ def run_experiment(
     return Optimized(
         row=shown,
         members=tuple(members),
-        ranks=found.ranks,
         top=tuple(ordered[: experiment.optimization.save_top_n]),
         evidence=found,
         folder=folder,

@@ -38,7 +38,7 @@ def write_files(
         row,
         run=found.run,
         asked=found.robustness,
-        top=[shown_member(each, found.ranks) for each in ordered[: experiment.optimization.save_top_n]],
+        top=[shown_member(each, found) for each in ordered[: experiment.optimization.save_top_n]],
         folds=folds,
         pictures=pictures,
     )
@@ -60,9 +60,10 @@ def write_files(
     return folder
 
 
-def shown_member(member: Member, ranks: Mapping[int, int]) -> dict[str, Any]:
+def shown_member(member: Member, found: Evidence) -> dict[str, Any]:
     """Return what a table of the best members says of one."""
-    return {"rank": ranks[member.number], **member.params, **{name: member.metrics[name] for name in SHOWN}}
+    numbers = {name: member.metrics[name] for name in SHOWN}
+    return {"rank": found.ranks[member.number], **found.points[member.number], **numbers}
 
 
 def pictures_of(
@@ -85,7 +86,7 @@ def pictures_of(
     if found.path is not None:
         curves["walk-forward"] = (found.path.ts + CELL64, found.path.nav)
     curves["buy-and-hold"] = (found.benchmark.ts + CELL64, found.benchmark.nav)
-    points, stages = [member.params for member in members], [member.stage for member in members]
+    points, stages = [found.points[m.number] for m in members], [m.stage for m in members]
     return {
         "stability": stability_picture(
             points, ranked, metric, f"{title}: stability map", simulated=simulated
@@ -103,7 +104,7 @@ def members_csv(members: Sequence[Member], found: Evidence) -> bytes:
 
     rows = [
         {"rank": found.ranks[member.number], "member": member.number, "stage": member.stage}
-        | dict(member.params)
+        | dict(found.points[member.number])
         | dict(member.metrics)
         | {"digest": member.digest}
         for member in members

@@ -92,7 +92,7 @@ def run_one(
     if as_json:
         emit(payload, as_json=True)
         return
-    emit_experiment(payload, [shown_member(member, done.ranks) for member in done.top])
+    emit_experiment(payload, [shown_member(member, done.evidence) for member in done.top])
     if payload["simulated"]:
         say("these are results on SIMULATED data")
 

@@ -206,6 +206,18 @@ def test_an_earlier_experiment_that_is_not_there_is_named(searching):
         run_experiment(searching(text))
 
 
+def test_a_hybrid_may_refine_other_parameters_than_its_grid_tried(searching):
+    text = (
+        "  method: hybrid\n  parameter_grid: {sma_days: [4, 6]}\n"
+        "  parameter_ranges: {momentum_short_days: {min: 2, max: 9}}\n"
+        "  evolutionary: {population_size: 4, num_generations: 2}\n"
+    )
+    done = run_experiment(searching(text))
+    assert {tuple(point) for point in done.evidence.points.values()} == {("sma_days", "momentum_short_days")}
+    assert {stage.stage for stage in done.members} == {"grid", "generation 1", "generation 2"}
+    assert done.row["evidence"]["stability"]["axes"] == ["momentum_short_days", "sma_days"]
+
+
 def test_walk_forward_chooses_what_the_newest_window_would(searching):
     done = run_experiment(searching(GRID.replace("method: grid", "method: walk_forward")))
     assert done.row["method"] == "walk_forward"
