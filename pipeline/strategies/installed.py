@@ -4,6 +4,7 @@ A package offers one by an entry point of the group `GROUP`.  Settings can name 
 says of itself that it is a strategy, never a module or a file, so that settings run no code.
 """
 
+import dataclasses
 import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,18 @@ def require_port(kind: Any, name: str) -> None:
             )
 
 
+def _opens(kind: Any) -> bool:
+    """Return whether a class can be called with a universe or with nothing."""
+    if not dataclasses.is_dataclass(kind):
+        return False
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    given = (
+        f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
+        for f in fields.values()
+    )
+    return "universe" in fields and all(given)
+
+
 def _rules(kind: Any, name: str) -> list[tuple[str, bool, str]]:
     """Return (attribute, whether it fits, rule) in the order in which people should mend them."""
     model = getattr(kind, "params_model", None)
@@ -121,7 +134,7 @@ def _rules(kind: Any, name: str) -> list[tuple[str, bool, str]]:
         ("regimes", known, f"a tuple of {', '.join(DIMENSIONS)}, or ()"),
         ("features", callable(getattr(kind, "features", None)), "a method features(params)"),
         ("weights", callable(getattr(kind, "weights", None)), "a method weights(context, params)"),
-        ("universe", "universe" in getattr(kind, "__dataclass_fields__", {}), "a field of a dataclass"),
+        ("universe", _opens(kind), "a field of a dataclass whose fields all have defaults"),
     ]
     for hint, choices in _CHOICES.items():
         said = getattr(kind, hint, None)

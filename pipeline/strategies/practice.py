@@ -20,6 +20,7 @@ from pipeline.market.panel import Panel
 from pipeline.regimes.vocabulary import DIMENSIONS
 from pipeline.strategies.asking import confidence_of, weights_of
 from pipeline.strategies.context import Context
+from pipeline.strategies.registry import parameters
 
 if TYPE_CHECKING:
     from pipeline.strategies.port import Strategy
@@ -59,7 +60,7 @@ def faults(
     >>> faults(CryptoMomentum(), days=200, cuts=2)
     []
     """
-    chosen = strategy.params_model() if params is None else params
+    chosen = parameters(strategy) if params is None else params
     calendars = {s: ("24/7", "XNYS")[place % 2] for place, s in enumerate(strategy.universe)}
     market = small_market(seed, days, calendars=calendars, late=LATE)
 
@@ -97,10 +98,9 @@ def idle_parameters(
     changes
         Another value for each parameter.
     """
-    first = strategy.params_model() if params is None else params
+    first = parameters(strategy) if params is None else params
     others = {
-        name: strategy.params_model.model_validate({**first.model_dump(), name: value})
-        for name, value in changes.items()
+        name: parameters(strategy, {**first.model_dump(), name: value}) for name, value in changes.items()
     }
     calendars = {s: ("24/7", "XNYS")[place % 2] for place, s in enumerate(strategy.universe)}
     market = small_market(1, days, calendars=calendars, late=LATE)

@@ -105,6 +105,7 @@ def test_a_package_that_does_not_import_is_named(install):
         ("def features", "def feature", "Toy.features", "a method"),
         ("def weights", "def weight", "Toy.weights", "a method"),
         ("universe: tuple[str, ...] =", "universe =", "Toy.universe", "a field of a dataclass"),
+        ('] = ("SPY",)', "]", "Toy.universe", "all have defaults"),
         ("regimes = ()", 'regimes = ()\n    urgency = "asap"', "Toy.urgency", "low, normal, high"),
         ("regimes = ()", "regimes = ()\n    horizon = 5", "Toy.horizon", "intraday, swing, position"),
     ],

@@ -60,6 +60,7 @@ def resources_of(desk: Desk) -> dict[str, Any]:
         "clock": desk.clock,
         "settings": desk.loaded,
         "home": desk.home,
+        "logs": desk.logs,
     }
 
 
