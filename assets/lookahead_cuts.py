@@ -199,7 +199,8 @@ class _Scratch:
                 run_config=_QUIET,
                 raise_on_error=False,
             )
-        made = {"/".join(event.asset_key.path) for event in done.get_asset_materialization_events()}
+        keys = (event.asset_key for event in done.get_asset_materialization_events())
+        made = {"/".join(key.path) for key in keys if key is not None}
         rows = self._stored(desk.warehouse, made)
         shutil.rmtree(home.path)
         return rows

@@ -48,8 +48,9 @@ class Plan:
     def specs(self) -> list[FeatureSpec]:
         """Every feature that a member reads, once."""
         from pipeline.features.registry import parse
+        from pipeline.strategies.asking import features_of
 
-        asked = (name for m in self.members for name in m.strategy.features(m.params))
+        asked = (name for m in self.members for name in features_of(m.strategy, [m.params]))
         return [parse(name) for name in dict.fromkeys(asked)]
 
     @property
@@ -103,7 +104,7 @@ class Plan:
         from pipeline.backtest.engine import backtest
         from pipeline.strategies.context import Context
 
-        context = Context(panel=history.panel, features=features, regimes=regimes)
+        context = Context(panel=history.traded, features=features, regimes=regimes)
         rules, assets = (
             rules_of(self.settings.system),
             tradables_of(self.universe, self.settings.instruments),
@@ -121,23 +122,6 @@ class Plan:
             provenance=history.provenance, initial_nav=nav, start=start, end=end,
             killed=self.killed(context),
         )  # fmt: skip
-
-    def weights(self, context: Context) -> Float2D:
-        """Return the target weights of every decision of a context before risk rules.
-
-        Raises
-        ------
-        ConfigError, ModelError
-            As `pipeline.backtest.book.contributions_of`.
-        """
-        from pipeline.backtest.book import contributions_of
-        from pipeline.backtest.weighing import weights_of
-        from pipeline.portfolio.netting import net
-
-        if self.is_book:
-            return net(contributions_of(context, self.members, self.budgets(context.regimes)))
-        (only,) = self.members
-        return weights_of(context, only.strategy, only.params)
 
     def killed(self, context: Context) -> Bool1D | None:
         """Return where the drill of the kill switch is on, shape ``(bars,)``; None without one."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assets.artifacts import write_artifacts
 from assets.history import read_history
-from assets.manifests import code_version, manifest_for
+from assets.locks import code_of, locked
+from assets.manifests import manifest_for
 from assets.restatement import with_restatement
 from assets.robustness import ask, rows_of
 from assets.trial_plan import plan_of, single
@@ -83,24 +84,24 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     InsufficientDataError
         When the warehouse lacks the bars.
     TamperedError
-        When stored features differ from those that the bars give.
+        When stored features differ from those that the bars give, or code of a strategy changed meanwhile.
     ConfigError, ModelError
         When strategy, parameters or rules cannot be run.
     """
-    from pipeline.strategies.context import Context
-
     desk.home.prepare()
     started = desk.clock.now()
     since = desk.clock.monotonic()
     settings = desk.loaded.settings
     window = window_of(desk)
     plan = plan_of(desk)
+    locks = locked(member.strategy for member in plan.members)
     read = read_history(
         plan.universe,
         window[1],
         feed=desk.market.feed,
         warehouse=desk.warehouse,
         instruments=settings.instruments,
+        cash=settings.system.costs.cash,
     )
     features = read.features(plan.specs)
     refuse_other_features(desk, read, features, window[1])
@@ -117,7 +118,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         kind=kind,
         config_hash=desk.loaded.config_hash,
         data_hash=data_hash(read, known),
-        code_version=code_version(),
+        code_version=code_of(locks),
         config=desk.loaded.as_dict(),
         who=getpass.getuser(),
         started_at=started,
@@ -130,9 +131,9 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         inputs=(*read.inputs, *(() if known is None else known.inputs)),
         seconds=identity.seconds,
         dagster_run_id=dagster_run_id,
+        code=identity.code_version,
     )
-    context = Context(panel=read.panel, features=features, regimes=regimes)
-    robustness = ask(desk, result, identity, context, plan.weights(context))
+    robustness = ask(desk, plan, result, identity, read, features, known)
     frames = [*frames_of(result, identity), *rows_of(robustness, result, identity)]
     if control is not None:
         frames.append(control_trial(control, identity))

@@ -41,12 +41,13 @@ def workload(seed: int) -> dict[str, np.ndarray]:
         "low": np.minimum(open_, close) / reach,
         "close": close,
         "volume": rng.uniform(1e5, 1e6, close.shape),
-        "long": _mean(close, FAST) > _mean(close, SLOW),
+        "long": mean(close, FAST) > mean(close, SLOW),
         "costs": np.array([FEE_BPS, SLIPPAGE_BPS, CASH]),
     }
 
 
-def _mean(close: np.ndarray, span: int) -> np.ndarray:
+def mean(close: np.ndarray, span: int) -> np.ndarray:
+    """Return the moving average over ``span`` bars, NaN before there are so many."""
     sums = np.cumsum(np.vstack([np.zeros((1, close.shape[1])), close]), axis=0)
     means = np.full(close.shape, math.nan)
     means[span - 1 :] = np.subtract(sums[span:], sums[:-span]) / span
@@ -76,13 +77,15 @@ def ours(data: Mapping[str, np.ndarray]) -> Callable[[], list[Any]]:
     )
     accounts = []
     for column in range(ASSETS):
-        prices = {
-            name: np.ascontiguousarray(data[name][:, column : column + 1])
+        open_, high, low, close, volume = (
+            np.ascontiguousarray(data[name][:, column : column + 1])
             for name in ("open", "high", "low", "close", "volume")
-        }
+        )
         opened = np.ascontiguousarray(data["ts"][:, None])
         closed = opened + _CELL
-        panel = Panel((f"A{column}",), data["ts"], opened, closed, closed.copy(), **prices)
+        panel = Panel(
+            (f"A{column}",), data["ts"], opened, closed, closed.copy(), open_, high, low, close, volume
+        )
         weights = np.ascontiguousarray(data["long"][:, column : column + 1] * 2.0)
         accounts.append((panel, weights, [Tradable(f"A{column}", "crypto", always_open=True)]))
 

@@ -10,24 +10,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.arrays import Bool1D, Float1D, Float2D, Float3D, Int1D
+from pipeline.arrays import Bool1D, Bool2D, Float1D, Float2D, Float3D, Int1D
 from pipeline.backtest.kernel import History, quote_fill, step
 from pipeline.backtest.kernel_quiet import Held, at_rest, glide, next_change, room_for
 from pipeline.backtest.kernel_summary import summarise
 from pipeline.backtest.round_trips import TRIP, trace_trips
 from pipeline.jit import kernel
 from pipeline.portfolio.account import FILL, LINE, NEVER, NOTHING, QUOTE, Record, Records, records
+from pipeline.portfolio.payments import Payments, accrue
 
 
 class Sheet(NamedTuple):
     """The market as every member sees it.
 
     ``quotes`` are QUOTE records of shape ``(bars, assets)`` with all but the weight, as if an order were open
-    at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``.
+    at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``;
+    ``next_action`` the first row from each one on in which a dividend or split is due, empty without any;
+    ``units`` and, where cash earns, ``credit`` as in `Payments`, from the first decision on.
     """
 
     quotes: Records
     marks: Float2D
+    payments: Payments
+    next_action: Int1D
+    units: Float2D
+    credit: Float1D
 
 
 class Bench(NamedTuple):
@@ -52,7 +59,7 @@ def bench_for(bars: int, assets: int) -> Bench:
         lines=records(LINE, assets + 1), quotes=records(QUOTE, assets), log=np.empty(bars * assets, FILL),
         running=records(TRIP, assets), position=np.zeros(assets),
         trips=np.empty(bars * assets + assets, TRIP), nav=np.empty(bars), gross=np.empty(bars),
-        work=np.empty(bars), returns=np.empty(bars), held=room_for(assets),
+        work=np.empty(bars + 1), returns=np.empty(bars), held=room_for(assets),
     )  # fmt: skip
 
 
@@ -60,7 +67,12 @@ def sheet_of(market: History, rules: Record, first: int) -> Sheet:
     """Return what all members see of a market whose row ``first`` decides first."""
     quotes = np.zeros(market.close.shape, QUOTE)
     _quote_all(market, rules, quotes)
-    return Sheet(quotes, np.ascontiguousarray(market.mark[first:].T))
+    payments, bars = market.payments, market.ts.size
+    due = np.where(payments.action, np.arange(payments.action.size), bars)
+    following = np.minimum.accumulate(due[::-1])[::-1].copy()
+    marks = np.ascontiguousarray(market.mark[first:].T)
+    credit = payments.credit[first:].copy() if payments.earns else np.empty(0)
+    return Sheet(quotes, marks, payments, following, payments.units[first:].copy(), credit)
 
 
 @kernel
@@ -71,6 +83,17 @@ def _quote_all(market: History, rules: Record, quotes: Records) -> None:
             quotes[i, a].mark = market.mark[i, a]
             quotes[i, a].fill_at = NEVER
             quote_fill(market, quotes[i], rules, i, a)
+
+
+@kernel
+def find_used(members: Int1D, weights: Float3D, first: int, last: int, used: Bool2D) -> None:
+    """Write which columns each member ever weighs in the rows ``[first, last)``, shape ``(n, assets)``."""
+    for k in range(members.size):
+        for a in range(weights.shape[2]):
+            i = first
+            while i < last and weights[members[k], i, a] == 0.0:
+                i += 1
+            used[k, a] = i < last
 
 
 @kernel
@@ -128,10 +151,10 @@ def run_members(
         bench.position[:] = 0.0
         fills = bench.log[: book.fills]
         own = returns[m] if daily.size == days.size else bench.returns[: daily.size]
-        count = trace_trips(fills, bench.running, bench.position, bench.trips)
+        count = trace_trips(fills, bench.running, bench.position, bench.trips, sheet.units)
         summarise(
             bench.nav, bench.gross, daily, fills, bench.trips[:count], initial, book.largest_held,
-            own, bench.work, found[m],
+            own, bench.work, sheet.credit, found[m],
         )  # fmt: skip
 
 
@@ -170,13 +193,17 @@ def _run_member(
                 quotes[a].fill_open = sheet.quotes[i, a].fill_open
                 quotes[a].bar = sheet.quotes[i, a].bar
                 quotes[a].max_quantity = sheet.quotes[i, a].max_quantity
+        if sheet.payments.action.size > 0:
+            accrue(book, lines, sheet.payments, i)
         step(book, lines, quotes, rules, terms, log, i - first)
         nav[i - first], gross[i - first] = book.nav, book.gross
         i += 1
         if book.bankrupt:
             return i - first
-        if i < last and at_rest(book, lines, rules):
+        if i < last and not (sheet.payments.earns or book.cash < 0.0) and at_rest(book, lines, rules):
             stop = next_change(weights, i, last) - first
+            if sheet.next_action.size > 0:
+                stop = min(stop, sheet.next_action[i] - first)
             k = glide(i - first, stop, sheet.marks, rules, terms, book, lines, bench.held, nav, gross)
             i = first + k
     return i - first

@@ -53,6 +53,8 @@ class Simulation:
         Decisions that end a day, the sample of the headline Sharpe.
     metrics
         Headline numbers.
+    interest, dividends
+        Interest earned less paid, and dividends received, in money.
     """
 
     symbols: tuple[str, ...]
@@ -72,6 +74,8 @@ class Simulation:
     counters: Mapping[str, int]
     daily: Int1D
     metrics: Metrics
+    interest: float = 0.0
+    dividends: float = 0.0
 
     @property
     def final_nav(self) -> float:
@@ -140,6 +144,8 @@ class Provenance:
         How many of the bars are imputed.
     survivors
         Symbols that were chosen among those that are still there.
+    pays
+        Symbols whose dividends are known and paid beside their prices.
     """
 
     source: str
@@ -148,6 +154,7 @@ class Provenance:
     vintage: Mapping[str, str] = field(default_factory=dict)
     imputed: int = 0
     survivors: tuple[str, ...] = ()
+    pays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

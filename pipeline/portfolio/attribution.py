@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D, Float3D, Int1D
 from pipeline.jit import inlined
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, RULE_NAMES, Record, Records, records
+from pipeline.portfolio.payments import Payments
 from pipeline.portfolio.sizing import whole_lots
 
 TERM_NAMES = ("band", "lot", "volume", "reject")
@@ -25,7 +26,7 @@ BAND, LOT, VOLUME, REJECT = range(4)
 
 PLACE = np.dtype(
     [(name, "f8") for name in ("quantity", "order", "price", "worth", "target")]
-    + [(name, "i8") for name in ("entry", "fill", "mask")]
+    + [(name, "i8") for name in ("entry", "filled", "mask")]
 )
 """An asset after its last decision: units held, units ordered, price, weight of one unit, target; its entry
 in the ledger, the fill of its order (-1: none), and the rules that bound."""
@@ -103,6 +104,34 @@ def open_ledger(contributions: Float3D, start: int) -> Ledger:
     )
 
 
+def worst_error(ledger: Ledger, target: Float2D) -> float:
+    """Return how far shares, or weights and deltas, are from adding up to the targets at worst."""
+    n = ledger.count[0]
+    if not n:
+        return 0.0
+    whole = target[ledger.row[:n], ledger.asset[:n]]
+    kept = ledger.share[:n].sum(axis=1)
+    cut = ledger.weight[:n].sum(axis=1) + ledger.delta[:n].sum(axis=1)
+    return float(max(np.abs(kept - whole).max(), np.abs(cut - whole).max()))
+
+
+@inlined
+def pay_members(ledger: Ledger, payments: Payments, i: int, k: int) -> None:
+    """Give dividends to the owners of what was held, and restate what is remembered in units after a split.
+
+    Interest on cash belongs to nobody.
+    """
+    for a in range(ledger.places.size):
+        place, split = ledger.places[a], payments.split[i, a]
+        if place.quantity != 0.0 and payments.dividend[i, a] != 0.0:
+            _divide(ledger.pnl, k, ledger.owner, a, place.quantity * payments.dividend[i, a])
+        if split != 1.0:
+            place.quantity *= split
+            place.order *= split
+            place.price /= split
+            place.worth /= split
+
+
 @inlined
 def attribute(
     ledger: Ledger,
@@ -126,15 +155,15 @@ def attribute(
         As after `pipeline.backtest.kernel.step`.
     """
     for a in range(lines.size):
-        ledger.places[a].fill = -1
+        ledger.places[a].filled = -1
     for f in range(ledger.count[1], book.fills):
-        ledger.places[log[f].asset].fill = f
+        ledger.places[log[f].asset].filled = f
     ledger.count[1] = book.fills
     for a in range(lines.size):
         place = ledger.places[a]
         if place.order != 0.0:
             _close(ledger, lines, quotes, terms, a)
-        if place.fill >= 0:
+        if place.filled >= 0:
             _earn_and_pay(ledger, k, lines, quotes, log, a)
         elif place.quantity != 0.0:
             _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (quotes[a].mark - place.price))
@@ -183,7 +212,7 @@ def _earn_and_pay(ledger: Ledger, k: int, lines: Records, quotes: Records, log: 
     What the fill cost goes by how much each share has changed, or as the position where none has.
     """
     place = ledger.places[a]
-    fill = log[place.fill]
+    fill = log[place.filled]
     if place.quantity != 0.0:
         _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (fill.price_open - place.price))
     moved = total = size = 0.0

@@ -96,7 +96,10 @@ class Account:
         self.units[symbol] += units
         if self.assets[symbol].lot:
             lot = self.assets[symbol].lot
-            self.units[symbol] = round(self.units[symbol] / lot) * lot
+            lots = self.units[symbol] / lot
+            self.units[symbol] = (
+                round(lots) * lot if abs(lots - round(lots)) <= 1e-9 * max(1, abs(lots)) else lots * lot
+            )
         self.fills.append((row, symbol, units, price))
 
     def due(self, since, until):
@@ -245,11 +248,13 @@ def strained(account, held, target, cut):
     return tight
 
 
-def run(panel, weights, rules, assets, initial_nav, start=0):
-    """Return the account after the whole panel."""
+def run(panel, weights, rules, assets, initial_nav, start=0, before=None):
+    """Return the account after the whole panel; ``before(account, row)`` is called when a cell begins."""
     account = Account(rules, {asset.symbol: asset for asset in assets}, initial_nav, bars_of(panel))
     for row in range(start, panel.n_bars):
         now = int(panel.ts[row].astype("int64")) + CELL
+        if before is not None:
+            before(account, row)
         account.open_markets(now - CELL, now, row - start)
         account.decide(row, now, dict(zip(panel.symbols, map(float, weights[row]), strict=True)))
     return account
