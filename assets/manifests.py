@@ -75,13 +75,17 @@ def manifest_for(
     inputs: tuple[Input, ...] = (),
     seconds: float | None = None,
     dagster_run_id: str | None = None,
+    code: str | None = None,
 ) -> Manifest:
-    """Return the manifest of a write to ``asset`` (a table or the name of a command)."""
+    """Return the manifest of a write to ``asset`` (a table or the name of a command).
+
+    ``code`` is the version of the code where it is not ours alone.
+    """
     return Manifest(
         asset=asset if isinstance(asset, str) else "/".join(asset.asset_key),
         inputs=inputs,
         config_hash=settings.config_hash,
-        code_version=code_version(),
+        code_version=code or code_version(),
         versions=library_versions(),
         started_at=started_at,
         seconds=seconds,

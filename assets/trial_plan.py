@@ -48,8 +48,9 @@ class Plan:
     def specs(self) -> list[FeatureSpec]:
         """Every feature that a member reads, once."""
         from pipeline.features.registry import parse
+        from pipeline.strategies.asking import features_of
 
-        asked = (name for m in self.members for name in m.strategy.features(m.params))
+        asked = (name for m in self.members for name in features_of(m.strategy, [m.params]))
         return [parse(name) for name in dict.fromkeys(asked)]
 
     @property

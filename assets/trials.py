@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assets.artifacts import write_artifacts
 from assets.history import read_history
-from assets.manifests import code_version, manifest_for
+from assets.locks import code_of, locked
+from assets.manifests import manifest_for
 from assets.restatement import with_restatement
 from assets.robustness import ask, rows_of
 from assets.trial_plan import plan_of, single
@@ -83,7 +84,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     InsufficientDataError
         When the warehouse lacks the bars.
     TamperedError
-        When stored features differ from those that the bars give.
+        When stored features differ from those that the bars give, or code of a strategy changed meanwhile.
     ConfigError, ModelError
         When strategy, parameters or rules cannot be run.
     """
@@ -95,6 +96,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     settings = desk.loaded.settings
     window = window_of(desk)
     plan = plan_of(desk)
+    locks = locked(member.strategy for member in plan.members)
     read = read_history(
         plan.universe,
         window[1],
@@ -117,7 +119,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         kind=kind,
         config_hash=desk.loaded.config_hash,
         data_hash=data_hash(read, known),
-        code_version=code_version(),
+        code_version=code_of(locks),
         config=desk.loaded.as_dict(),
         who=getpass.getuser(),
         started_at=started,
@@ -130,6 +132,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         inputs=(*read.inputs, *(() if known is None else known.inputs)),
         seconds=identity.seconds,
         dagster_run_id=dagster_run_id,
+        code=identity.code_version,
     )
     context = Context(panel=read.panel, features=features, regimes=regimes)
     robustness = ask(desk, result, identity, context, plan.weights(context))

@@ -1,6 +1,6 @@
 """One H4 decision of a book of three strategies on ten assets, with the fills of the decision before.
 
-The call is `backtest_book` over the last two decisions of a context: netting, fills, marks, every risk rule,
+The call is `simulate_book` over the last two decisions of a panel: netting, fills, marks, every risk rule,
 orders, attribution, checks and numbers.  Beside it stands what one of many decisions in a run takes.
 """
 
@@ -38,7 +38,7 @@ def workload(seed: int) -> dict[str, np.ndarray]:
         "low": np.minimum(open_, close) * 0.998,
         "close": close,
         "volume": rng.uniform(1e5, 1e6, close.shape),
-        "weights": np.ascontiguousarray(np.repeat(drawn, 42, axis=0)[:BARS].transpose(1, 0, 2)),
+        "contributions": np.repeat(drawn * np.array(BUDGETS)[:, None], 42, axis=0)[:BARS],
     }
 
 
@@ -58,33 +58,22 @@ def in_a_run(data: Mapping[str, np.ndarray]) -> list[Row]:
 
 
 def _book(data: Mapping[str, np.ndarray], begin: int, end: int, decides: int) -> Callable[[], Any]:
-    from pipeline.backtest.book import Member, backtest_book
-    from pipeline.backtest.result import Provenance
+    from pipeline.backtest.book import simulate_book
     from pipeline.backtest.rules import Rules, Tradable
-    from pipeline.calendar.grid import from_time64
     from pipeline.market.panel import Panel
-    from pipeline.strategies.context import Context
-    from pipeline.strategies.port import Parameters
-    from tests.support.book_scenarios import Fixed
 
     prices = {name: data[name][begin:end].copy() for name in ("open", "high", "low", "close", "volume")}
     ts = data["ts"][begin:end].copy()
     opened = np.repeat(ts[:, None], ASSETS, axis=1)
     symbols = tuple(f"A{i}" for i in range(ASSETS))
     panel = Panel(symbols, ts, opened, opened + _CELL, opened + _CELL, **prices)
-    members = [
-        Member(Fixed(f"S{m}", data["weights"][m, begin:end].copy(), symbols), Parameters(), BUDGETS[m])
-        for m in range(MEMBERS)
-    ]
+    contributions = data["contributions"][begin:end].copy()
     assets = [
         Tradable(symbol, "crypto" if i % 3 == 0 else "equity", always_open=True)
         for i, symbol in enumerate(symbols)
     ]
-    context, start = Context(panel=panel, features={}), from_time64(ts[decides])
-    rules, provenance = Rules(), Provenance("bench", simulated=True)
-    return lambda: backtest_book(
-        context, members, rules=rules, assets=assets, provenance=provenance, start=start
-    )
+    rules = Rules()
+    return lambda: simulate_book(panel, contributions, rules=rules, assets=assets, start=decides)
 
 
 JOBS = (

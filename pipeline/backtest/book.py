@@ -12,13 +12,14 @@ from pipeline.arrays import Bool1D, Float2D, Float3D
 from pipeline.backtest.engine import simulate
 from pipeline.backtest.flags import flags_of
 from pipeline.backtest.members import BookParts, MemberResult, attribution_of, numbers_of
-from pipeline.backtest.result import BacktestResult, Provenance
+from pipeline.backtest.result import BacktestResult, Provenance, Simulation
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
 from pipeline.backtest.weighing import weights_of
 from pipeline.backtest.window import rows_between
 from pipeline.calendar.grid import CELL64
 from pipeline.errors import ConfigError, ModelError
-from pipeline.portfolio.attribution import open_ledger
+from pipeline.market.panel import Panel
+from pipeline.portfolio.attribution import Ledger, open_ledger, worst_error
 from pipeline.portfolio.netting import net
 from pipeline.risk.postconditions import most_above_a_cap
 
@@ -84,22 +85,18 @@ def backtest_book(
         When budgets are negative or exceed 1 in sum, a strategy stands twice in the book, or as
         `pipeline.backtest.engine.backtest`.
     ModelError
-        As there, and when the rules left a target above a cap or shares that do not add up to it.
+        As `simulate_book`, and as `pipeline.strategies.asking.weights_of`.
     """
     names = [member.strategy.name for member in members]
     shares = _checked_budgets(members, names, budgets, context.shape[0])
     assets = tuple(assets)
     first, last = rows_between(context.panel, start, end)
     contributions = contributions_of(context, members, shares)[:last]
-    wanted = net(contributions)
-    ledger = open_ledger(contributions, first)
     panel = context.panel.upto(last - 1)
-    simulation = simulate(
-        panel, wanted, rules=rules, assets=assets, initial_nav=initial_nav, start=first,
-        ledger=ledger, killed=None if killed is None else killed[:last],
+    simulation, ledger = simulate_book(
+        panel, contributions, rules=rules, assets=assets, initial_nav=initial_nav, start=first,
+        killed=None if killed is None else killed[:last],
     )  # fmt: skip
-    attribution = attribution_of(ledger, names)
-    _require_rules_held(simulation.target, attribution.worst_error(simulation.target), rules, assets)
     in_force = shares[first:last]
     results = tuple(
         MemberResult(
@@ -126,8 +123,44 @@ def backtest_book(
             simulation, rules, assets, provenance,
             has_bar=~np.isnan(panel.close[first:]), universe=universe,
         ),
-        book=BookParts(results, in_force, attribution),
+        book=BookParts(results, in_force, attribution_of(ledger, names)),
     )  # fmt: skip
+
+
+def simulate_book(
+    panel: Panel,
+    contributions: Float3D,
+    *,
+    rules: Rules,
+    assets: Sequence[Tradable],
+    initial_nav: float = 100_000.0,
+    start: int = 0,
+    killed: Bool1D | None = None,
+) -> tuple[Simulation, Ledger]:
+    """Run the account of a book through history and say who owns what of it.
+
+    Parameters
+    ----------
+    panel, rules, assets, initial_nav, start, killed
+        As for `pipeline.backtest.engine.simulate`.
+    contributions
+        Budget times weight of every member at every decision, shape ``(bars, members, assets)``; opposite
+        signs net, the sum of none may be short.
+
+    Raises
+    ------
+    ConfigError, InsufficientDataError, DataError, BankruptcyError
+        As `pipeline.backtest.engine.simulate`.
+    ModelError
+        As there, and when the rules left a target above a cap or shares that do not add up to it.
+    """
+    ledger = open_ledger(contributions, start)
+    simulation = simulate(
+        panel, net(contributions), rules=rules, assets=assets, initial_nav=initial_nav, start=start,
+        ledger=ledger, killed=killed,
+    )  # fmt: skip
+    _require_rules_held(simulation.target, ledger, rules, tuple(assets))
+    return simulation, ledger
 
 
 def contributions_of(
@@ -178,9 +211,10 @@ def _checked_budgets(
     return shares
 
 
-def _require_rules_held(target: Float2D, error: float, rules: Rules, assets: tuple[Tradable, ...]) -> None:
+def _require_rules_held(target: Float2D, ledger: Ledger, rules: Rules, assets: tuple[Tradable, ...]) -> None:
     """Refuse a run whose risk rules did not do what they promise, however they came to it."""
     above = most_above_a_cap(target, *kernel_rules(rules, assets))
+    error = worst_error(ledger, target)
     if above > ROUNDING or error > ROUNDING:
         raise ModelError(
             "the risk rules left a target above a cap, or shares that do not add up to it",

@@ -53,14 +53,6 @@ class Attribution:
         """Weight after the fill of each entry, at the prices of the decision."""
         return self.share.sum(axis=1) + self.term.sum(axis=1)
 
-    def worst_error(self, target: Float2D) -> float:
-        """Return the largest difference between the two sums and the targets of the run."""
-        if not self.row.size:
-            return 0.0
-        kept, whole = self.target, target[self.row, self.asset]
-        cut = self.weight.sum(axis=1) + self.delta.sum(axis=1)
-        return float(max(np.abs(kept - whole).max(), np.abs(cut - whole).max()))
-
 
 @dataclass(frozen=True, eq=False)
 class MemberResult:

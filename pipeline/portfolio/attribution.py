@@ -103,6 +103,17 @@ def open_ledger(contributions: Float3D, start: int) -> Ledger:
     )
 
 
+def worst_error(ledger: Ledger, target: Float2D) -> float:
+    """Return how far shares, or weights and deltas, are from adding up to the targets at worst."""
+    n = ledger.count[0]
+    if not n:
+        return 0.0
+    whole = target[ledger.row[:n], ledger.asset[:n]]
+    kept = ledger.share[:n].sum(axis=1)
+    cut = ledger.weight[:n].sum(axis=1) + ledger.delta[:n].sum(axis=1)
+    return float(max(np.abs(kept - whole).max(), np.abs(cut - whole).max()))
+
+
 @inlined
 def attribute(
     ledger: Ledger,

@@ -3,17 +3,17 @@
 A strategy that remembers is a causal scan over its own signals.  `View` is the same seen from one decision.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.arrays import Float1D, Float2D, Int8, Time1D, Time2D
+from pipeline.arrays import AnyArray, Float1D, Float2D, Int8, Time1D, Time2D
 from pipeline.calendar.grid import from_time64, to_time64
-from pipeline.errors import ComponentNotFoundError, DataError, SchemaError
+from pipeline.errors import ComponentNotFoundError, ConfigError, DataError, SchemaError
 
 if TYPE_CHECKING:
     from pipeline.market.panel import Panel
@@ -121,6 +121,38 @@ class Context:
                 "name it in the strategy's regimes",
             )
         return self.regimes[dimension]
+
+    def only(self, symbols: Sequence[str]) -> "Context":
+        """Return the context of some symbols, in their order, its bars read-only.
+
+        Raises
+        ------
+        ConfigError
+            When a symbol is not in the context.
+        """
+        absent = [symbol for symbol in symbols if symbol not in self.symbols]
+        if absent:
+            raise ConfigError(
+                f"there are no bars of {', '.join(absent)}",
+                "universe",
+                absent,
+                f"among {', '.join(self.symbols)}",
+                "load them or shorten the universe",
+            )
+        same = tuple(symbols) == self.symbols
+        columns = [self.symbols.index(symbol) for symbol in symbols]
+
+        def chosen(values: AnyArray) -> AnyArray:
+            kept = values.view() if same or values.ndim == 1 else np.take(values, columns, axis=1)
+            kept.flags.writeable = False
+            return kept
+
+        arrays = {each.name: getattr(self.panel, each.name) for each in fields(self.panel)}
+        del arrays["symbols"]
+        panel = replace(
+            self.panel, symbols=tuple(symbols), **{name: chosen(values) for name, values in arrays.items()}
+        )
+        return Context(panel, {name: chosen(values) for name, values in self.features.items()}, self.regimes)
 
     def upto(self, i: int) -> "Context":
         """Return what was there at decision ``i``: the same context cut behind it."""

@@ -10,12 +10,64 @@ from pipeline.errors import ComponentNotFoundError, ConfigError
 from pipeline.strategies.crypto_momentum import CryptoMomentum
 from pipeline.strategies.equity_trend import EquityTrend
 from pipeline.strategies.index_mean_reversion import IndexMeanReversion
+from pipeline.strategies.installed import entry_point, installed, installed_kind, package_of
 
 if TYPE_CHECKING:
     from pipeline.strategies.port import Parameters, Strategy
 
 STRATEGIES = {kind.name: kind for kind in (EquityTrend, IndexMeanReversion, CryptoMomentum)}
 """Every strategy that ships."""
+BUILT_IN = "built in"
+
+
+def names() -> tuple[str, ...]:
+    """Return every strategy that can run: those that ship, then those of installed packages."""
+    return (*STRATEGIES, *(name for name in installed() if name not in STRATEGIES))
+
+
+def origin_of(name: str) -> str:
+    """Return where a strategy comes from: ``built in``, or its package with its version.
+
+    Raises
+    ------
+    ComponentNotFoundError, ConfigError
+        As `pipeline.strategies.installed.entry_point`; when a package takes the name of one that ships.
+    """
+    if name not in STRATEGIES:
+        return package_of(entry_point(name))
+    if name in installed():
+        raise ConfigError(
+            f"a package offers a strategy {name}, and one of that name ships",
+            "strategy",
+            package_of(entry_point(name)),
+            "a name of its own",
+            "uninstall the package, or let its author rename the strategy",
+        )
+    return BUILT_IN
+
+
+def kind_of(name: str) -> "type[Strategy]":
+    """Return the class of a strategy; one that ships goes before an installed one of the same name.
+
+    Raises
+    ------
+    ComponentNotFoundError
+        When there is none of that name.
+    ConfigError
+        When an installed one cannot be imported or does not fit the port.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    if name not in installed():
+        near = difflib.get_close_matches(name, names(), 1)
+        raise ComponentNotFoundError(
+            "no such strategy",
+            "strategy",
+            name,
+            f"one of {', '.join(sorted(names()))}",
+            f"did you mean {near[0]}?" if near else "choose one, or install the package with it",
+        )
+    return installed_kind(name)
 
 
 def strategy(name: str, universe: Sequence[str] | None = None, *, version: str | None = None) -> "Strategy":
@@ -24,7 +76,7 @@ def strategy(name: str, universe: Sequence[str] | None = None, *, version: str |
     Parameters
     ----------
     name
-        Key of `STRATEGIES`.
+        One of `names`.
     universe
         Symbols that it may hold; None: its own.
     version
@@ -37,19 +89,14 @@ def strategy(name: str, universe: Sequence[str] | None = None, *, version: str |
     ConfigError
         When the universe is empty or repeats a symbol, or the code has another version.
     """
-    if name not in STRATEGIES:
-        near = difflib.get_close_matches(name, STRATEGIES, 1)
-        fix = f"did you mean {near[0]}?" if near else "choose one of them"
-        known = f"one of {', '.join(sorted(STRATEGIES))}"
-        raise ComponentNotFoundError("no such strategy", "strategy", name, known, fix)
-    kind = STRATEGIES[name]
+    kind: Any = kind_of(name)
     if version is not None and version != kind.version:
         raise ConfigError(
             f"{name} is another version than configured",
             "version",
             version,
             f"{kind.version}, the version of the code",
-            "correct strategies.yaml, or check out the code of that version",
+            "correct strategies.yaml, or install the code of that version",
         )
     if universe is None:
         return kind()

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.backtest.book import Member, backtest_book
-from pipeline.backtest.members import Attribution
-from pipeline.backtest.result import Provenance
+from pipeline.backtest.book import simulate_book
+from pipeline.backtest.members import Attribution, attribution_of
 from pipeline.portfolio.account import RULE_NAMES
-from pipeline.strategies.context import Context
-from pipeline.strategies.port import Parameters
 from tests.support import reference_book
 from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
 
@@ -22,23 +19,6 @@ LIMITS = {
     "cash": 1e-9, "nav": 1e-9, "profit": 1e-9, "fill": 0.0, "drawdown": 0.0,
 }  # fmt: skip
 """How far each check may be off: weights in fractions of NAV, money by the NAV at the start, counts."""
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """A strategy whose weights are given."""
-
-    name: str
-    table: np.ndarray
-    universe: tuple[str, ...]
-    version: str = "1.0.0"
-    regimes: tuple[str, ...] = ()
-
-    def features(self, params):
-        return ()
-
-    def weights(self, context, params):
-        return self.table
 
 
 @dataclass
@@ -57,7 +37,7 @@ class Examined:
 
 
 def scenario(seed, bars=120):
-    """Panel, members, budgets, kill switch, rules and assets of one book."""
+    """Panel, budget times weight of every member, kill switch, rules and assets of one book."""
     rng = np.random.default_rng(seed)
     panel = random_panel(rng, bars=bars, assets=int(rng.integers(1, 5)))
     count = int(rng.integers(1, 5))
@@ -82,34 +62,28 @@ def scenario(seed, bars=120):
         trigger = float(rng.uniform(0.005, 0.04))
         halt = trigger * float(rng.uniform(1.2, 3.0))
         rules = replace(rules, drawdown_trigger=trigger, drawdown_release=0.8 * trigger, drawdown_halt=halt)
-    members = [
-        Member(Fixed(f"S{m}", table, panel.symbols), Parameters(), float(base[m]))
-        for m, table in enumerate(tables)
-    ]
-    return panel, members, budgets, killed, rules, random_assets(rng, panel)
+    contributions = np.stack([budgets[:, [m]] * table for m, table in enumerate(tables)], axis=1)
+    return panel, contributions, killed, rules, random_assets(rng, panel)
 
 
 def examine(seed, bars=120):
     """Run one scenario both ways."""
-    panel, members, budgets, killed, rules, assets = scenario(seed, bars)
-    done = backtest_book(
-        Context(panel=panel, features={}), members, budgets=budgets, rules=rules, assets=assets,
-        provenance=Provenance("random", simulated=True), initial_nav=NAV, killed=killed,
-    )  # fmt: skip
-    contributions = np.stack(
-        [budgets[:, [m]] * member.strategy.table for m, member in enumerate(members)], axis=1
+    panel, contributions, killed, rules, assets = scenario(seed, bars)
+    run, ledger = simulate_book(
+        panel, contributions, rules=rules, assets=assets, initial_nav=NAV, killed=killed
     )
+    attribution = attribution_of(ledger, [f"S{m}" for m in range(contributions.shape[1])])
     slow = reference_book.run(panel, contributions, rules, assets, NAV, killed)
-    run, found = done.simulation, Examined()
+    found = Examined()
     found.bound = tuple(bool((run.mask & 1 << k).any()) for k in range(len(RULE_NAMES)))
-    found.entries, found.decisions, found.fills = done.book.attribution.row.size, run.ts.size, run.fills.size
+    found.entries, found.decisions, found.fills = attribution.row.size, run.ts.size, run.fills.size
     found.errors = {
         "cap": above_caps(run, rules, assets),
-        **attributed(done.book.attribution, run, slow),
-        "unbound": unbound(done.book.attribution, run),
+        **attributed(attribution, run, slow),
+        "unbound": unbound(attribution, run),
         "cash": float(np.abs(run.cash - slow.cashes).max() / NAV),
         "nav": max(float(np.abs(run.nav - slow.navs).max() / NAV), identities(run, slow)),
-        "profit": profits(done, slow),
+        "profit": profits(ledger, run, slow),
         "fill": float(fills_outside(panel, run)),
         "drawdown": float(drawdown_differs(run, rules, contributions, killed)),
     }
@@ -174,11 +148,11 @@ def identities(run, slow):
     return float(max(cash, abs(run.nav[-1] - run.cash[-1] - (run.quantity[-1] * last).sum())) / NAV)
 
 
-def profits(done, slow):
+def profits(ledger, run, slow):
     """How far each member's profit is from the reference, and all of them from the account's."""
-    ours = np.array([member.pnl for member in done.book.members])
+    ours = ledger.pnl.sum(axis=0)
     theirs = np.array([sum(d.earned[m] for d in slow.decisions) for m in slow.members])
-    whole = abs(ours.sum() - (done.simulation.final_nav - NAV))
+    whole = abs(ours.sum() - (run.final_nav - NAV))
     return float(max(np.abs(ours - theirs).max(), whole) / NAV)
 
 

@@ -1,0 +1,1 @@
+"""Proof that nothing known at an instant depends on what became known later."""
