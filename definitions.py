@@ -9,8 +9,10 @@ import dagster as dg
 
 from assets.backtest import backtest_assets
 from assets.features import feature_assets
+from assets.lookahead_job import lookahead_job
 from assets.market import market_assets
 from assets.partitions import axis_start, months_from
+from assets.regimes import regime_assets
 from resources.clock import Clock
 from resources.desk import Desk, open_desk
 from resources.warehouse import WarehouseResource
@@ -19,6 +21,7 @@ from sensors.market_update import market_update
 OWNERS = {
     "market": ["team:data"],
     "features": ["team:research"],
+    "regimes": ["team:research"],
     "backtest": ["team:research"],
 }
 """Who answers for each group."""
@@ -50,15 +53,20 @@ def build_definitions(
     months = months_from(first)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # backfill_policy: the pinned release has it
-        assets = [*market_assets(months), *feature_assets(months), *backtest_assets()]
+        assets = [
+            *market_assets(months),
+            *feature_assets(months),
+            *regime_assets(months),
+            *backtest_assets(),
+        ]
     main = dg.define_asset_job(
         "main",
         selection=dg.AssetSelection.all(),
-        description="Bars in, features, one strategy, backtest: everything, in one process.",
+        description="Bars in, features, regimes, one strategy, backtest: everything, in one process.",
     )
     return dg.Definitions(
         assets=_with_policies(assets, desk),
-        jobs=[main],
+        jobs=[main, lookahead_job(assets)],
         schedules=[market_update(main, first)],
         executor=dg.in_process_executor,
         resources={
@@ -80,6 +88,7 @@ def _with_policies(assets: list[dg.AssetsDefinition], desk: Desk) -> list[dg.Ass
         ("market", "ohlcv_daily"): limits.daily_hours,
         ("market", "macro"): limits.macro_hours,
         ("features", "h4"): limits.h4_hours,
+        ("regimes", "h4"): limits.h4_hours,
     }
 
     def mapped(spec: dg.AssetSpec) -> dg.AssetSpec:

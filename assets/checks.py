@@ -35,6 +35,8 @@ MACRO_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time", "plausib
 ACTION_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
+REGIME_CHECKS = ("no_duplicates", "no_nan", "known_in_time", "inputs_fresh", "leaves_neutral")
+TRANSITION_CHECKS = ("no_duplicates", "known_in_time")
 
 
 def specs(key: Sequence[str], names: Sequence[str]) -> list[dg.AssetCheckSpec]:
@@ -55,6 +57,8 @@ _DESCRIPTIONS = {
     "finite_nav": "NAV is a positive number at every decision.",
     "has_trades": "The run held something; a run without trades warns.",
     "known_in_time": "No row claims to be known before it could be, or only after it was stored.",
+    "inputs_fresh": "Every regime has an input, and its newest value is not overdue; warns.",
+    "leaves_neutral": "Every regime has changed at least once; warns.",
     "plausible": "No series shows what markets do not do: filled, frozen, in another unit, shifted.",
 }
 

@@ -7,6 +7,7 @@ correction became known: a decision sees neither what came after it, nor a hole 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from assets.instruments import survivors
@@ -15,7 +16,7 @@ from warehouse.manifest import Input
 from warehouse.tables import OHLCV_DAILY, OHLCV_H4
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -53,8 +54,8 @@ class History:
         The daily closes that each symbol's calendar expects.
     provenance
         Where the prices come from: feed, simulated or not, adjustment and vintage by symbol.
-    inputs
-        What was read, with digests, for the manifest.
+    recorded
+        Makes the record of what was read.
     corrected
         What later corrections made of it, oldest first; empty without any before ``end``.
     latest
@@ -65,9 +66,14 @@ class History:
     daily: pl.DataFrame
     expected: Mapping[str, ExpectedCloses]
     provenance: Provenance
-    inputs: tuple[Input, ...]
+    recorded: Callable[[], tuple[Input, ...]]
     corrected: tuple[Corrected, ...] = ()
     latest: Corrected | None = None
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """What was read, with digests, for the manifest; hashed when first asked for."""
+        return self.recorded()
 
     def features(self, specs: Sequence[FeatureSpec]) -> dict[str, Float2D]:
         """Return features as known at each decision, by name, shape ``(bars, assets)``.
@@ -121,7 +127,7 @@ def read_history(
             fix="run `bells data update` (see `bells data status` for what there is), or another universe:"
             " --set strategies.EquityTrend.universe=[BTC/USD]",
         )
-    first = bars["ts"].sort().to_list()[0]
+    first = bars["ts"].sort().head(1).item()
     last = max(cell_label(end), first)
     corrected, latest = (
         tuple(
@@ -142,7 +148,7 @@ def read_history(
             sum(int((frame["state"] == "imputed").sum()) for frame in (bars, daily)),
             survivors(warehouse, feed, symbols),
         ),
-        inputs=tuple(input_of(table, rows, at, end) for table, rows in versions.items()),
+        recorded=lambda: tuple(input_of(table, rows, at, end) for table, rows in versions.items()),
         corrected=corrected,
         latest=latest[0] if latest else None,
     )
@@ -224,7 +230,7 @@ def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime)
     if not own.height:
         nothing = np.array([], dtype="datetime64[us]")
         return ExpectedCloses(nothing, nothing)
-    days = expected_daily(instrument.calendar, own["ts"].sort().to_list()[0], end)
+    days = expected_daily(instrument.calendar, own["ts"].sort().head(1).item(), end)
     ts, close_at = (days[name].dt.replace_time_zone(None).to_numpy() for name in ("ts", "close_at"))
     return ExpectedCloses(ts, when_known(instrument, "daily", ts, close_at, None))
 

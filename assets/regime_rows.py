@@ -50,6 +50,21 @@ class RegimeInputs:
     inputs: tuple[Input, ...]
     latest_revision: tuple[str, ...]
 
+    def axis(self, until: datetime) -> Time1D:
+        """Return the decisions from the first daily close on (else the first macro value) up to ``until``.
+
+        Macro series reach back for generations before there is a price to trade on.
+        """
+        from pipeline.calendar.grid import CELL64, cell_label, cells, from_time64
+        from pipeline.regimes.classify import inputs_of
+
+        kinds = inputs_of(self.rules)
+        seen = {name: one.known_at.min() for name, one in self.observations.items() if one.n}
+        closes = [at for name, at in seen.items() if kinds[name] == "daily"]
+        stop = cell_label(until)
+        start = min([from_time64(at) for at in closes or seen.values()], default=stop)
+        return cells(min(cell_label(start), stop), stop) + CELL64
+
     def at(self, decisions: Time1D) -> Classification:
         """Return the labels in force at each decision."""
         from pipeline.regimes.classify import classify
@@ -96,29 +111,40 @@ def read_regime_inputs(
     from assets.history import input_of
     from pipeline.regimes.classify import inputs_of
 
-    rules = settings.regimes
-    kinds = inputs_of(rules)
+    kinds = inputs_of(settings.regimes)
     symbols = [name for name, kind in kinds.items() if kind == "daily"]
     series = [name for name, kind in kinds.items() if kind != "daily"]
     daily = warehouse.versions(OHLCV_DAILY, at, where={"feed": feed, "symbol": symbols}, end=end)
     macro = warehouse.versions(MACRO, at, where={"feed": feed, "series": series}, end=end)
-    observations = {
-        name: _closes(daily.filter(pl.col("symbol") == name), settings.instruments[name], end)
-        for name in symbols
-    }
-    for name in series:
-        late = rules.macro.activity[name].late_minutes if name in rules.macro.activity else None
-        observations[name] = _values(macro.filter(pl.col("series") == name), late, end)
     revised = {
         *daily.filter(pl.col("vintage") == "latest_revision")["symbol"],
         *macro.filter(pl.col("vintage") == "latest_revision")["series"],
     }
     return RegimeInputs(
-        observations,
-        rules,
+        observations_of(daily, macro, settings, end),
+        settings.regimes,
         (input_of(OHLCV_DAILY, daily, at, end), input_of(MACRO, macro, at, end)),
         tuple(sorted(revised)),
     )
+
+
+def observations_of(
+    daily: pl.DataFrame, macro: pl.DataFrame, settings: Settings, end: datetime
+) -> dict[str, Observations]:
+    """Return every input by name, from daily bars and macro values in all their versions, up to ``end``."""
+    import polars as pl
+
+    from pipeline.regimes.classify import inputs_of
+
+    activity = settings.regimes.macro.activity
+    found = {}
+    for name, kind in inputs_of(settings.regimes).items():
+        if kind == "daily":
+            found[name] = _closes(daily.filter(pl.col("symbol") == name), settings.instruments[name], end)
+        else:
+            late = activity[name].late_minutes if kind == "monthly_series" else None
+            found[name] = _values(macro.filter(pl.col("series") == name), late, end)
+    return found
 
 
 def _closes(rows: pl.DataFrame, instrument: Instrument, end: datetime) -> Observations:

@@ -23,12 +23,14 @@ from warehouse.tables import (
     MACRO,
     OHLCV_DAILY,
     OHLCV_H4,
+    REGIMES_H4,
     RUNS,
+    TRANSITIONS,
     TRUTH,
 )
 
 ROOT = Path(__file__).parents[1]
-HISTORY = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, FEATURES_H4)
+HISTORY = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, FEATURES_H4, REGIMES_H4, TRANSITIONS)
 TABLES = {"/".join(t.asset_key): t for t in (*HISTORY, RUNS, EQUITY)}
 MONTHLY = {"/".join(t.asset_key) for t in HISTORY}
 
@@ -94,6 +96,8 @@ def test_the_graph_is_the_way_of_a_number(specs):
     parents = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
     bars = {"market/ohlcv_h4", "market/ohlcv_daily"}
     assert parents["features/h4"] == bars
+    assert parents["regimes/h4"] == {"market/ohlcv_daily", "market/macro"}
+    assert parents["regimes/transitions"] == {"regimes/h4"}
     assert parents["backtest/runs"] == parents["backtest/equity"] == bars | {"features/h4"}
     assert all(parents[name] == {"market/corporate_actions"} for name in bars), "a told split explains a jump"
     assert all(not parents[name] for name in specs if name.startswith("market/") and name not in bars)

@@ -99,6 +99,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         creates=("optimization.experiments", "optimization.results", "optimization.folds"),
     ),
     Migration(7, "what runs are asked beside their numbers", creates=("backtest.robustness",)),
+    Migration(
+        8,
+        "regimes at every decision and their changes",
+        creates=("regimes.h4", "regimes.transitions"),
+    ),
+    Migration(9, "what look-ahead proofs said", creates=("ledger.attestations",)),
 )
 
 

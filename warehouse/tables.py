@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from pipeline.errors import ComponentNotFoundError
 from warehouse.table import Table
+from warehouse.tables_attestations import ATTESTATION_TABLES, ATTESTATIONS
 from warehouse.tables_backtest import (
     BACKTEST_TABLES,
     EQUITY,
@@ -28,6 +29,7 @@ from warehouse.tables_market import (
 )
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 from warehouse.tables_optimization import EXPERIMENTS, FOLDS, OPTIMIZATION_TABLES, RESULTS
+from warehouse.tables_regimes import REGIME_TABLES, REGIMES_H4, TRANSITIONS
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {
@@ -35,9 +37,11 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
         for t in (
             *MARKET_TABLES,
             *FEATURE_TABLES,
+            *REGIME_TABLES,
             *BACKTEST_TABLES,
             *BOOK_TABLES,
             *OPTIMIZATION_TABLES,
+            *ATTESTATION_TABLES,
             *META_TABLES,
         )
     }
@@ -63,6 +67,7 @@ def table(full_name: str) -> Table:
 
 __all__ = [
     "ARTIFACTS",
+    "ATTESTATIONS",
     "ATTRIBUTION",
     "CORPORATE_ACTIONS",
     "DIGESTS",
@@ -82,12 +87,14 @@ __all__ = [
     "OHLCV_DAILY",
     "OHLCV_H4",
     "QUARANTINE",
+    "REGIMES_H4",
     "RESULTS",
     "ROBUSTNESS",
     "ROUND_TRIPS",
     "RUNS",
     "SPOOLED",
     "TABLES",
+    "TRANSITIONS",
     "TRIALS",
     "TRUTH",
     "table",

@@ -68,7 +68,7 @@ def feature_lines(rows: pl.DataFrame, names: Sequence[str], title: str, *, simul
     return png(figure, title, simulated=simulated)
 
 
-def regime_strips(truth: pl.DataFrame, title: str) -> bytes:
+def regime_strips(truth: pl.DataFrame, title: str, *, simulated: bool = True) -> bytes:
     """Draw one strip of coloured stretches for each scope (columns ``scope, ts, label``), named if long."""
     import matplotlib.dates as mdates
 
@@ -90,7 +90,7 @@ def regime_strips(truth: pl.DataFrame, title: str) -> bytes:
         axis.set_xlim(starts[0], last)
         axis.set_yticks([])
         axis.set_title(scope, loc="left", fontsize=8, color=INK)
-    return png(figure, title, simulated=True)
+    return png(figure, title, simulated=simulated)
 
 
 def _ratio_scale(axis: Any, prices: pl.Series) -> None:

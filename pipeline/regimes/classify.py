@@ -105,6 +105,17 @@ def classify(
     )
 
 
+def names_of(rules: RegimeSettings, dimension: str) -> tuple[str, ...]:
+    """Return the inputs whose observations a dimension counts; the first one that has any is taken."""
+    vol = rules.vol
+    return {
+        "equity": (rules.equity.symbol,),
+        "vol": (vol.symbol, vol.series, vol.realised.symbol),
+        "crypto": (rules.crypto.symbol,),
+        "macro": tuple(rules.macro.activity),
+    }[dimension]
+
+
 def inputs_of(rules: RegimeSettings) -> dict[str, str]:
     """Return every input by name: ``daily`` of a symbol, ``daily_series`` or ``monthly_series``."""
     symbols = (rules.equity.symbol, rules.vol.symbol, rules.vol.realised.symbol, rules.crypto.symbol)

@@ -14,7 +14,18 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline.errors import BellsError, ConfigError
-from service.cli import attribution, backtest, data, doctor, optimize, run, snapshot, strategies, verify
+from service.cli import (
+    attribution,
+    backtest,
+    data,
+    doctor,
+    optimize,
+    regimes,
+    run,
+    snapshot,
+    strategies,
+    verify,
+)
 from service.cli.failures import disk_said, refused_by_disk
 from service.cli.output import explain, to_json
 
@@ -34,6 +45,7 @@ app.command("snapshot")(snapshot.snapshot)
 backtest.app.command("attribution")(attribution.attribution)
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
+app.add_typer(regimes.app, name="regimes")
 app.add_typer(optimize.app, name="optimize")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(verify.app, name="verify")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import ConfigError, RefusedError
+from service.cli.lookahead_tables import graph_of, lines_of_progress, show_lookahead
 from service.cli.opening import open_for
 from service.cli.output import Json, Set, Source, emit, emit_rows
 
@@ -56,3 +57,48 @@ def as_of(
     if not as_json and proof.places:
         emit_rows("cells that are not what they were", proof.places)
     return RefusedError.exit_code if proof.differences else 0
+
+
+@app.command("lookahead")
+def lookahead(
+    perturbations: Annotated[
+        int, typer.Option("--perturbations", metavar="N", help="Other futures computed in this process.")
+    ] = 1000,
+    cuts: Annotated[
+        int, typer.Option("--cuts", metavar="N", help="Cuts through real materialisation in a scratch home.")
+    ] = 50,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of instants and futures.")] = 8,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", metavar="NAME", help="Only this strategy; by default all.")
+    ] = None,
+    source: Source = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> int:
+    """Give the world other futures after many instants; nothing known by then may change by a bit."""
+    from assets.lookahead import Extent, attest, prove_graph
+
+    for option, value, least in (("--perturbations", perturbations, 1), ("--cuts", cuts, 0)):
+        if value < least:
+            raise ConfigError(
+                "nothing would be compared", field=option, value=value, constraint=f">= {least}"
+            )
+    desk = open_for(assignments, source, writes=True)
+    begun = desk.clock.monotonic()
+    extent = Extent(perturbations, cuts, seed, strategy)
+    with lines_of_progress() as progress:
+        verdict = prove_graph(desk, graph_of(desk), extent, progress=progress)
+    payload: dict[str, Any] = {
+        "ok": verdict.holds,
+        "source": desk.market.feed,
+        "simulated": desk.market.simulated,
+        "seed": seed,
+        **verdict.numbers(),
+        "places": [*verdict.proof.places, *verdict.cuts.places][:20],
+        "attestation_id": attest(desk, verdict, extent),
+        "seconds": round(desk.clock.monotonic() - begun, 1),
+    }
+    emit(payload, as_json=as_json)
+    if not as_json:
+        show_lookahead(payload)
+    return 0 if verdict.holds else RefusedError.exit_code

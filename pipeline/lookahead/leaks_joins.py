@@ -1,0 +1,153 @@
+"""Planted leaks of joins, versions and choices, each with an honest twin.
+
+A leak carries a value to a decision by a label, a wrong clock or a later version of it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from pipeline.arrays import Float1D, Time1D
+from pipeline.lookahead.perturb import LAYOUTS, World
+from pipeline.lookahead.published import (
+    DAILY,
+    H4,
+    MACRO,
+    REACH,
+    Bars,
+    decisions_over,
+    gathered,
+    newest_by,
+    series_of,
+)
+
+_DAY = np.timedelta64(1, "D")
+_LOOK_BACK = np.timedelta64(90, "D")
+_NEW_YORK = "America/New_York"
+
+
+def daily_by_label(world: World) -> pl.DataFrame:
+    """The daily close at each H4 decision, joined by the date of its session."""
+    return _at_decisions(series_of(world, DAILY), lambda bar: bar.ts, lambda bar: bar.close)
+
+
+def daily_by_known(world: World) -> pl.DataFrame:
+    """The daily close at each H4 decision, joined by when it was known."""
+    return _at_decisions(series_of(world, DAILY), lambda bar: bar.known_at, lambda bar: bar.close)
+
+
+def zone_slip(world: World) -> pl.DataFrame:
+    """The daily close joined by New York's wall clock, taken for UTC."""
+    return _at_decisions(series_of(world, DAILY), _wall_clock, lambda bar: bar.close)
+
+
+def forming_bar(world: World) -> pl.DataFrame:
+    """The high of the newest bar that has opened."""
+    return _at_decisions(series_of(world, H4), lambda bar: bar.open_at, lambda bar: bar.high)
+
+
+def closed_bar(world: World) -> pl.DataFrame:
+    """The high of the newest bar that is known."""
+    return _at_decisions(series_of(world, H4), lambda bar: bar.known_at, lambda bar: bar.high)
+
+
+def backfilled(world: World) -> pl.DataFrame:
+    """The close of every calendar day, a day without one filled from the next."""
+
+    def filled(bar: Bars) -> tuple[str, Time1D, Float1D, Time1D]:
+        days = _days(bar)
+        place = np.searchsorted(bar.ts, days, side="left")
+        return bar.name, days, bar.close[np.minimum(place, bar.ts.size - 1)], days + 2 * _DAY
+
+    return gathered(filled(bar) for bar in series_of(world, DAILY) if bar.ts.size)
+
+
+def carried_forward(world: World) -> pl.DataFrame:
+    """The close of every calendar day, the newest one known when the day is well over."""
+
+    def filled(bar: Bars) -> tuple[str, Time1D, Float1D, Time1D]:
+        days = _days(bar)
+        return bar.name, days, newest_by(bar.known_at, bar.close, days + 2 * _DAY), days + 2 * _DAY
+
+    return gathered(filled(bar) for bar in series_of(world, DAILY) if bar.ts.size)
+
+
+def latest_revision(world: World) -> pl.DataFrame:
+    """Each value in its newest revision, as if it had been published like that."""
+    return _published(world, "last")
+
+
+def first_release(world: World) -> pl.DataFrame:
+    """Each value as it was first published."""
+    return _published(world, "first")
+
+
+def universe_of_all_time(world: World) -> pl.DataFrame:
+    """The more traded half of the symbols, by their volume over the whole sample."""
+    return _universe(series_of(world, DAILY), lambda bar, _: _traded(bar).sum())
+
+
+def universe_so_far(world: World) -> pl.DataFrame:
+    """The more traded half of the symbols, by their volume known over the last ninety days."""
+
+    def recent(bar: Bars, at: np.datetime64) -> float:
+        inside = (bar.known_at <= at) & (bar.known_at > at - _LOOK_BACK)
+        return float(_traded(bar)[inside].sum())
+
+    return _universe(series_of(world, DAILY), recent)
+
+
+def _at_decisions(
+    series: Sequence[Bars], clock: Callable[[Bars], Time1D], values: Callable[[Bars], Float1D]
+) -> pl.DataFrame:
+    parts = []
+    for bar in series:
+        if bar.ts.size:
+            at = decisions_over(bar)
+            parts.append((bar.name, at, newest_by(clock(bar), values(bar), at), at))
+    return gathered(parts)
+
+
+def _days(bar: Bars) -> Time1D:
+    return np.arange(bar.ts[0], bar.ts[-1] + REACH, _DAY)
+
+
+def _wall_clock(bar: Bars) -> Time1D:
+    aware = pl.Series(bar.known_at).dt.replace_time_zone("UTC").dt.convert_time_zone(_NEW_YORK)
+    return aware.dt.replace_time_zone(None).to_numpy()
+
+
+def _published(world: World, keep: Literal["first", "last"]) -> pl.DataFrame:
+    parts = []
+    for table, column in ((MACRO, "value"), (DAILY, "close")):
+        layout, rows = LAYOUTS[table], world[table]
+        first = rows.unique(layout.key, keep="first", maintain_order=True)
+        chosen = rows.unique(layout.key, keep=keep, maintain_order=True)
+        values = chosen[column].cast(pl.Float64).to_numpy()
+        labels = first.select(pl.col(layout.series).alias("symbol"), "ts", "known_at")
+        parts.append(
+            labels.with_columns(pl.Series("value", values)).select("symbol", "ts", "value", "known_at")
+        )
+    return pl.concat(parts).sort("symbol", "ts")
+
+
+def _traded(bar: Bars) -> Float1D:
+    return np.nan_to_num(bar.volume) * bar.close
+
+
+def _universe(series: Sequence[Bars], size: Callable[[Bars, np.datetime64], float]) -> pl.DataFrame:
+    present = [bar for bar in series if bar.ts.size]
+    first, last = min(bar.ts[0] for bar in present), max(bar.ts[-1] for bar in present)
+    months = np.arange(first.astype("datetime64[M]") + 1, (last + REACH).astype("datetime64[M]"))
+    parts = []
+    for at in months.astype("datetime64[us]"):
+        listed = [bar for bar in present if (bar.known_at <= at).any()]
+        sizes = np.array([size(bar, at) for bar in listed])
+        chosen = sizes.argsort(kind="stable")[::-1][: (len(listed) + 1) // 2]
+        moment = np.array([at])
+        parts += [
+            (bar.name, moment, np.array([float(place in chosen)]), moment) for place, bar in enumerate(listed)
+        ]
+    return gathered(parts).sort("symbol", "ts")
