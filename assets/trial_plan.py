@@ -123,23 +123,6 @@ class Plan:
             killed=self.killed(context),
         )  # fmt: skip
 
-    def weights(self, context: Context) -> Float2D:
-        """Return the target weights of every decision of a context before risk rules.
-
-        Raises
-        ------
-        ConfigError, ModelError
-            As `pipeline.backtest.book.contributions_of`.
-        """
-        from pipeline.backtest.book import contributions_of
-        from pipeline.backtest.weighing import weights_of
-        from pipeline.portfolio.netting import net
-
-        if self.is_book:
-            return net(contributions_of(context, self.members, self.budgets(context.regimes)))
-        (only,) = self.members
-        return weights_of(context, only.strategy, only.params)
-
     def killed(self, context: Context) -> Bool1D | None:
         """Return where the drill of the kill switch is on, shape ``(bars,)``; None without one."""
         import numpy as np

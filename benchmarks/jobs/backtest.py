@@ -76,13 +76,15 @@ def ours(data: Mapping[str, np.ndarray]) -> Callable[[], list[Any]]:
     )
     accounts = []
     for column in range(ASSETS):
-        prices = {
-            name: np.ascontiguousarray(data[name][:, column : column + 1])
+        open_, high, low, close, volume = (
+            np.ascontiguousarray(data[name][:, column : column + 1])
             for name in ("open", "high", "low", "close", "volume")
-        }
+        )
         opened = np.ascontiguousarray(data["ts"][:, None])
         closed = opened + _CELL
-        panel = Panel((f"A{column}",), data["ts"], opened, closed, closed.copy(), **prices)
+        panel = Panel(
+            (f"A{column}",), data["ts"], opened, closed, closed.copy(), open_, high, low, close, volume
+        )
         weights = np.ascontiguousarray(data["long"][:, column : column + 1] * 2.0)
         accounts.append((panel, weights, [Tradable(f"A{column}", "crypto", always_open=True)]))
 

@@ -62,11 +62,13 @@ def _book(data: Mapping[str, np.ndarray], begin: int, end: int, decides: int) ->
     from pipeline.backtest.rules import Rules, Tradable
     from pipeline.market.panel import Panel
 
-    prices = {name: data[name][begin:end].copy() for name in ("open", "high", "low", "close", "volume")}
+    open_, high, low, close, volume = (
+        data[name][begin:end].copy() for name in ("open", "high", "low", "close", "volume")
+    )
     ts = data["ts"][begin:end].copy()
     opened = np.repeat(ts[:, None], ASSETS, axis=1)
     symbols = tuple(f"A{i}" for i in range(ASSETS))
-    panel = Panel(symbols, ts, opened, opened + _CELL, opened + _CELL, **prices)
+    panel = Panel(symbols, ts, opened, opened + _CELL, opened + _CELL, open_, high, low, close, volume)
     contributions = data["contributions"][begin:end].copy()
     assets = [
         Tradable(symbol, "crypto" if i % 3 == 0 else "equity", always_open=True)

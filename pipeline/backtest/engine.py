@@ -101,7 +101,17 @@ def simulate(
             "> 0",
             "lower max_leverage or the weights",
         )
-    return _simulation(panel, weights, assets, start, initial_nav, book, log[: book["fills"]].copy(), track)
+    return _simulation(
+        panel,
+        weights,
+        assets,
+        start,
+        initial_nav,
+        book,
+        log[: book["fills"]].copy(),
+        track,
+        market.payments.units,
+    )
 
 
 def backtest(
@@ -212,10 +222,11 @@ def _simulation(
     book: Record,
     fills: Records,
     track: Track,
+    units: Float2D,
 ) -> Simulation:
     ts = panel.ts[start:]
     fills["row"] -= start
-    trips = round_trips(fills, panel.n_assets)
+    trips = round_trips(fills, panel.n_assets, units[start:])
     daily = m.daily_rows(ts.view(np.int64), session_cells(panel, weights[start:], assets, start))
     return Simulation(
         symbols=panel.symbols,
@@ -237,6 +248,8 @@ def _simulation(
         metrics=_metrics(
             ts.view(np.int64), initial_nav, track, fills, trips, daily, float(book["largest_held"])
         ),
+        interest=float(book["interest"]),
+        dividends=float(book["dividends"]),
     )
 
 

@@ -14,7 +14,8 @@ from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
 from pipeline.backtest.kernel_market import NO_TRADE_ROW, fill_bar, volume_limit
 from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, OPEN, REST, Record, Records
-from pipeline.portfolio.attribution import Ledger, attribute
+from pipeline.portfolio.attribution import Ledger, attribute, pay_members
+from pipeline.portfolio.payments import Payments, accrue
 from pipeline.portfolio.sizing import crosses_band, order_quantity, whole_lots
 from pipeline.risk.limits import clamp, mark_strained, move_drawdown
 
@@ -25,7 +26,8 @@ ROUNDING = 1e-12
 class History(NamedTuple):
     """The market of a backtest, shape ``(bars, assets)``; ``ts`` ``(bars,)`` labels the cells; times in us.
 
-    ``recent`` is working memory, as long as the look-back of the volume cap.
+    ``recent`` is working memory, as long as the look-back of the volume cap; ``payments`` what is due when
+    each cell begins.
     """
 
     ts: Int1D
@@ -36,6 +38,7 @@ class History(NamedTuple):
     volume: Float2D
     mark: Float2D
     recent: Float1D
+    payments: Payments
 
 
 class Track(NamedTuple):
@@ -268,6 +271,10 @@ def run_history(
                 quote_fill(market, quotes, rules, i, a)
         if killed is not None:
             book.killed = killed[i]
+        if market.payments.action.size > 0:
+            if ledger is not None and market.payments.action[i]:
+                pay_members(ledger, market.payments, i, i - first)
+            accrue(book, lines, market.payments, i)
         step(book, lines, quotes, rules, terms, log, i)
         k = i - first
         if ledger is not None:

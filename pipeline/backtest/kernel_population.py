@@ -17,17 +17,23 @@ from pipeline.backtest.kernel_summary import summarise
 from pipeline.backtest.round_trips import TRIP, trace_trips
 from pipeline.jit import kernel
 from pipeline.portfolio.account import FILL, LINE, NEVER, NOTHING, QUOTE, Record, Records, records
+from pipeline.portfolio.payments import Payments, accrue
 
 
 class Sheet(NamedTuple):
     """The market as every member sees it.
 
     ``quotes`` are QUOTE records of shape ``(bars, assets)`` with all but the weight, as if an order were open
-    at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``.
+    at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``;
+    ``next_action`` the first row from each one on in which a dividend or split is due, empty without any;
+    ``units`` as `Payments.units` from the first decision on.
     """
 
     quotes: Records
     marks: Float2D
+    payments: Payments
+    next_action: Int1D
+    units: Float2D
 
 
 class Bench(NamedTuple):
@@ -60,7 +66,11 @@ def sheet_of(market: History, rules: Record, first: int) -> Sheet:
     """Return what all members see of a market whose row ``first`` decides first."""
     quotes = np.zeros(market.close.shape, QUOTE)
     _quote_all(market, rules, quotes)
-    return Sheet(quotes, np.ascontiguousarray(market.mark[first:].T))
+    payments, bars = market.payments, market.ts.size
+    due = np.where(payments.action, np.arange(payments.action.size), bars)
+    following = np.minimum.accumulate(due[::-1])[::-1].copy()
+    marks = np.ascontiguousarray(market.mark[first:].T)
+    return Sheet(quotes, marks, payments, following, payments.units[first:].copy())
 
 
 @kernel
@@ -128,7 +138,7 @@ def run_members(
         bench.position[:] = 0.0
         fills = bench.log[: book.fills]
         own = returns[m] if daily.size == days.size else bench.returns[: daily.size]
-        count = trace_trips(fills, bench.running, bench.position, bench.trips)
+        count = trace_trips(fills, bench.running, bench.position, bench.trips, sheet.units)
         summarise(
             bench.nav, bench.gross, daily, fills, bench.trips[:count], initial, book.largest_held,
             own, bench.work, found[m],
@@ -170,13 +180,17 @@ def _run_member(
                 quotes[a].fill_open = sheet.quotes[i, a].fill_open
                 quotes[a].bar = sheet.quotes[i, a].bar
                 quotes[a].max_quantity = sheet.quotes[i, a].max_quantity
+        if sheet.payments.action.size > 0:
+            accrue(book, lines, sheet.payments, i)
         step(book, lines, quotes, rules, terms, log, i - first)
         nav[i - first], gross[i - first] = book.nav, book.gross
         i += 1
         if book.bankrupt:
             return i - first
-        if i < last and at_rest(book, lines, rules):
+        if i < last and sheet.payments.credit.size == 0 and at_rest(book, lines, rules):
             stop = next_change(weights, i, last) - first
+            if sheet.next_action.size > 0:
+                stop = min(stop, sheet.next_action[i] - first)
             k = glide(i - first, stop, sheet.marks, rules, terms, book, lines, bench.held, nav, gross)
             i = first + k
     return i - first

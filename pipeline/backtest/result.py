@@ -53,6 +53,8 @@ class Simulation:
         Decisions that end a day, the sample of the headline Sharpe.
     metrics
         Headline numbers.
+    interest, dividends
+        Interest earned less paid, and dividends received, in money.
     """
 
     symbols: tuple[str, ...]
@@ -72,6 +74,8 @@ class Simulation:
     counters: Mapping[str, int]
     daily: Int1D
     metrics: Metrics
+    interest: float = 0.0
+    dividends: float = 0.0
 
     @property
     def final_nav(self) -> float:

@@ -5,6 +5,7 @@ What is still held at the end is an open trip, listed with the others and never 
 
 import numpy as np
 
+from pipeline.arrays import Float1D, Float2D
 from pipeline.jit import kernel
 from pipeline.portfolio.account import Record, Records
 
@@ -17,9 +18,10 @@ the same by the money put in (NaN while open); column; rows of the bars and of t
 while open)."""
 
 _NOTHING_LEFT = 1e-9
+NO_SPLITS = np.empty((0, 0))
 
 
-def round_trips(fills: Records, assets: int) -> Records:
+def round_trips(fills: Records, assets: int, units: Float2D = NO_SPLITS) -> Records:
     """Return the trips in the order of their entries per asset and time of closing; open ones come last.
 
     Parameters
@@ -28,19 +30,22 @@ def round_trips(fills: Records, assets: int) -> Records:
         FILL records in the order they happened, shape ``(fills,)``.
     assets
         Number of columns.
+    units
+        How many units of the end one unit of a row became by splits, shape ``(rows, assets)`` counted as the
+        fills count rows; empty without splits.
 
     Returns
     -------
     numpy.ndarray
-        TRIP records.  A fill that turns a position around ends one trip and begins the next, its fee shared
-        by quantity.
+        TRIP records, in units of the end.  A fill that turns a position around ends one trip and begins the
+        next, its fee shared by quantity.
     """
     trips = np.empty(fills.size + assets, TRIP)
-    return trips[: trace_trips(fills, np.zeros(assets, TRIP), np.zeros(assets), trips)]
+    return trips[: trace_trips(fills, np.zeros(assets, TRIP), np.zeros(assets), trips, units)]
 
 
 @kernel
-def trace_trips(fills: Records, running: Records, position: np.ndarray, trips: Records) -> int:
+def trace_trips(fills: Records, running: Records, position: Float1D, trips: Records, units: Float2D) -> int:
     """Write the trips of a log of fills and return how many there are.
 
     Parameters
@@ -51,11 +56,16 @@ def trace_trips(fills: Records, running: Records, position: np.ndarray, trips: R
         Working memory, one entry per asset; ``position`` is zeros.
     trips
         Room for ``fills + assets`` TRIP records.
+    units
+        As for `round_trips`.
     """
     count = 0
     for k in range(fills.size):
         fill = fills[k]
-        a, left = fill.asset, fill.quantity
+        a, scale = fill.asset, 1.0
+        if units.size > 0:
+            scale = units[fill.row, a]
+        left = fill.quantity * scale
         while left != 0.0:
             trip, held = running[a], position[a]
             if held == 0.0:
@@ -65,7 +75,7 @@ def trace_trips(fills: Records, running: Records, position: np.ndarray, trips: R
             taken = left
             if held * left < 0.0 and abs(left) > abs(held):
                 taken = -held
-            money = taken * fill.price + fill.fee * abs(taken / fill.quantity)
+            money = taken / scale * fill.price + fill.fee * abs(taken / scale / fill.quantity)
             trip.pnl -= money
             if held * left >= 0.0:
                 trip.opened += abs(taken)
@@ -78,6 +88,8 @@ def trace_trips(fills: Records, running: Records, position: np.ndarray, trips: R
                 _settle(trip, trips, count)
                 count += 1
             left -= taken
+            if position[a] == 0.0 and abs(left) <= _NOTHING_LEFT * trip.quantity:
+                left = 0.0
     for a in range(running.size):
         if position[a] != 0.0:
             running[a].pnl = np.nan

@@ -15,6 +15,7 @@ from pipeline.backtest.rules import Tradable
 from pipeline.calendar.grid import to_time64
 from pipeline.errors import ConfigError, DataError, InsufficientDataError
 from pipeline.market.panel import Panel
+from pipeline.portfolio.payments import payments_of
 
 
 def require_columns(panel: Panel, assets: Sequence[Tradable]) -> None:
@@ -103,7 +104,19 @@ def history_of(panel: Panel, lookback: int) -> History:
             f"{low[row, column]} <= open <= {high[row, column]}",
             "validate the bars: this one belongs in quarantine",
         )
-    return History(ts, open_at, known_at, open_, close, volume, mark, np.empty(lookback))
+    payments = payments_of(panel.flows)
+    if payments.action.size:
+        _split_marks(panel, mark)
+    return History(ts, open_at, known_at, open_, close, volume, mark, np.empty(lookback), payments)
+
+
+def _split_marks(panel: Panel, mark: Float2D) -> None:
+    """Divide marks that still are closes from before a split; a close after it may be known later."""
+    split = np.ones(mark.shape) if panel.flows is None else panel.flows.split
+    for row, column in np.argwhere(split != 1.0):
+        known = panel.known_at[row:, column][~np.isnan(panel.close[row:, column])]
+        until = int(np.searchsorted(panel.decisions, known.min())) if known.size else panel.n_bars
+        mark[row:until, column] /= split[row, column]
 
 
 def session_cells(panel: Panel, weights: Float2D, assets: Sequence[Tradable], start: int) -> Bool1D | None:

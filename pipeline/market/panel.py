@@ -5,7 +5,7 @@ but by `at_decisions`, and nothing is computed from prices (`pipeline.features`)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -15,6 +15,7 @@ from pipeline.arrays import Bool2D, Float1D, Float2D, Time1D, Time2D
 from pipeline.calendar.grid import CELL64, cells, decisions_at
 from pipeline.errors import SchemaError, TimestampError
 from pipeline.market.bars import UTC_TIME
+from pipeline.market.flows import Flows
 
 _NAT = np.datetime64("NaT", "us")
 _TIMES = ("open_at", "close_at", "known_at")
@@ -35,6 +36,8 @@ class Panel:
         Shape ``(bars, assets)``, ``datetime64[us]``.
     open, high, low, close, volume
         Shape ``(bars, assets)``, float64, C order, in the quote currency and in units traded.
+    flows
+        Dividends, splits and interest on the same cells; None where nobody asked for them.
     """
 
     symbols: tuple[str, ...]
@@ -47,6 +50,7 @@ class Panel:
     low: Float2D
     close: Float2D
     volume: Float2D
+    flows: Flows | None = None
 
     @property
     def n_bars(self) -> int:
@@ -78,8 +82,8 @@ class Panel:
         """
         if not 0 <= i < self.n_bars:
             raise IndexError(f"bar {i} of {self.n_bars}")
-        arrays = {f.name: getattr(self, f.name)[: i + 1] for f in fields(self) if f.name != "symbols"}
-        return Panel(symbols=self.symbols, **arrays)
+        arrays = (getattr(self, name)[: i + 1] for name in ("ts", *_TIMES, *_VALUES))
+        return Panel(self.symbols, *arrays, flows=None if self.flows is None else self.flows.upto(i))
 
 
 def build_panel(bars_h4: pl.DataFrame, symbols: Sequence[str], start: datetime, end: datetime) -> Panel:
@@ -115,7 +119,9 @@ def build_panel(bars_h4: pl.DataFrame, symbols: Sequence[str], start: datetime, 
     for name in _VALUES:
         arrays[name] = np.full(shape, np.nan)
         arrays[name][row, column] = taken[name].to_numpy()
-    return Panel(symbols=names, ts=ts, **arrays)
+    open_at, close_at, known_at = (arrays[name] for name in _TIMES)
+    open_, high, low, close, volume = (arrays[name] for name in _VALUES)
+    return Panel(names, ts, open_at, close_at, known_at, open_, high, low, close, volume)
 
 
 def at_decisions(values: Float1D, known_at: Time1D, decisions: Time1D) -> Float1D:

@@ -34,7 +34,10 @@ NO_TRADE = -2
 """``quote.fill_at`` of a bar in which nothing traded."""
 
 BOOK = np.dtype(
-    [(name, "f8") for name in ("cash", "units", "peak", "nav", "gross", "largest_held")]
+    [
+        (name, "f8")
+        for name in ("cash", "units", "peak", "nav", "gross", "largest_held", "interest", "dividends")
+    ]
     + [
         (name, "i8")
         for name in (
@@ -43,9 +46,10 @@ BOOK = np.dtype(
         )
     ]
 )  # fmt: skip
-"""Cash; units outstanding; peak NAV per unit; NAV; gross exposure and the largest weight ever held (fractions
-of NAV); states; bars since the halt; mask of the rules that bound; the states under which the targets were
-clamped (-1: not yet); whether some line is strained; orders open; counters."""
+"""Cash; units outstanding; peak NAV per unit; NAV; gross exposure and the largest weight ever held
+(fractions of NAV); interest earned less paid, and dividends received, so far; states; bars since the
+halt; mask of the rules that bound; the states under which the targets were clamped (-1: not yet); whether
+some line is strained; orders open; counters."""
 LINE = np.dtype(
     [
         (name, "f8")

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D, Float3D, Int1D
 from pipeline.jit import inlined
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, RULE_NAMES, Record, Records, records
+from pipeline.portfolio.payments import Payments
 from pipeline.portfolio.sizing import whole_lots
 
 TERM_NAMES = ("band", "lot", "volume", "reject")
@@ -112,6 +113,23 @@ def worst_error(ledger: Ledger, target: Float2D) -> float:
     kept = ledger.share[:n].sum(axis=1)
     cut = ledger.weight[:n].sum(axis=1) + ledger.delta[:n].sum(axis=1)
     return float(max(np.abs(kept - whole).max(), np.abs(cut - whole).max()))
+
+
+@inlined
+def pay_members(ledger: Ledger, payments: Payments, i: int, k: int) -> None:
+    """Give dividends to the owners of what was held, and restate what is remembered in units after a split.
+
+    Interest on cash belongs to nobody.
+    """
+    for a in range(ledger.places.size):
+        place, split = ledger.places[a], payments.split[i, a]
+        if place.quantity != 0.0 and payments.dividend[i, a] != 0.0:
+            _divide(ledger.pnl, k, ledger.owner, a, place.quantity * payments.dividend[i, a])
+        if split != 1.0:
+            place.quantity *= split
+            place.order *= split
+            place.price /= split
+            place.worth /= split
 
 
 @inlined

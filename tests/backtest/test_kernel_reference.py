@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.backtest import engine, kernel, kernel_market, round_trips, window
 from pipeline.backtest.engine import simulate
-from pipeline.portfolio import sizing
+from pipeline.portfolio import payments, sizing
 from pipeline.portfolio.account import BOOK, named
 from pipeline.risk import limits
 from tests.support import reference_account
@@ -116,14 +116,14 @@ def plain_python(monkeypatch):
             book[name] = books[0][name]
         return taken
 
-    def traced(fills, assets):
+    def traced(fills, assets, units):
         trips = np.empty(fills.size + assets, round_trips.TRIP)
         running = np.zeros(assets, round_trips.TRIP)
-        count = round_trips.trace_trips(named(fills), named(running), np.zeros(assets), named(trips))
+        count = round_trips.trace_trips(named(fills), named(running), np.zeros(assets), named(trips), units)
         return trips[:count]
 
     def switch():
-        for module in (limits, sizing, kernel_market, round_trips, kernel):
+        for module in (limits, payments, sizing, kernel_market, round_trips, kernel):
             for name, member in list(vars(module).items()):
                 if hasattr(member, "py_func"):
                     monkeypatch.setattr(module, name, member.py_func)

@@ -245,11 +245,13 @@ def strained(account, held, target, cut):
     return tight
 
 
-def run(panel, weights, rules, assets, initial_nav, start=0):
-    """Return the account after the whole panel."""
+def run(panel, weights, rules, assets, initial_nav, start=0, before=None):
+    """Return the account after the whole panel; ``before(account, row)`` is called when a cell begins."""
     account = Account(rules, {asset.symbol: asset for asset in assets}, initial_nav, bars_of(panel))
     for row in range(start, panel.n_bars):
         now = int(panel.ts[row].astype("int64")) + CELL
+        if before is not None:
+            before(account, row)
         account.open_markets(now - CELL, now, row - start)
         account.decide(row, now, dict(zip(panel.symbols, map(float, weights[row]), strict=True)))
     return account

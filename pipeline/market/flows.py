@@ -1,0 +1,133 @@
+"""What holders are paid and borrowers charged beside prices: dividends, splits, interest on cash.
+
+Laid out on the cells of a panel.  What an account does with it is `pipeline.portfolio.payments`.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from pipeline.arrays import Float1D, Float2D
+from pipeline.calendar.grid import CELL64
+from pipeline.errors import SchemaError
+from pipeline.market.actions import ActionKind
+
+if TYPE_CHECKING:
+    from pipeline.market.panel import Panel
+
+_YEAR = np.timedelta64(31_557_600, "s")
+CELL_YEARS = float(CELL64 / _YEAR)
+"""Length of a cell in years of 365.25 days."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flows:
+    """Payments on the cells of a panel, each due when its cell begins, before anything is filled in it.
+
+    Attributes
+    ----------
+    dividend
+        Cash for each unit held, shape ``(bars, assets)``; 0 where nothing is paid.
+    split
+        Units that one unit becomes, shape ``(bars, assets)``; 1 where nothing is split.
+    credit, debit
+        Interest on one unit of cash held or owed for the length of the cell, shape ``(bars,)``.
+
+    Raises
+    ------
+    SchemaError
+        When the shapes do not fit one another, or a number is unknown or negative.
+    """
+
+    dividend: Float2D
+    split: Float2D
+    credit: Float1D
+    debit: Float1D
+
+    def __post_init__(self) -> None:
+        bars = self.credit.shape
+        if not (
+            self.dividend.shape == self.split.shape and self.dividend.shape[:1] == bars == self.debit.shape
+        ):
+            raise SchemaError("payments do not fit one another", "flows", self.dividend.shape, f"{bars} bars")
+        for name in ("dividend", "split", "credit", "debit"):
+            values = getattr(self, name)
+            if not (values >= 0.0).all() or not np.isfinite(values).all():
+                raise SchemaError("a payment is negative or unknown", name, None, ">= 0 and finite")
+
+    def upto(self, i: int) -> "Flows":
+        """Return the payments that end with cell ``i``, views on the same memory."""
+        return Flows(*(getattr(self, name)[: i + 1] for name in ("dividend", "split", "credit", "debit")))
+
+    @property
+    def interest(self) -> bool:
+        """Whether cash ever earns or costs anything."""
+        return bool(self.credit.any() or self.debit.any())
+
+    @property
+    def actions(self) -> bool:
+        """Whether anything is ever paid out or split."""
+        return bool(self.dividend.any() or (self.split != 1.0).any())
+
+
+def actions_on(panel: "Panel", actions: pl.DataFrame) -> tuple[Float2D, Float2D]:
+    """Lay dividends and splits on the cells in which a holder of units of that day is paid.
+
+    That is the cell of the first bar which opens on the ex-date or later, or the first cell that begins when
+    the action is known, whichever is later; a split that becomes known late counts from its bar all the same,
+    since prices do not wait.
+
+    Parameters
+    ----------
+    panel
+        Bars in the shares of their own day.
+    actions
+        Columns ``symbol, ts, kind, value, known_at``; other symbols are left out.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Dividends and splits, shape ``(bars, assets)``.  An action before the first or after the last bar is
+        in neither.
+    """
+    dividend, split = np.zeros(panel.close.shape), np.ones(panel.close.shape)
+    for symbol, ts, kind, value, known_at in actions.select(
+        "symbol", "ts", "kind", "value", "known_at"
+    ).iter_rows():
+        if symbol not in panel.symbols:
+            continue
+        column = panel.symbols.index(symbol)
+        opened = panel.open_at[:, column]
+        ex = np.datetime64(ts.replace(tzinfo=None), "us")
+        rows = np.flatnonzero(opened >= ex)
+        held_before = np.flatnonzero(opened < ex).size > 0
+        if not rows.size or not held_before:
+            continue
+        row = int(rows[0])
+        if kind == ActionKind.SPLIT:
+            split[row, column] *= value
+            continue
+        known = np.datetime64(known_at.replace(tzinfo=None), "us")
+        row = max(row, int(np.searchsorted(panel.ts, known)))
+        if row < panel.n_bars:
+            dividend[row, column] += value
+    return dividend, split
+
+
+def interest_on(rate: Float1D, *, keeps: float, lends_at: float) -> tuple[Float1D, Float1D]:
+    """Return interest on a unit of cash held and owed for each cell.
+
+    Parameters
+    ----------
+    rate
+        Rate per year known when each cell begins, a fraction, shape ``(bars,)``; NaN where none is known yet:
+        cash then earns nothing and costs ``lends_at``.
+    keeps
+        What the broker keeps of the rate on cash held; cash never costs.
+    lends_at
+        What the broker adds to the rate on cash owed.
+    """
+    known = np.where(np.isnan(rate), 0.0, rate)
+    return np.maximum(known - keeps, 0.0) * CELL_YEARS, np.maximum(known + lends_at, 0.0) * CELL_YEARS

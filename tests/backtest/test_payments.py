@@ -1,0 +1,162 @@
+"""Dividends, splits and interest: beside an account kept the slow way, and a split beside adjusted prices."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.backtest.engine import simulate
+from pipeline.backtest.rules import Rules, Tradable
+from pipeline.errors import SchemaError
+from pipeline.market.flows import CELL_YEARS, Flows, actions_on, interest_on
+from tests.support import reference_account
+from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
+
+NAV = 10_000.0
+SLOW = {"max_examples": 30, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+
+def no_flows(panel):
+    shape = panel.close.shape
+    return Flows(np.zeros(shape), np.ones(shape), np.zeros(shape[0]), np.zeros(shape[0]))
+
+
+def random_payments(rng, panel):
+    rare = rng.random(panel.close.shape) < 0.05
+    dividend = np.where(rare, rng.uniform(0.0, 2.0, rare.shape), 0.0)
+    rate = rng.uniform(0.0, 0.5, panel.n_bars) * CELL_YEARS
+    return replace(no_flows(panel), dividend=dividend, credit=rate, debit=rate + 0.2 * CELL_YEARS)
+
+
+@settings(**SLOW)
+@given(st.integers(0, 10**9))
+def test_dividends_and_interest_are_booked_as_in_a_slow_account(seed):
+    rng = np.random.default_rng(seed)
+    panel = random_panel(rng, bars=140, assets=3)
+    weights, rules, assets = random_weights(rng, panel), random_rules(rng), random_assets(rng, panel)
+    flows = random_payments(rng, panel)
+
+    def before(account, row):
+        for column, symbol in enumerate(panel.symbols):
+            account.cash += account.units[symbol] * flows.dividend[row, column]
+        rate = flows.credit[row] if account.cash > 0 else flows.debit[row]
+        account.cash += account.cash * rate
+
+    ours = simulate(replace(panel, flows=flows), weights, rules=rules, assets=assets, initial_nav=NAV)
+    slow = reference_account.run(panel, weights, rules, assets, NAV, before=before)
+    np.testing.assert_allclose(ours.nav, slow.navs, rtol=1e-9)
+    np.testing.assert_allclose(ours.cash, slow.cashes, atol=1e-9 * NAV)
+    spent = float((ours.fills.quantity * ours.fills.price + ours.fills.fee).sum())
+    assert ours.cash[-1] == pytest.approx(NAV - spent + ours.interest + ours.dividends, abs=1e-6)
+    assert ours.dividends > 0.0
+
+
+def in_shares_of_the_day(panel, split):
+    """Return the panel in raw prices: before a split, prices and units are those of old shares."""
+    later = np.ones(split.shape)
+    for row in range(panel.n_bars - 2, -1, -1):
+        later[row] = later[row + 1] * split[row + 1]
+    raw = {name: getattr(panel, name) * later for name in ("open", "high", "low", "close")}
+    return replace(panel, **raw, volume=panel.volume / later, flows=replace(no_flows(panel), split=split))
+
+
+@settings(**SLOW)
+@given(st.integers(0, 10**9))
+def test_an_account_through_splits_is_the_account_on_adjusted_prices(seed):
+    rng = np.random.default_rng(seed)
+    panel = random_panel(rng, bars=160, assets=3)
+    weights, rules = random_weights(rng, panel), replace(random_rules(rng), volume_share=np.inf)
+    assets = [Tradable(symbol, "crypto" if symbol[0] == "C" else "equity") for symbol in panel.symbols]
+    split = np.ones(panel.close.shape)
+    for column in range(panel.n_assets):
+        opens = np.flatnonzero(~np.isnan(panel.open[:, column]))[20:]
+        for row in rng.choice(opens, 3, replace=False):
+            if panel.open_at[row, column] >= panel.ts[row]:
+                split[row, column] = rng.choice([2.0, 3.0, 0.1])
+    raw = in_shares_of_the_day(panel, split)
+    plain = simulate(panel, weights, rules=rules, assets=assets, initial_nav=NAV)
+    ours = simulate(raw, weights, rules=rules, assets=assets, initial_nav=NAV)
+    np.testing.assert_allclose(ours.nav, plain.nav, rtol=1e-9)
+    np.testing.assert_allclose(ours.fills.fee, plain.fills.fee, rtol=1e-9)
+    np.testing.assert_allclose(ours.trips.pnl, plain.trips.pnl, atol=1e-6)
+    np.testing.assert_allclose(ours.trips.quantity, plain.trips.quantity, rtol=1e-9)
+    assert ours.counters == plain.counters
+
+
+def actions(*rows):
+    return pl.DataFrame(
+        rows,
+        schema={"symbol": pl.String, "ts": pl.Datetime("us", "UTC"), "kind": pl.String, "value": pl.Float64,
+                "known_at": pl.Datetime("us", "UTC")},
+        orient="row",
+    )  # fmt: skip
+
+
+def two_days():
+    """Return a panel of one equity with two sessions, 2024-07-01 and 2024-07-02."""
+    from pipeline.calendar.sessions import expected_h4
+    from pipeline.market.panel import Panel
+
+    begin, end = datetime(2024, 7, 1, tzinfo=UTC), datetime(2024, 7, 3, tzinfo=UTC)
+    ts = np.arange("2024-07-01", "2024-07-03", np.timedelta64(4, "h"), dtype="datetime64[us]")
+    bars = expected_h4("XNYS", begin, end)
+    rows = np.searchsorted(ts, bars["ts"].dt.replace_time_zone(None).to_numpy())
+    times = {name: np.full((12, 1), np.datetime64("NaT", "us")) for name in ("open_at", "close_at")}
+    for name, values in times.items():
+        values[rows, 0] = bars[name].dt.replace_time_zone(None).to_numpy()
+    price = np.full((12, 1), np.nan)
+    price[rows] = 100.0
+    known = times["close_at"].copy()
+    return Panel(("SPY",), ts, times["open_at"], times["close_at"], known, *(price.copy() for _ in range(5)))
+
+
+def test_a_dividend_is_due_in_the_cell_of_the_ex_dates_open_and_never_before_it_is_known():
+    ex, long_ago = datetime(2024, 7, 2, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
+    panel = two_days()
+    dividend, split = actions_on(panel, actions(("SPY", ex, "dividend", 1.5, long_ago)))
+    assert dividend[:, 0].nonzero()[0].tolist() == [9], "the cell from 12:00 UTC holds the open at 13:30"
+    assert (split == 1.0).all()
+    late = datetime(2024, 7, 2, 17, tzinfo=UTC)
+    dividend, _ = actions_on(panel, actions(("SPY", ex, "dividend", 1.5, late)))
+    assert dividend[:, 0].nonzero()[0].tolist() == [11], "paid when the next cell begins"
+
+
+def test_an_action_before_the_first_bar_or_after_the_last_changes_nothing():
+    early, late = datetime(2024, 7, 1, tzinfo=UTC), datetime(2024, 7, 9, tzinfo=UTC)
+    told = actions(("SPY", early, "split", 4.0, early), ("SPY", late, "split", 4.0, early),
+                   ("QQQ", early, "split", 4.0, early))  # fmt: skip
+    dividend, split = actions_on(two_days(), told)
+    assert not dividend.any()
+    assert (split == 1.0).all()
+
+
+def test_cash_earns_the_rate_less_what_the_broker_keeps_and_costs_the_rate_and_more():
+    rate = np.array([np.nan, 0.05, 0.002])
+    credit, debit = interest_on(rate, keeps=0.005, lends_at=0.015)
+    np.testing.assert_allclose(credit / CELL_YEARS, [0.0, 0.045, 0.0])
+    np.testing.assert_allclose(debit / CELL_YEARS, [0.015, 0.065, 0.017])
+
+
+def test_a_year_of_interest_is_compounded_from_cell_to_cell():
+    rng = np.random.default_rng(1)
+    panel = random_panel(rng, bars=6 * 365, assets=1, late=False)
+    credit, debit = interest_on(np.full(panel.n_bars, 0.04), keeps=0.0, lends_at=0.0)
+    flows = replace(no_flows(panel), credit=credit, debit=debit)
+    asset = [Tradable(panel.symbols[0], "crypto")]
+    done = simulate(
+        replace(panel, flows=flows), np.zeros(panel.close.shape), rules=Rules(), assets=asset, initial_nav=NAV
+    )
+    assert done.nav[-1] / NAV == pytest.approx(np.exp(0.04 * 365 / 365.25), rel=1e-6)
+    assert done.interest == pytest.approx(done.nav[-1] - NAV)
+
+
+def test_payments_that_are_unknown_or_do_not_fit_are_refused():
+    panel = two_days()
+    with pytest.raises(SchemaError, match="negative or unknown"):
+        replace(no_flows(panel), dividend=np.full(panel.close.shape, np.nan))
+    with pytest.raises(SchemaError, match="do not fit"):
+        replace(no_flows(panel), credit=np.zeros(3))
