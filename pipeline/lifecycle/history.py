@@ -160,10 +160,8 @@ def promotion(events: Sequence[Event], request: Request, gates: Sequence[Gate]) 
     )
 
 
-def demotion(events: Sequence[Event], request: Request) -> Event:
-    """Return the event that sends a strategy back to research.
-
-    What another version or other parameters had earned can be taken back too.
+def demotion(events: Sequence[Event], operator: str, reason: str) -> Event:
+    """Return the event that sends a strategy back to research, in whatever version it had come further.
 
     Raises
     ------
@@ -172,19 +170,11 @@ def demotion(events: Sequence[Event], request: Request) -> Event:
     RefusedError
         When it is in research already.
     """
-    _require_words(request.operator, request.reason)
-    standing = standing_of(events, request.version, request.identity)
-    origin = standing.outdated or standing.state
-    require_demotable(origin)
-    return Event(
-        Kind.DEMOTED,
-        request.version,
-        request.identity,
-        origin,
-        State.RESEARCH,
-        request.operator,
-        request.reason,
-    )
+    _require_words(operator, reason)
+    moves = [event for event in events if event.kind is not Kind.APPROVED]
+    require_demotable(moves[-1].to if moves else State.RESEARCH)
+    last = moves[-1]
+    return Event(Kind.DEMOTED, last.version, last.identity, last.to, State.RESEARCH, operator, reason)
 
 
 def approvals_missing(events: Sequence[Event], request: Request) -> int:

@@ -19,6 +19,7 @@ from service.cli import (
     backtest,
     data,
     doctor,
+    lifecycle,
     optimize,
     regimes,
     run,
@@ -43,6 +44,8 @@ app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("snapshot")(snapshot.snapshot)
 backtest.app.command("attribution")(attribution.attribution)
+for step in (lifecycle.promote, lifecycle.demote, lifecycle.gates, lifecycle.history):
+    strategies.app.command(step.__name__)(step)
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(regimes.app, name="regimes")

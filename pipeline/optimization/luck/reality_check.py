@@ -30,7 +30,7 @@ class RealityCheck:
     p_spa
         p value with clearly poor trials left where they are (Hansen's consistent p).
     best
-        Row of the trial with the largest studentised mean.
+        Row of the trial that was judged: the one with the largest studentised mean, unless another was named.
     statistic
         Its root-n mean by its long-run standard deviation.
     n_trials, n_days, draws
@@ -68,8 +68,9 @@ def reality_check(
     mean_block: float = MEAN_BLOCK,
     draws: int = DRAWS,
     years: float | None = None,
+    row: int | None = None,
 ) -> RealityCheck:
-    """Test whether the best trial beats the benchmark.
+    """Test whether the best trial, or another one, beats the benchmark by more than the best of all by luck.
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def reality_check(
         Bootstrap samples, at least 100.
     years
         Length of the window, for the minimum detectable effect.
+    row
+        The trial whose mean is judged against the largest of all; None: the best.
 
     Raises
     ------
@@ -93,7 +96,10 @@ def reality_check(
     """
     trials = defined_trials(excess)
     count, days = trials.returns.shape
+    judged = np.flatnonzero(trials.rows == row) if row is not None else None
     reason = too_short(days) or ("no trial moves on defined days" if count == 0 else None)
+    if reason is None and judged is not None and judged.size == 0:
+        reason = "the trial has an undefined day, or never moves"
     if reason is not None:
         return RealityCheck(None, None, None, None, count, days, draws, trials.left_out, reason=reason)
     means = trials.returns.mean(axis=1)
@@ -114,7 +120,7 @@ def reality_check(
         white,
         hansen,
     )
-    best = int(observed.argmax())
+    best = int(observed.argmax() if judged is None else judged[0])
     return RealityCheck(
         p_white=_p_value(white, observed[best]),
         p_spa=_p_value(hansen, observed[best]),
