@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel
 
-from pipeline.arrays import AnyArray, Bool1D, Float2D
+from pipeline.arrays import AnyArray, Bool1D, Float1D, Float2D
 from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
 from pipeline.backtest.flags import flags_of
@@ -26,6 +26,7 @@ from pipeline.errors import BankruptcyError, InsufficientDataError, ModelError
 from pipeline.market.panel import Panel
 from pipeline.portfolio.account import COUNTERS, FILL, LINE, QUOTE, Record, Records, named, open_book, records
 from pipeline.portfolio.attribution import Ledger
+from pipeline.portfolio.payments import Payments
 
 if TYPE_CHECKING:
     from pipeline.strategies.context import Context
@@ -110,7 +111,7 @@ def simulate(
         book,
         log[: book["fills"]].copy(),
         track,
-        market.payments.units,
+        market.payments,
     )
 
 
@@ -222,11 +223,11 @@ def _simulation(
     book: Record,
     fills: Records,
     track: Track,
-    units: Float2D,
+    payments: Payments,
 ) -> Simulation:
     ts = panel.ts[start:]
     fills["row"] -= start
-    trips = round_trips(fills, panel.n_assets, units[start:])
+    trips = round_trips(fills, panel.n_assets, payments.units[start:])
     daily = m.daily_rows(ts.view(np.int64), session_cells(panel, weights[start:], assets, start))
     return Simulation(
         symbols=panel.symbols,
@@ -246,7 +247,14 @@ def _simulation(
         counters={name: int(book[name]) for name in COUNTERS} | {"halted": int(book["halted"])},
         daily=daily,
         metrics=_metrics(
-            ts.view(np.int64), initial_nav, track, fills, trips, daily, float(book["largest_held"])
+            ts.view(np.int64),
+            initial_nav,
+            track,
+            fills,
+            trips,
+            daily,
+            float(book["largest_held"]),
+            payments.credit[start:] if payments.earns else np.empty(0),
         ),
         interest=float(book["interest"]),
         dividends=float(book["dividends"]),
@@ -261,8 +269,9 @@ def _metrics(
     trips: Records,
     daily: AnyArray,
     largest: float,
+    credit: Float1D,
 ) -> m.Metrics:
     years = m.elapsed_years(int(ts[0]), int(ts[-1]) + int(CELL64.astype(np.int64)))
-    found, returns, work = records(SUMMARY, 1), np.empty(daily.size), np.empty(track.nav.size)
-    summarise(track.nav, track.gross, daily, fills, trips, initial, largest, returns, work, found[0])
+    found, returns, work = records(SUMMARY, 1), np.empty(daily.size), np.empty(track.nav.size + 1)
+    summarise(track.nav, track.gross, daily, fills, trips, initial, largest, returns, work, credit, found[0])
     return m.of_summary(Summary(*found[0].item()), initial, years)

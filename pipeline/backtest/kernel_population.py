@@ -26,7 +26,7 @@ class Sheet(NamedTuple):
     ``quotes`` are QUOTE records of shape ``(bars, assets)`` with all but the weight, as if an order were open
     at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``;
     ``next_action`` the first row from each one on in which a dividend or split is due, empty without any;
-    ``units`` as `Payments.units` from the first decision on.
+    ``units`` and, where cash earns, ``credit`` as in `Payments`, from the first decision on.
     """
 
     quotes: Records
@@ -34,6 +34,7 @@ class Sheet(NamedTuple):
     payments: Payments
     next_action: Int1D
     units: Float2D
+    credit: Float1D
 
 
 class Bench(NamedTuple):
@@ -58,7 +59,7 @@ def bench_for(bars: int, assets: int) -> Bench:
         lines=records(LINE, assets + 1), quotes=records(QUOTE, assets), log=np.empty(bars * assets, FILL),
         running=records(TRIP, assets), position=np.zeros(assets),
         trips=np.empty(bars * assets + assets, TRIP), nav=np.empty(bars), gross=np.empty(bars),
-        work=np.empty(bars), returns=np.empty(bars), held=room_for(assets),
+        work=np.empty(bars + 1), returns=np.empty(bars), held=room_for(assets),
     )  # fmt: skip
 
 
@@ -70,7 +71,8 @@ def sheet_of(market: History, rules: Record, first: int) -> Sheet:
     due = np.where(payments.action, np.arange(payments.action.size), bars)
     following = np.minimum.accumulate(due[::-1])[::-1].copy()
     marks = np.ascontiguousarray(market.mark[first:].T)
-    return Sheet(quotes, marks, payments, following, payments.units[first:].copy())
+    credit = payments.credit[first:].copy() if payments.earns else np.empty(0)
+    return Sheet(quotes, marks, payments, following, payments.units[first:].copy(), credit)
 
 
 @kernel
@@ -141,7 +143,7 @@ def run_members(
         count = trace_trips(fills, bench.running, bench.position, bench.trips, sheet.units)
         summarise(
             bench.nav, bench.gross, daily, fills, bench.trips[:count], initial, book.largest_held,
-            own, bench.work, found[m],
+            own, bench.work, sheet.credit, found[m],
         )  # fmt: skip
 
 
@@ -187,7 +189,7 @@ def _run_member(
         i += 1
         if book.bankrupt:
             return i - first
-        if i < last and sheet.payments.credit.size == 0 and at_rest(book, lines, rules):
+        if i < last and not (sheet.payments.earns or book.cash < 0.0) and at_rest(book, lines, rules):
             stop = next_change(weights, i, last) - first
             if sheet.next_action.size > 0:
                 stop = min(stop, sheet.next_action[i] - first)

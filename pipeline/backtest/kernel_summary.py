@@ -67,6 +67,18 @@ SUMMARY = np.dtype(
 
 
 @kernel
+def excess_into(returns: Float1D, credit: Float1D, daily: Int1D, out: Float1D) -> None:
+    """Write daily returns less what cash earned on those days, interest on interest included."""
+    t = 0
+    for d in range(daily.size):
+        grown = 1.0
+        while t <= daily[d]:
+            grown *= 1.0 + credit[t]
+            t += 1
+        out[d] = returns[d] - (grown - 1.0)
+
+
+@kernel
 def summarise(
     nav: Float1D,
     gross: Float1D,
@@ -77,6 +89,7 @@ def summarise(
     largest: float,
     returns: Float1D,
     work: Float1D,
+    credit: Float1D,
     found: Record,
 ) -> None:
     """Sum one run.
@@ -94,7 +107,10 @@ def summarise(
     returns
         Written: daily returns, shape ``(days,)``.
     work
-        Working memory, shape ``(bars,)``.
+        Working memory, shape ``(bars + 1,)``.
+    credit
+        What a unit of cash earned in each cell, shape ``(bars,)``; moments are of returns in excess of it.
+        Empty where cash earns nothing.
     found
         Written: SUMMARY.
     """
@@ -102,16 +118,28 @@ def summarise(
     found.final, found.largest = nav[-1], largest
     found.days, found.bars, found.fills, found.trips = days, nav.size, fills.size, trips.size
     found.mean_nav, found.mean_gross, found.deepest = mean(nav), mean(gross), deepest_fall(nav, initial)
-    returns_into(nav, initial, work)
-    found.bar_mean, found.bar_second, found.bar_third, found.bar_fourth = moments(work)
+    bars = work[: nav.size]
+    returns_into(nav, initial, bars)
+    for t in range(credit.size):
+        bars[t] -= credit[t]
+    found.bar_mean, found.bar_second, found.bar_third, found.bar_fourth = moments(bars)
     for d in range(days):
         work[d] = nav[daily[d]]
     returns_into(work[:days], initial, returns)
-    found.day_mean, found.day_second, found.day_third, found.day_fourth = moments(returns)
-    found.day_below = downside(returns, 0.0)
-    found.day_long_run = found.day_influence = math.nan
-    if days > 1 and found.day_second > 0.0:
-        found.day_long_run, found.day_influence = long_run(
-            returns, found.day_mean, found.day_second, 0.0, work[:days]
-        )
+    if credit.size > 0:
+        excess_into(returns, credit, daily, work[days : 2 * days])
+        _sum_days(work[days : 2 * days], work[:days], found)
+    else:
+        _sum_days(returns, work[:days], found)
     found.notional, found.costs, found.closed, found.won, found.gained, found.lost = tally(fills, trips)
+
+
+@kernel
+def _sum_days(excess: Float1D, work: Float1D, found: Record) -> None:
+    found.day_mean, found.day_second, found.day_third, found.day_fourth = moments(excess)
+    found.day_below = downside(excess, 0.0)
+    found.day_long_run = found.day_influence = math.nan
+    if excess.size > 1 and found.day_second > 0.0:
+        found.day_long_run, found.day_influence = long_run(
+            excess, found.day_mean, found.day_second, 0.0, work
+        )

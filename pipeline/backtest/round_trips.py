@@ -62,9 +62,8 @@ def trace_trips(fills: Records, running: Records, position: Float1D, trips: Reco
     count = 0
     for k in range(fills.size):
         fill = fills[k]
-        a, scale = fill.asset, 1.0
-        if units.size > 0:
-            scale = units[fill.row, a]
+        a = fill.asset
+        scale = units[fill.row, a] if units.size > 0 else 1.0
         left = fill.quantity * scale
         while left != 0.0:
             trip, held = running[a], position[a]
@@ -87,15 +86,19 @@ def trace_trips(fills: Records, running: Records, position: Float1D, trips: Reco
                 trip.exit_bar, trip.exit_row = fill.bar, fill.row
                 _settle(trip, trips, count)
                 count += 1
-            left -= taken
-            if position[a] == 0.0 and abs(left) <= _NOTHING_LEFT * trip.quantity:
-                left = 0.0
+            left = _rest(left - taken, trip)
     for a in range(running.size):
         if position[a] != 0.0:
             running[a].pnl = np.nan
             _settle(running[a], trips, count)
             count += 1
     return count
+
+
+@kernel
+def _rest(left: float, trip: Record) -> float:
+    """Return what is left of a fill; what rounding leaves begins no trip."""
+    return 0.0 if abs(left) <= _NOTHING_LEFT * trip.quantity else left
 
 
 @kernel

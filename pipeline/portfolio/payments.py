@@ -19,7 +19,7 @@ class Payments(NamedTuple):
 
     ``action`` marks the cells with a dividend or a split, shape ``(bars,)``; ``units`` says how many units of
     the last cell one unit of a cell became, ``(bars, assets)``, and is empty without splits; ``credit`` and
-    ``debit`` are empty where cash neither earns nor costs.
+    ``debit`` are interest, and ``earns`` says whether any is ever credited.
     """
 
     action: Bool1D
@@ -28,22 +28,23 @@ class Payments(NamedTuple):
     units: Float2D
     credit: Float1D
     debit: Float1D
+    earns: bool
 
 
 def payments_of(flows: Flows | None) -> Payments:
     """Return the flows as arrays for kernels."""
-    none, nothing = np.empty(0), np.empty((0, 0))
+    nothing, none = np.empty((0, 0)), np.empty(0)
     if flows is None or not (flows.interest or flows.actions):
-        return Payments(np.empty(0, np.bool_), nothing, nothing, nothing, none, none)
+        return Payments(np.empty(0, np.bool_), nothing, nothing, nothing, none, none, earns=False)
     split = (flows.split != 1.0).any(axis=1)
-    credit, debit = (flows.credit.copy(), flows.debit.copy()) if flows.interest else (none, none)
     return Payments(
         flows.dividend.any(axis=1) | split,
         flows.dividend.copy(order="C"),
         flows.split.copy(order="C"),
         _units_at_last(flows.split) if split.any() else nothing,
-        credit,
-        debit,
+        flows.credit.copy(),
+        flows.debit.copy(),
+        earns=bool(flows.credit.any()),
     )
 
 
@@ -64,7 +65,6 @@ def accrue(book: Record, lines: Records, payments: Payments, row: int) -> None:
             book.dividends += paid
             lines[a].quantity *= payments.split[row, a]
             lines[a].order *= payments.split[row, a]
-    if payments.credit.size > 0:
-        interest = book.cash * (payments.credit[row] if book.cash > 0.0 else payments.debit[row])
-        book.cash += interest
-        book.interest += interest
+    interest = book.cash * (payments.credit[row] if book.cash > 0.0 else payments.debit[row])
+    book.cash += interest
+    book.interest += interest

@@ -10,11 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.backtest.engine import simulate
+from pipeline.backtest.population import evaluate
 from pipeline.backtest.rules import Rules, Tradable
 from pipeline.errors import SchemaError
 from pipeline.market.flows import CELL_YEARS, Flows, actions_on, interest_on
+from pipeline.strategies.context import Context
 from tests.support import reference_account
 from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
+from tests.support.random_population import RandomWeights, Seed
 
 NAV = 10_000.0
 SLOW = {"max_examples": 30, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -160,3 +163,23 @@ def test_payments_that_are_unknown_or_do_not_fit_are_refused():
         replace(no_flows(panel), dividend=np.full(panel.close.shape, np.nan))
     with pytest.raises(SchemaError, match="do not fit"):
         replace(no_flows(panel), credit=np.zeros(3))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10**9))
+def test_a_population_is_paid_as_a_single_run_is(seed):
+    rng = np.random.default_rng(seed)
+    panel = random_panel(rng, bars=200, assets=3)
+    flows = random_payments(rng, panel)
+    if seed % 2:
+        flows = replace(flows, credit=np.zeros(panel.n_bars))
+    panel, rules, assets = replace(panel, flows=flows), random_rules(rng), random_assets(rng, panel)
+    chosen, context = RandomWeights(panel.symbols), Context(panel, {})
+    seeds = [Seed(seed=seed % 1000 + n, scale=1.3) for n in range(3)]
+    several = evaluate(context, chosen, seeds, rules=rules, assets=assets)
+    for n, each in enumerate(seeds):
+        alone = simulate(panel, chosen.weights(context, each), rules=rules, assets=assets)
+        np.testing.assert_array_equal(several.daily_returns[n], alone.daily_returns)
+        for name in ("sharpe", "sortino", "turnover", "profit_factor", "total_return"):
+            known = getattr(alone.metrics, name)
+            np.testing.assert_equal(several.metrics[name][n], np.nan if known is None else known)
