@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from assets.manifests import code_version
+from pipeline.errors import InsufficientDataError, RefusedError
 from warehouse.append import apply, prepare
-from warehouse.tables import HOLDOUTS, TRIALS
+from warehouse.tables import EXPERIMENTS, HOLDOUTS, RESULTS, RUNS, TRIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
     from pipeline.lifecycle.holdouts import Event, Kind, Window
     from resources.desk import Desk
+
+_LAST_DAYS = timedelta(days=5)
+"""A symbol without bars for longer than a long weekend at the end of a window lacks data."""
 
 
 def refuse_held_out(desk: Desk, strategies: Sequence[str], window: tuple[datetime, datetime]) -> None:
@@ -28,6 +33,9 @@ def refuse_held_out(desk: Desk, strategies: Sequence[str], window: tuple[datetim
     """
     from pipeline.lifecycle.holdouts import require_unseen
 
+    if not desk.warehouse.path.exists():
+        return
+    desk.warehouse.migrate()
     require_unseen(_events(holdouts(desk)), strategies, *window)
 
 
@@ -46,16 +54,41 @@ def declare(desk: Desk, window: Window, operator: str, reason: str) -> dict[str,
     ------
     RefusedError
         As `pipeline.lifecycle.holdouts.require_declarable`.
+    ConfigError
+        When operator or reason is empty.
     """
+    from pipeline.lifecycle.history import require_words
     from pipeline.lifecycle.holdouts import Kind, require_declarable
 
+    require_words(operator, reason)
     with desk.warehouse.write() as cursor:
         events = _stored(cursor, desk, window.strategy)
-        seen = _seen(cursor, window)
+        seen = _seen(cursor, desk, window)
         require_declarable(events, window, seen)
         row = _row(desk, len(events) + 1, Kind.DECLARED, window, operator, reason)
         _store(cursor, desk, row)
     return row
+
+
+def planned_opening(desk: Desk, strategy: str, config_hash: str | None = None) -> Window:
+    """Return the window that would be opened.
+
+    Parameters
+    ----------
+    config_hash
+        Of the configuration that is to be run; None: of any.
+
+    Raises
+    ------
+    ComponentNotFoundError, RefusedError
+        As `pipeline.lifecycle.holdouts.window_to_open`.
+    """
+    from pipeline.lifecycle.holdouts import window_to_open
+
+    events = _events(holdouts(desk, strategy))
+    newest = events[-1].configuration if events else ("", "")
+    chosen = newest if config_hash is None else (config_hash, code_version())
+    return window_to_open(events, strategy, chosen)[0]
 
 
 def begin_opening(desk: Desk, strategy: str, operator: str, reason: str, config_hash: str) -> Window:
@@ -69,10 +102,15 @@ def begin_opening(desk: Desk, strategy: str, operator: str, reason: str, config_
     Raises
     ------
     ComponentNotFoundError, RefusedError
-        As `pipeline.lifecycle.holdouts.window_to_open`.
+        As `pipeline.lifecycle.holdouts.window_to_open` and `require_over`.
+    ConfigError
+        When operator or reason is empty.
     """
+    from pipeline.lifecycle.history import require_words
     from pipeline.lifecycle.holdouts import Kind, window_to_open
 
+    require_words(operator, reason)
+    require_over(desk, strategy, planned_opening(desk, strategy, config_hash))
     with desk.warehouse.write() as cursor:
         events = _stored(cursor, desk, strategy)
         window, resumed = window_to_open(events, strategy, (config_hash, code_version()))
@@ -96,12 +134,52 @@ def end_opening(
     return row
 
 
-def _seen(cursor: duckdb.DuckDBPyConnection, window: Window) -> int:
-    """Count the runs of the ledger with the strategy, alone or in a book, on overlapping windows."""
+def require_over(desk: Desk, strategy: str, window: Window) -> None:
+    """Refuse to open a window that is not over, or whose last days are not stored: it opens once.
+
+    Raises
+    ------
+    RefusedError
+        When its end lies in the future.
+    InsufficientDataError
+        When a symbol of the strategy has no bar in its last days.
+    """
+    now, last_days = desk.clock.now(), window.end - _LAST_DAYS
+    if now < window.end:
+        raise RefusedError(
+            f"the hold-out window of {strategy} is not over",
+            field="window",
+            value=f"{window.start.isoformat()} to {window.end.isoformat()}",
+            constraint=f"over by now, {now.isoformat()}",
+            fix="wait: it can be opened once only",
+        )
+    stored = desk.warehouse.query("coverage", feed=desk.market.feed).to_dicts()
+    last = {row["symbol"]: row["last"] for row in stored if row["timeframe"] == "h4"}
+    for symbol in desk.loaded.settings.strategies[strategy].universe:
+        if symbol not in last or last[symbol] < last_days:
+            raise InsufficientDataError(
+                f"the end of the hold-out window is not stored for {symbol}",
+                field="window",
+                value=None if symbol not in last else last[symbol].isoformat(),
+                constraint=f"bars up to {last_days.isoformat()} at least",
+                fix="`bells data update` fetches them; nothing was opened",
+            )
+
+
+def _seen(cursor: duckdb.DuckDBPyConnection, desk: Desk, window: Window) -> int:
+    """Count the runs with the strategy, alone or in a book, on overlapping windows of this world.
+
+    Members of an unfinished search do not say which world they saw; they count.
+    """
     found = cursor.execute(
-        f"SELECT count(*) FROM {TRIALS.full_name}_now WHERE window_start < ? AND window_end > ?"
-        " AND list_contains(string_split(split_part(family, '[', 1), '+'), ?)",
-        [window.end, window.start, window.strategy],
+        f"SELECT count(*) FROM {TRIALS.full_name}_now t"
+        f" LEFT JOIN {RUNS.full_name}_now r ON r.run_id = t.run_id"
+        f" LEFT JOIN {RESULTS.full_name}_now m ON m.trial_id = t.trial_id"
+        f" LEFT JOIN {EXPERIMENTS.full_name}_now e ON e.experiment_id = m.experiment_id"
+        " WHERE t.kind <> 'control' AND t.window_start < ? AND t.window_end > ?"
+        " AND list_contains(string_split(split_part(t.family, '[', 1), '+'), ?)"
+        " AND coalesce(r.simulated, e.simulated, ?) = ?",
+        [window.end, window.start, window.strategy, desk.market.simulated, desk.market.simulated],
     ).fetchone()
     return 0 if found is None else int(found[0])
 

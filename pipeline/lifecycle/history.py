@@ -125,7 +125,7 @@ def promotion(events: Sequence[Event], request: Request, gates: Sequence[Gate]) 
     RefusedError
         When it is not one step up, a gate does not pass and is not overruled, or the operator has approved.
     """
-    _require_words(request.operator, request.reason)
+    require_words(request.operator, request.reason)
     standing = standing_of(events, request.version, request.identity)
     require_step(standing.state, request.to)
     overruled = failing(gates)
@@ -170,7 +170,7 @@ def demotion(events: Sequence[Event], operator: str, reason: str) -> Event:
     RefusedError
         When it is in research already.
     """
-    _require_words(operator, reason)
+    require_words(operator, reason)
     moves = [event for event in events if event.kind is not Kind.APPROVED]
     require_demotable(moves[-1].to if moves else State.RESEARCH)
     last = moves[-1]
@@ -189,11 +189,18 @@ def who(operator: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", operator).casefold().split())
 
 
-def _require_words(operator: str, reason: str) -> None:
+def require_words(operator: str, reason: str) -> None:
+    """Refuse a decision without a name or a reason.
+
+    Raises
+    ------
+    ConfigError
+        Naming the option.
+    """
     for field, text in (("--operator", operator), ("--reason", reason)):
         if not text.strip():
             raise ConfigError(
-                "a step in a strategy's life needs a name and a reason",
+                "a decision needs a name and a reason",
                 field=field,
                 value=text,
                 constraint="a text",

@@ -19,6 +19,7 @@ from service.cli import (
     backtest,
     data,
     doctor,
+    holdout,
     lifecycle,
     optimize,
     regimes,
@@ -46,6 +47,7 @@ app.command("snapshot")(snapshot.snapshot)
 backtest.app.command("attribution")(attribution.attribution)
 for step in (lifecycle.promote, lifecycle.demote, lifecycle.gates, lifecycle.history):
     strategies.app.command(step.__name__)(step)
+optimize.app.add_typer(holdout.app, name="holdout")
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(regimes.app, name="regimes")
