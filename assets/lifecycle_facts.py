@@ -161,6 +161,7 @@ def measure(desk: Desk, subject: Subject) -> Measured:
 def run_of(desk: Desk, subject: Subject) -> tuple[dict[str, Any] | None, str | None]:
     """Return the newest research run of exactly this strategy, account and code, or why there is none."""
     rows = desk.warehouse.query("runs", strategy=subject.name, source=desk.market.feed)
+    rows = rows.sort("run_id", descending=True)  # ids begin with the time of the run
     research = [row for row in rows.iter_rows(named=True) if row["kind"] == "research"]
     now = _filled(desk.loaded.as_dict(), subject)
     for row in research:
