@@ -6,13 +6,14 @@ correction became known: a decision sees neither what came after it, nor a hole 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from assets.inputs import first_versions, input_of
 from assets.instruments import survivors
+from assets.payments import read_actions, read_payments
 from pipeline.errors import InsufficientDataError
-from warehouse.manifest import Input
 from warehouse.tables import OHLCV_DAILY, OHLCV_H4
 
 if TYPE_CHECKING:
@@ -21,19 +22,22 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from assets.payments import Paid
     from pipeline.arrays import Float2D
     from pipeline.backtest.result import Provenance
     from pipeline.config.instruments import Instrument
+    from pipeline.config.system import Cash
     from pipeline.features.compute import ExpectedCloses
     from pipeline.features.registry import FeatureSpec
     from pipeline.market.panel import Panel
+    from warehouse.manifest import Input
     from warehouse.store import Warehouse
     from warehouse.table import Table
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """The same bars with every correction known at ``since``, each known from when its bar first was."""
+    """The same bars with every correction and split of ``since``, known from when each bar first was."""
 
     since: datetime
     panel: Panel
@@ -57,9 +61,12 @@ class History:
     recorded
         Makes the record of what was read.
     corrected
-        What later corrections made of it, oldest first; empty without any before ``end``.
+        What later corrections and splits made of it, oldest first; empty without any before ``end``.
     latest
-        The same bars in their newest versions, whenever those became known; None where nothing was corrected.
+        The same bars in their newest versions, whenever those became known, and what splits made of them
+        later; empty where nothing was corrected.
+    paid
+        Dividends, splits and interest; None where nobody asked for them.
     """
 
     panel: Panel
@@ -68,7 +75,18 @@ class History:
     provenance: Provenance
     recorded: Callable[[], tuple[Input, ...]]
     corrected: tuple[Corrected, ...] = ()
-    latest: Corrected | None = None
+    latest: tuple[Corrected, ...] = ()
+    paid: Paid | None = None
+
+    @cached_property
+    def traded(self) -> Panel:
+        """The panel as an account meets it: prices of the day, and what is paid beside them."""
+        return self.panel if self.paid is None else self.paid.on(self.panel)
+
+    def newest(self) -> History:
+        """Return the history in its newest versions; only where ``latest`` is not empty."""
+        first, *rest = self.latest
+        return replace(self, panel=first.panel, daily=first.daily, corrected=tuple(rest), latest=())
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
@@ -101,8 +119,12 @@ def read_history(
     warehouse: Warehouse,
     instruments: Mapping[str, Instrument],
     at: datetime | None = None,
+    cash: Cash | None = None,
 ) -> History:
     """Read everything stored for ``symbols`` with labels before ``end``, as of ``at``.
+
+    With ``cash`` also what is paid beside prices.  Features see older prices in the shares of each decision:
+    divided by the splits in force then.
 
     Raises
     ------
@@ -117,7 +139,7 @@ def read_history(
     versions = {
         table: warehouse.versions(table, at, where=where, end=end) for table in (OHLCV_H4, OHLCV_DAILY)
     }
-    bars, daily = (_first(table, rows) for table, rows in versions.items())
+    bars, daily = (first_versions(table, rows) for table, rows in versions.items())
     if not bars.height:
         raise InsufficientDataError(
             f"no H4 bars of {', '.join(symbols)} are stored for the feed {feed}",
@@ -129,13 +151,19 @@ def read_history(
         )
     first = bars["ts"].sort().head(1).item()
     last = max(cell_label(end), first)
+    adjustment = _adjustments(daily) | _adjustments(bars)
+    actions = read_actions(symbols, end, feed=feed, warehouse=warehouse, at=at)
+    splits = _splits(actions, adjustment, bars)
     corrected, latest = (
         tuple(
             Corrected(since, build_panel(newer[OHLCV_H4], symbols, first, last), newer[OHLCV_DAILY])
             for since, newer in found
         )
-        for found in (_corrections(versions, end), _newest(versions))
+        for found in (_corrections(versions, splits, end), _newest(versions, splits))
     )
+    paid = None
+    if cash is not None:
+        paid = read_payments(actions, adjustment, cash, end, feed=feed, warehouse=warehouse, at=at)
     return History(
         panel=build_panel(bars, symbols, first, last),
         daily=daily,
@@ -143,39 +171,43 @@ def read_history(
         provenance=Provenance(
             feed,
             bool(bars["simulated"].any()),
-            _adjustments(daily) | _adjustments(bars),
+            adjustment,
             _by_symbol(daily, "vintage") | _by_symbol(bars, "vintage"),
             sum(int((frame["state"] == "imputed").sum()) for frame in (bars, daily)),
             survivors(warehouse, feed, symbols),
+            () if paid is None else paid.symbols,
         ),
-        recorded=lambda: tuple(input_of(table, rows, at, end) for table, rows in versions.items()),
+        recorded=lambda: (
+            *(input_of(table, rows, at, end) for table, rows in versions.items()),
+            *(() if paid is None else paid.inputs),
+        ),
         corrected=corrected,
-        latest=latest[0] if latest else None,
+        latest=latest,
+        paid=paid,
     )
 
 
-def input_of(table: Table, versions: pl.DataFrame, at: datetime | None, end: datetime) -> Input:
-    """Return the record of what was read: the bars as first published, and corrections known by ``end``."""
-    from hashlib import sha256
-
+def _splits(actions: pl.DataFrame, adjustment: Mapping[str, str], bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the splits that raw bars go through, and since when each is in force."""
     import polars as pl
 
-    from warehouse.digest import digest_frame
-
-    first = _first(table, versions)
-    digests = [digest_frame(table, first)] if first.height else []
-    later = versions.filter(~pl.struct(table.key).is_first_distinct() & (pl.col("known_at") <= end))
-    digests += [
-        digest_frame(table, later.filter(pl.col("known_at") == since))
-        for since in later["known_at"].unique().sort()
-    ]
-    digest = sha256(" ".join(digests).encode()).hexdigest() if len(digests) > 1 else (digests or [None])[0]
-    return Input(table.full_name, at, first.height + later.height, digest)
+    begun = bars.group_by("symbol").agg(begun=pl.col("ts").min())
+    raw = [symbol for symbol, word in adjustment.items() if word == "raw"]
+    splits = actions.filter(pl.col("kind") == "split", pl.col("symbol").is_in(raw)).join(begun, on="symbol")
+    inside = splits.filter(pl.col("ts") > pl.col("begun")).drop("begun")
+    return inside.with_columns(since=pl.max_horizontal("ts", "known_at"))
 
 
-def _first(table: Table, versions: pl.DataFrame) -> pl.DataFrame:
-    """Return each bar as it was first published; ``versions`` are in the order of becoming known."""
-    return versions.unique(table.key, keep="first", maintain_order=True)
+def _in_shares_of(rows: pl.DataFrame, splits: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Return bars with those of split symbols in shares of ``at``."""
+    import polars as pl
+
+    from pipeline.market.adjustment import split_adjusted
+
+    if splits.is_empty():
+        return rows
+    split = pl.col("symbol").is_in(splits["symbol"].implode())
+    return pl.concat([rows.filter(~split), split_adjusted(rows.filter(split), splits, at)])
 
 
 def _known_by(table: Table, versions: pl.DataFrame, since: datetime) -> pl.DataFrame:
@@ -187,34 +219,49 @@ def _known_by(table: Table, versions: pl.DataFrame, since: datetime) -> pl.DataF
 
     seen = (pl.col("known_at") <= since) | pl.struct(table.key).is_first_distinct()
     newest = versions.filter(seen).unique(table.key, keep="last", maintain_order=True)
-    first = _first(table, versions).select(*table.key, first_known="known_at")
+    first = first_versions(table, versions).select(*table.key, first_known="known_at")
     joined = newest.join(first, on=table.key, how="left", maintain_order="left")
     return joined.with_columns(known_at="first_known").select(versions.columns)
 
 
 def _corrections(
-    versions: Mapping[Table, pl.DataFrame], end: datetime
+    versions: Mapping[Table, pl.DataFrame], splits: pl.DataFrame, end: datetime
 ) -> Iterator[tuple[datetime, dict[Table, pl.DataFrame]]]:
-    """Yield the instants up to ``end`` at which a correction became known, and all bars as known then."""
+    """Yield the instants up to ``end`` of corrections and splits, and all bars as known and counted then."""
     import polars as pl
 
     arrived = [
         rows.filter(~pl.struct(table.key).is_first_distinct() & (pl.col("known_at") <= end))["known_at"]
         for table, rows in versions.items()
     ]
-    for since in pl.concat(arrived).unique().sort():
-        yield since, {table: _known_by(table, rows, since) for table, rows in versions.items()}
+    in_force = splits.filter(pl.col("since") <= end)["since"]
+    for since in pl.concat([*arrived, in_force]).unique().sort():
+        yield (
+            since,
+            {
+                table: _in_shares_of(_known_by(table, rows, since), splits, since)
+                for table, rows in versions.items()
+            },
+        )
 
 
-def _newest(versions: Mapping[Table, pl.DataFrame]) -> Iterator[tuple[datetime, dict[Table, pl.DataFrame]]]:
-    """Yield all bars in their newest versions, where any was corrected, and since when they are so."""
+def _newest(
+    versions: Mapping[Table, pl.DataFrame], splits: pl.DataFrame
+) -> Iterator[tuple[datetime, dict[Table, pl.DataFrame]]]:
+    """Yield all bars in their newest versions, where any was corrected, and again in the shares after splits.
+
+    The instants are when they became so, then those of the splits.
+    """
     import polars as pl
 
     corrected = pl.concat(
         rows.filter(~pl.struct(table.key).is_first_distinct())["known_at"] for table, rows in versions.items()
     )
     for since in corrected.sort().tail(1):
-        yield since, {table: _known_by(table, rows, since) for table, rows in versions.items()}
+        newest = {table: _known_by(table, rows, since) for table, rows in versions.items()}
+        yield since, newest
+        for split in splits["since"].unique().sort():
+            yield split, {table: _in_shares_of(rows, splits, split) for table, rows in newest.items()}
 
 
 def _expected_closes(instrument: Instrument, daily: pl.DataFrame, end: datetime) -> ExpectedCloses:

@@ -250,11 +250,12 @@ def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: 
     for name, tally in verdict.proof.drivers.items():
         if name.startswith(STRATEGY):
             strategy = name.removeprefix(STRATEGY)
+            kind = STRATEGIES.get(strategy)
             rows.append(
                 {
-                    "what": "strategy",
+                    "what": "strategy" if kind else "book",
                     "name": strategy,
-                    "version": STRATEGIES[strategy].version,
+                    "version": kind.version if kind else None,
                     "perturbations": tally.perturbations,
                     "cuts": 0,
                     "cells": tally.cells,

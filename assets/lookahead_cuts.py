@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pipeline.lookahead.proof import Stretch
     from resources.desk import Desk
 
-LENGTH = timedelta(days=500)
-"""Of the stretches that are materialised: enough for momentum over 252 sessions."""
+LENGTH = timedelta(days=300)
+"""Of the stretches that are materialised: daily closes reach further back."""
 TRIES = 3
 """So many futures of one cut may be stopped by a blocking check before the proof gives up."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -199,7 +199,8 @@ class _Scratch:
                 run_config=_QUIET,
                 raise_on_error=False,
             )
-        made = {"/".join(event.asset_key.path) for event in done.get_asset_materialization_events()}
+        keys = (event.asset_key for event in done.get_asset_materialization_events())
+        made = {"/".join(key.path) for key in keys if key is not None}
         rows = self._stored(desk.warehouse, made)
         shutil.rmtree(home.path)
         return rows

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from assets.history import History, read_history
+from assets.trial_plan import Plan
 from warehouse.memory import FrameStore
-from warehouse.tables import EQUITY, FEATURES_H4, OHLCV_DAILY, OHLCV_H4, RUNS, TABLES
+from warehouse.tables import (
+    EQUITY,
+    FEATURES_H4,
+    MACRO,
+    OHLCV_DAILY,
+    OHLCV_H4,
+    REGIMES_H4,
+    RUNS,
+    TABLES,
+    TRANSITIONS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,13 +32,16 @@ if TYPE_CHECKING:
     import polars as pl
 
     from assets.lookahead_sources import Sources
+    from assets.regime_rows import RegimeInputs
     from pipeline.arrays import Float2D
+    from pipeline.backtest.book import Member
     from pipeline.backtest.result import BacktestResult
+    from pipeline.config.settings import Settings
     from pipeline.lookahead.perturb import World
     from pipeline.lookahead.proof import Driver
     from pipeline.market.panel import Panel
+    from pipeline.regimes.classify import Classification
     from pipeline.strategies.context import Context
-    from pipeline.strategies.port import Strategy
     from resources.desk import Desk
     from resources.market.port import Timeframe
     from warehouse.store import Warehouse
@@ -35,6 +49,8 @@ if TYPE_CHECKING:
 
 STRATEGY = "strategy:"
 """What the name of a strategy's driver begins with."""
+BOOK = "book"
+"""All strategies in one account, by their budgets."""
 BARS: Mapping[Timeframe, Table] = {"h4": OHLCV_H4, "daily": OHLCV_DAILY}
 EXEMPT: Mapping[str, str] = {}
 """Assets that are neither driven nor compared in the cuts, with the reason."""
@@ -67,8 +83,8 @@ class Bench:
         """Return the world as drivers take it; ``end``: of its axis, whatever rows there are."""
         return Opened(self, world, end)
 
-    def strategies(self) -> dict[str, Strategy]:
-        """Return the configured strategies that are asked for and whose universe has H4 bars in the source.
+    def plans(self) -> dict[str, Plan]:
+        """Return what is run: every strategy that is asked for by itself, and all of them as a book.
 
         Raises
         ------
@@ -77,22 +93,26 @@ class Bench:
         """
         from pipeline.strategies.registry import strategy
 
-        described = self.desk.loaded.settings.strategies
-        if self.strategy is not None and self.strategy not in described:
+        settings = self.desk.loaded.settings
+        if self.strategy is not None and self.strategy not in settings.strategies:
             strategy(self.strategy)
-        names = [name for name in described if self.strategy in (None, name)]
-        known = {name: strategy(name, described[name].universe) for name in names}
-        return {name: one for name, one in known.items() if not self._lacking(one)}
+        members = {name: _member(settings, name) for name in settings.strategies}
+        alone = {
+            name: Plan(settings, (member,), is_book=False)
+            for name, member in members.items()
+            if self.strategy in (None, name) and self._traded(member)
+        }
+        if self.strategy is not None or len(members) == 1:
+            return alone
+        return alone | {BOOK: Plan(settings, tuple(members.values()), is_book=True)}
 
     def left_out(self) -> dict[str, str]:
-        """Return why each strategy that cannot be computed is not, by name of its driver."""
-        from pipeline.strategies.registry import strategy
-
+        """Return why each strategy that is not computed is not, by name of its driver."""
         found = {}
-        for name, described in self.desk.loaded.settings.strategies.items():
-            lacking = self._lacking(strategy(name, described.universe))
-            if lacking:
-                found[f"{STRATEGY}{name}"] = f"the source has no H4 bars of {', '.join(lacking)}"
+        settings = self.desk.loaded.settings
+        for name in settings.strategies:
+            if not self._traded(_member(settings, name)):
+                found[f"{STRATEGY}{name}"] = "the source has no H4 bars of its universe"
             elif self.strategy not in (None, name):
                 found[f"{STRATEGY}{name}"] = f"only {self.strategy} was asked for"
         return found
@@ -102,9 +122,9 @@ class Bench:
         indices = {s for s, taken in self.sources.listed.items() if taken.instrument.asset_class == "index"}
         return frozenset({*self.sources.traded, *indices})
 
-    def _lacking(self, one: Strategy) -> list[str]:
-        """Return the universe where none of it has bars; one without some of its symbols trades the others."""
-        return [] if set(one.universe) & set(self.sources.traded) else sorted(one.universe)
+    def _traded(self, member: Member) -> bool:
+        """Say whether a strategy has something to trade; one that lacks a symbol trades the others."""
+        return bool(set(member.strategy.universe) & set(self.sources.traded))
 
 
 @dataclass
@@ -115,8 +135,17 @@ class Opened:
     world: World
     end: datetime
     _histories: dict[tuple[tuple[str, ...], datetime], History] = field(default_factory=dict)
-    _contexts: dict[tuple[str, datetime], Context] = field(default_factory=dict)
+    _contexts: dict[tuple[int, datetime], Context] = field(default_factory=dict)
     _standard: dict[str, Float2D] = field(default_factory=dict)
+    _regimes: dict[datetime, RegimeInputs] = field(default_factory=dict)
+    _classified: list[Classification] = field(default_factory=list)
+
+    def classified(self) -> Classification:
+        """Return the regimes at every decision of the world's axis."""
+        if not self._classified:
+            read = self.regimes(self.end)
+            self._classified.append(read.at(read.axis(self.end)))
+        return self._classified[0]
 
     def standard(self) -> Mapping[str, Float2D]:
         """Return the standard features of every asset with H4 bars, as known at each decision."""
@@ -163,41 +192,37 @@ class Opened:
             )
         return self._histories[key]
 
-    def context(self, chosen: Strategy, end: datetime) -> Context:
-        """Return what a strategy sees, computed as a run computes it."""
-        from pipeline.features.registry import parse
+    def regimes(self, end: datetime) -> RegimeInputs:
+        """Return what the regimes are told by, with labels before ``end``."""
+        from assets.regime_rows import RegimeInputs, observations_of
+
+        if end not in self._regimes:
+            settings, store = self.bench.desk.loaded.settings, FrameStore(self.world)
+            daily, macro = (store.versions(table, end=end) for table in (OHLCV_DAILY, MACRO))
+            self._regimes[end] = RegimeInputs(
+                observations_of(daily, macro, settings, end), settings.regimes, (), ()
+            )
+        return self._regimes[end]
+
+    def context(self, plan: Plan, end: datetime) -> Context:
+        """Return what the strategies of a plan see, computed as a run computes it."""
         from pipeline.strategies.context import Context
 
-        key = (chosen.name, end)
+        key = (id(plan), end)
         if key not in self._contexts:
-            read = self.history(chosen.universe, end)
-            specs = [parse(name) for name in chosen.features(self.parameters(chosen))]
-            self._contexts[key] = Context(panel=read.panel, features=read.features(specs))
+            read = self.history(plan.universe, end)
+            at = read.panel.decisions
+            regimes = self.regimes(end).at(at).codes if plan.needs_regimes else {}
+            self._contexts[key] = Context(read.panel, read.features(plan.specs), regimes)
         return self._contexts[key]
 
-    def parameters(self, chosen: Strategy) -> Any:
-        """Return the configured parameters of a strategy."""
-        from pipeline.strategies.registry import parameters
+    def run(self, plan: Plan, end: datetime) -> BacktestResult:
+        """Return the backtest of a plan from the first decision of the world to ``end``."""
+        from pipeline.calendar.grid import from_time64
 
-        described = self.bench.desk.loaded.settings.strategies[chosen.name]
-        return parameters(chosen, described.parameters)
-
-    def run(self, chosen: Strategy, end: datetime) -> BacktestResult:
-        """Return the backtest of a strategy from the first decision of the world to ``end``."""
-        from pipeline.backtest.configured import rules_of, tradables_of
-        from pipeline.backtest.engine import backtest
-
-        settings = self.bench.desk.loaded.settings
-        return backtest(
-            self.context(chosen, end),
-            chosen,
-            self.parameters(chosen),
-            rules=rules_of(settings.system),
-            assets=tradables_of(chosen.universe, settings.instruments),
-            provenance=self.history(chosen.universe, end).provenance,
-            initial_nav=settings.system.backtest.initial_nav,
-            end=end,
-        )
+        context = self.context(plan, end)
+        window = (from_time64(context.ts[0]), end)
+        return plan.run(self.history(plan.universe, end), context.features, context.regimes, window)
 
 
 def drivers(bench: Bench) -> list[Driver[Opened]]:
@@ -206,19 +231,33 @@ def drivers(bench: Bench) -> list[Driver[Opened]]:
 
     key = ("symbol", "ts")
     found = [
-        Driver(_asset(table), key, partial(_bars, timeframe), every=7) for timeframe, table in BARS.items()
+        Driver(_asset(table), key, partial(_bars, timeframe), every=11) for timeframe, table in BARS.items()
     ]
     found += [
         Driver(_asset(FEATURES_H4), key, _features),
         Driver(f"{_asset(FEATURES_H4)} at decisions", key, _at_decisions, every=2),
     ]
-    for one in bench.strategies().values():
+    found += [
+        Driver(_asset(REGIMES_H4), ("ts",), _regimes),
+        Driver(_asset(TRANSITIONS), ("dimension", "ts"), _transitions, every=2),
+    ]
+    for name, plan in bench.plans().items():
         found += [
-            Driver(f"{STRATEGY}{one.name}", key, partial(_weights, one)),
-            Driver(f"{_asset(EQUITY)} of {one.name}", ("ts",), partial(_equity, one), every=2),
-            Driver(f"{_asset(RUNS)} of {one.name}", ("ts",), partial(_summary, one), every=10, cut=True),
+            Driver(f"{STRATEGY}{name}", key, partial(_weights, plan)),
+            Driver(f"{_asset(EQUITY)} of {name}", ("ts",), partial(_equity, plan), every=4),
+            Driver(f"{_asset(RUNS)} of {name}", ("ts",), partial(_summary, plan), every=20, cut=True),
         ]
     return found
+
+
+def _member(settings: Settings, name: str) -> Member:
+    """Return a strategy as configured."""
+    from pipeline.backtest.book import Member
+    from pipeline.strategies.registry import parameters, strategy
+
+    described = settings.strategies[name]
+    chosen = strategy(name, described.universe, version=described.version)
+    return Member(chosen, parameters(chosen, described.parameters), described.budget)
 
 
 def _asset(table: Table) -> str:
@@ -250,25 +289,40 @@ def _at_decisions(opened: Opened, _at: datetime) -> pl.DataFrame:
     return _laid_out(read.panel, opened.standard())
 
 
-def _weights(chosen: Strategy, opened: Opened, _at: datetime) -> pl.DataFrame:
-    """Return the weights of a strategy, known with its features at each decision."""
-    context = opened.context(chosen, opened.end)
-    weights = chosen.weights(context, opened.parameters(chosen))
-    return _laid_out(context.panel, {"weight": weights})
+def _regimes(opened: Opened, _at: datetime) -> pl.DataFrame:
+    """Return the rows of ``regimes.h4``."""
+    from assets.regime_tables import label_rows
+
+    return label_rows(opened.classified(), opened.regimes(opened.end).rules, opened.bench.desk.market)
 
 
-def _equity(chosen: Strategy, opened: Opened, _at: datetime) -> pl.DataFrame:
-    """Return the account of a strategy after every decision."""
+def _transitions(opened: Opened, _at: datetime) -> pl.DataFrame:
+    """Return the rows of ``regimes.transitions``."""
+    from assets.regime_tables import changes_of, transition_rows
+
+    rules = opened.regimes(opened.end).rules
+    rows = transition_rows(changes_of(opened.classified()), rules, opened.bench.desk.market)
+    return rows.sort("dimension", "ts")
+
+
+def _weights(plan: Plan, opened: Opened, _at: datetime) -> pl.DataFrame:
+    """Return the weights asked of the account, known with what they are made of at each decision."""
+    context = opened.context(plan, opened.end)
+    return _laid_out(context.panel, {"weight": plan.weights(context)})
+
+
+def _equity(plan: Plan, opened: Opened, _at: datetime) -> pl.DataFrame:
+    """Return the account after every decision."""
     import polars as pl
 
     from pipeline.calendar.grid import CELL64
 
-    done = opened.run(chosen, opened.end).simulation
+    done = opened.run(plan, opened.end).simulation
     columns = {name: getattr(done, name) for name in ("nav", "drawdown", "cash", "gross")}
     return pl.DataFrame({"ts": done.ts, **columns, "known_at": done.ts + CELL64}).with_columns(_aware())
 
 
-def _summary(chosen: Strategy, opened: Opened, at: datetime) -> pl.DataFrame:
+def _summary(plan: Plan, opened: Opened, at: datetime) -> pl.DataFrame:
     """Return metrics and digest of a run whose window ends with the last decision by ``at``."""
     import dataclasses
 
@@ -277,7 +331,7 @@ def _summary(chosen: Strategy, opened: Opened, at: datetime) -> pl.DataFrame:
     from pipeline.calendar.grid import cell_label
 
     end = cell_label(at)
-    result = opened.run(chosen, end)
+    result = opened.run(plan, end)
     metrics = dataclasses.asdict(result.metrics)
     row = pl.DataFrame([{"ts": end, "digest": result.digest, **metrics, "known_at": end}])
     return row.with_columns(pl.col(pl.Null).cast(pl.Float64))

@@ -70,5 +70,7 @@ def _shown(value: object) -> dg.MetadataValue:
     if isinstance(value, dict | list):
         return dg.MetadataValue.json(value)
     return (
-        dg.MetadataValue.float(value) if isinstance(value, int | float) else dg.MetadataValue.text(str(value))
+        dg.MetadataValue.float(float(value))
+        if isinstance(value, int | float)
+        else dg.MetadataValue.text(str(value))
     )

@@ -110,7 +110,7 @@ class MarketContext:
             refuse_other_features(self.desk, self.read, fresh, self.window[1])
             self._features.update(fresh)
         chosen = {name: self._features[name] for name in names}
-        return Context(panel=self.read.panel, features=chosen, regimes=self.regimes)
+        return Context(panel=self.read.traded, features=chosen, regimes=self.regimes)
 
 
 def market_context(desk: Desk) -> MarketContext:
@@ -143,6 +143,7 @@ def market_context(desk: Desk) -> MarketContext:
         feed=desk.market.feed,
         warehouse=desk.warehouse,
         instruments=settings.instruments,
+        cash=settings.system.costs.cash,
     )
     known = regimes_read(desk, plan, window[1])
     return MarketContext(

@@ -42,7 +42,7 @@ def labels_result(
 ) -> dg.MaterializeResult:
     """Report the labels of a window and judge the whole classification."""
     values = [name for name in rows.columns if rows.schema[name].is_float()]
-    describe_months(context, rows_by_month(rows), _strips(classified, simulated=market.simulated))
+    describe_months(context, rows_by_month(rows), strips(classified, market))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows.height,
@@ -182,7 +182,7 @@ def _newest(classified: Classification) -> dict[str, float]:
     return shown
 
 
-def _strips(classified: Classification, *, simulated: bool) -> Mapping[str, dg.MarkdownMetadataValue]:
+def strips(classified: Classification, market: MarketSource) -> Mapping[str, dg.MarkdownMetadataValue]:
     """Return the strips of the newest years, one label a day."""
     import numpy as np
     import polars as pl
@@ -204,4 +204,5 @@ def _strips(classified: Classification, *, simulated: bool) -> Mapping[str, dg.M
         )
         for dimension, of in classified.of.items()
     )
-    return {"picture": picture(regime_strips(frame, "regimes", simulated=simulated), "regimes")}
+    drawn = regime_strips(frame, f"Regimes, feed {market.feed}", simulated=market.simulated)
+    return {"picture": picture(drawn, "regimes")}

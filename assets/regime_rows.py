@@ -55,15 +55,15 @@ class RegimeInputs:
 
         Macro series reach back for generations before there is a price to trade on.
         """
-        from pipeline.calendar.grid import CELL64, cell_label, cells, from_time64
+        from pipeline.calendar.grid import CELL64, cell_label, cell_of_close, cells, from_time64
         from pipeline.regimes.classify import inputs_of
 
         kinds = inputs_of(self.rules)
         seen = {name: one.known_at.min() for name, one in self.observations.items() if one.n}
         closes = [at for name, at in seen.items() if kinds[name] == "daily"]
         stop = cell_label(until)
-        start = min([from_time64(at) for at in closes or seen.values()], default=stop)
-        return cells(min(cell_label(start), stop), stop) + CELL64
+        start = min([cell_of_close(from_time64(at)) for at in closes or seen.values()], default=stop)
+        return cells(min(start, stop), stop) + CELL64
 
     def at(self, decisions: Time1D) -> Classification:
         """Return the labels in force at each decision."""
@@ -108,7 +108,7 @@ def read_regime_inputs(
     """
     import polars as pl
 
-    from assets.history import input_of
+    from assets.inputs import input_of
     from pipeline.regimes.classify import inputs_of
 
     kinds = inputs_of(settings.regimes)

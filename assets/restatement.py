@@ -61,11 +61,9 @@ def with_restatement(
     known = result.metrics.sharpe
     if "latest_revision" in read.provenance.vintage.values():
         return result, {"sharpe_as_known": known, "sharpe_latest": None}, None
-    if read.latest is None:
+    if not read.latest:
         return result, {"sharpe_as_known": known, "sharpe_latest": known}, None
-    control = rerun(
-        replace(read, panel=read.latest.panel, daily=read.latest.daily, corrected=(), latest=None)
-    )
+    control = rerun(read.newest())
     both = {"sharpe_as_known": known, "sharpe_latest": control.metrics.sharpe}
     shown = ("unknown" if value is None else f"{value:.3f}" for value in both.values())
     text = "Bars were restated: Sharpe {} on what was known then, {} on the latest".format(*shown)

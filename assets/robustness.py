@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from assets.history import History
+    from assets.regime_rows import RegimeInputs
+    from assets.trial_plan import Plan
     from assets.trial_rows import Identity
-    from pipeline.arrays import Float2D
+    from pipeline.arrays import Float2D, Int8
     from pipeline.backtest.result import BacktestResult
     from pipeline.backtest.robustness import Robustness
-    from pipeline.strategies.context import Context
+    from pipeline.regimes.classify import Classification
     from resources.desk import Desk
     from warehouse.store import Warehouse
     from warehouse.table import Table
@@ -46,7 +49,13 @@ SHOWN: Mapping[str, tuple[str, str, str]] = {
 
 
 def ask(
-    desk: Desk, result: BacktestResult, identity: Identity, context: Context, weights: Float2D
+    desk: Desk,
+    plan: Plan,
+    result: BacktestResult,
+    identity: Identity,
+    read: History,
+    features: Mapping[str, Float2D],
+    known: RegimeInputs | None,
 ) -> Robustness | None:
     """Ask a research run everything; a run of another kind nothing.
 
@@ -54,34 +63,58 @@ def ask(
     ----------
     desk
         Settings, and the warehouse whose ledger says how much was tried.
-    result, identity
-        The run.
-    context
-        What it saw; its regimes part the run.
-    weights
-        Target weights of every decision of the context before risk rules, shape ``(bars, assets)``.
+    plan, result, identity
+        The run: what was asked for, what came of it, what names it.
+    read, features
+        What it saw.
+    known
+        What its regimes were told by; None: it needed none, so they are read now, for the report only.
     """
     if identity.kind != "research":
         return None
     import numpy as np
 
+    from assets.regime_rows import read_regime_inputs
     from pipeline.backtest.configured import plan_of, tradables_of
     from pipeline.backtest.rerun import Account
     from pipeline.backtest.robustness import robustness_of
+    from pipeline.calendar.grid import from_time64
+    from pipeline.strategies.context import Context
 
-    settings, panel = desk.loaded.settings, context.panel
+    settings, panel = desk.loaded.settings, read.traded
+    if known is None:
+        end = from_time64(result.end)
+        known = read_regime_inputs(end, feed=desk.market.feed, warehouse=desk.warehouse, settings=settings)
+    told = known.at(panel.decisions)
+    context = Context(panel=panel, features=features, regimes=told.codes)
     first, last = np.searchsorted(panel.ts, np.array([result.start, result.end])).tolist()
+    killed = plan.killed(context)
     account = Account(
         panel.upto(last - 1),
-        weights[:last],
+        plan.weights(context)[:last],
         tradables_of(panel.symbols, settings.instruments),
         result.rules,
         initial_nav=result.simulation.initial_nav,
         start=first,
+        killed=None if killed is None else killed[:last],
     )
-    regimes = {name: codes[first:last] for name, codes in context.regimes.items()}
-    plan = plan_of(settings.system, trials_with(desk.warehouse, result, identity))
-    return robustness_of(result, account, plan, regimes)
+    asked = plan_of(settings.system, trials_with(desk.warehouse, result, identity))
+    return robustness_of(result, account, asked, labels_of(told, first, last))
+
+
+def labels_of(told: Classification, first: int, last: int) -> dict[str, Int8]:
+    """Return the codes of the rows ``[first, last)`` of each dimension that has any input.
+
+    Where nothing is known yet, or a dimension fell back because its input is stale, the code is -1.
+    """
+    import numpy as np
+
+    codes = {}
+    for name, labels in told.of.items():
+        unknown = np.isnat(labels.observed) | labels.stale
+        if not unknown[first:last].all():
+            codes[name] = np.where(unknown, np.int8(-1), labels.codes)[first:last]
+    return codes
 
 
 def trials_with(warehouse: Warehouse, result: BacktestResult, identity: Identity) -> int:

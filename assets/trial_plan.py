@@ -104,7 +104,7 @@ class Plan:
         from pipeline.backtest.engine import backtest
         from pipeline.strategies.context import Context
 
-        context = Context(panel=history.panel, features=features, regimes=regimes)
+        context = Context(panel=history.traded, features=features, regimes=regimes)
         rules, assets = (
             rules_of(self.settings.system),
             tradables_of(self.universe, self.settings.instruments),

@@ -91,8 +91,6 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     RefusedError
         When the window reaches into a closed hold-out window of a strategy.
     """
-    from pipeline.strategies.context import Context
-
     desk.home.prepare()
     started = desk.clock.now()
     since = desk.clock.monotonic()
@@ -107,6 +105,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         feed=desk.market.feed,
         warehouse=desk.warehouse,
         instruments=settings.instruments,
+        cash=settings.system.costs.cash,
     )
     features = read.features(plan.specs)
     refuse_other_features(desk, read, features, window[1])
@@ -138,8 +137,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         dagster_run_id=dagster_run_id,
         code=identity.code_version,
     )
-    context = Context(panel=read.panel, features=features, regimes=regimes)
-    robustness = ask(desk, result, identity, context, plan.weights(context))
+    robustness = ask(desk, plan, result, identity, read, features, known)
     frames = [*frames_of(result, identity), *rows_of(robustness, result, identity)]
     if control is not None:
         frames.append(control_trial(control, identity))

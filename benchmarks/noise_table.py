@@ -42,6 +42,17 @@ DAILY_SD = 0.01
 MARKET_SHARPE = 0.8
 HOLDING_DAYS = 20
 DECLARED_TOO_FEW = 5
+COUNTS = (
+    "psr",
+    "deflated",
+    "deflated_too_few",
+    "white_5",
+    "white_10",
+    "spa_5",
+    "spa_10",
+    "fixed_5",
+    "fixed_10",
+)
 QUOTED = {
     (20, 2): 2.51,
     (20, 5): 1.59,
@@ -65,6 +76,8 @@ class Tally:
     white_10: int = 0
     spa_5: int = 0
     spa_10: int = 0
+    fixed_5: int = 0
+    fixed_10: int = 0
     raw_deflated: int | None = None
     effective: float = 0.0
 
@@ -101,7 +114,6 @@ def judge(returns: Float2D, years: float, draws: int, tally: Tally, raw: Float2D
     spread = np.sqrt(found.spread or 0.0) * expected_best(DECLARED_TOO_FEW)
     shape = Shape(DAYS_A_YEAR, found.n, found.skew or 0.0, found.kurtosis or 3.0)
     too_few = probabilistic_sharpe(found.sharpe or 0.0, shape, beyond=spread)
-    tally.seeds += 1
     tally.psr += (found.psr or 0.0) >= LEVEL
     tally.deflated += (found.value or 0.0) >= LEVEL
     tally.deflated_too_few += (too_few or 0.0) >= LEVEL
@@ -109,8 +121,12 @@ def judge(returns: Float2D, years: float, draws: int, tally: Tally, raw: Float2D
     tally.white_10 += check.p_white is not None and check.p_white <= 0.10
     tally.spa_5 += check.p_spa is not None and check.p_spa <= 0.05
     tally.spa_10 += check.p_spa is not None and check.p_spa <= 0.10
+    fixed = reality_check(returns, seed=SEED + tally.seeds, draws=draws, studentise="sample").p_white
+    tally.fixed_5 += fixed is not None and fixed <= 0.05
+    tally.fixed_10 += fixed is not None and fixed <= 0.10
+    tally.seeds += 1
     if tally.seeds <= 20:
-        tally.effective += (effective_trials(returns) or 0.0) / 20.0
+        tally.effective += ((effective_trials(returns) or 0.0) - tally.effective) / tally.seeds
     if raw is not None:
         own = sharpes(raw)
         value = deflated_sharpe(raw[int(np.argmax(own))], own, len(raw), years).value
@@ -167,6 +183,17 @@ def power(sharpe: float, years: int, count: int, draws: int, trials: int = TRIAL
     return {"deflated": found / count, "spa": checked / count, "min_detectable": detectable}
 
 
+def seconds_of(call: Callable[[], object], rounds: int = 3) -> float:
+    """Shortest wall seconds of a call that has run once before."""
+    call()
+    spent = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - begin)
+    return min(spent)
+
+
 def main() -> int:
     """Measure, print the tables and the JSON line."""
     parser = argparse.ArgumentParser()
@@ -176,14 +203,17 @@ def main() -> int:
     start = time.perf_counter()
     answer: dict[str, float | int | None] = {"seeds": chosen.seeds, "draws": chosen.draws}
     print(f"Best of {TRIALS} strategies without skill over 2 years, accepted in {chosen.seeds} seeds")
-    print("world          psr  dsr  dsr(N=5)  White 5 %  White 10 %  SPA 5 %  SPA 10 %  effective N")
+    print(
+        "world          psr  dsr  dsr(N=5)  White 5 %  White 10 %  SPA 5 %  SPA 10 %  (fixed scale 5 %, 10 %)"
+        "  effective N"
+    )
     for name in ("independent", "correlated_06", "correlated_09", "long_only"):
         row = noise(name, chosen.seeds, chosen.draws)
         print(
             f"{name:14}{row.psr:4}{row.deflated:5}{row.deflated_too_few:10}{row.white_5:11}{row.white_10:12}"
-            f"{row.spa_5:9}{row.spa_10:10}{row.effective:13.1f}"
+            f"{row.spa_5:9}{row.spa_10:10}{row.fixed_5:16}{row.fixed_10:8}{row.effective:13.1f}"
         )
-        for key in ("psr", "deflated", "deflated_too_few", "white_5", "white_10", "spa_5", "spa_10"):
+        for key in COUNTS:
             answer[f"{name}_{key}"] = int(getattr(row, key))
         answer[f"{name}_effective"] = round(row.effective, 1)
         if row.raw_deflated is not None:
@@ -197,6 +227,11 @@ def main() -> int:
         answer[f"needed_{trials}_{years}y"] = round(value, 4)
         print(f"N {trials:5}, {years} years: {value:.3f} (quoted {quoted})")
     answer["needed_worst_gap"] = round(worst, 4)
+    for trials in (100, 46):
+        threshold = np.sqrt(0.5) * expected_best(trials)
+        vector = probabilistic_sharpe(2.5, Shape(250.0, 1250, -3.0, 10.0), beyond=threshold)
+        answer[f"vector_{trials}"] = None if vector is None else round(vector, 4)
+    print(f"Example of Bailey and Lopez de Prado: N 100 {answer['vector_100']}, N 46 {answer['vector_46']}")
     mean, sd = overfitting(max(2, chosen.seeds // 2))
     answer |= {"pbo_mean": round(mean, 4), "pbo_sd": round(sd, 4)}
     answer["pbo_off_half"] = round(abs(mean - 0.5), 4)
@@ -214,6 +249,13 @@ def main() -> int:
     promised = power(1.0, 2, 2, 100)["min_detectable"]
     answer["power_at_min_detectable"] = power(promised, 2, chosen.seeds, 100)["deflated"]
     print(f"Sharpe {promised:.2f} (the minimum detectable): found in {answer['power_at_min_detectable']:.2f}")
+    large = related(seeds.stream(SEED, "noise_table/speed"), 1000, 5 * DAYS_A_YEAR, 0.0)
+    answer["reality_check_s"] = round(seconds_of(lambda: reality_check(large, seed=SEED, draws=1000)), 3)
+    answer["pbo_s"] = round(seconds_of(lambda: pbo(large)), 3)
+    print(
+        f"1,000 trials of 1,260 days: Reality Check with 1,000 draws {answer['reality_check_s']} s, "
+        f"PBO on 12,870 splits {answer['pbo_s']} s"
+    )
     answer["seconds"] = round(time.perf_counter() - start, 1)
     print(json.dumps(answer))
     return 0

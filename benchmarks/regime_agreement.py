@@ -1,9 +1,9 @@
 """How often the classifiers say what was planted, over many simulated worlds of ``strong_world.py``.
 
-A path is a world of fifteen years.  Bars are its H4 decisions; left out are those before the longest look-back
+A path is a world of fifteen years.  Bars are its H4 decisions; left out those before the longest look-back
 is full, and the first 120 sessions (UTC days for crypto) after each planted change.  Two figures are told of
-equity and volatility: over the bars that the classifier calls something else than neutral or normal, which the
-definitions bound, and over all bars.  ``--paths`` says how many worlds of each kind.
+equity and volatility: over the bars that the classifier calls something else than neutral or normal, which
+the definitions bound, and over all bars.  ``--paths`` says how many worlds of each kind.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def agreement(world: World, dimensions: tuple[str, ...], end: datetime = END) -> dict[str, dict[str, float]]:
-    """Return by dimension the agreement over bars ``told`` (not the start label), over ``all``, and the share."""
+    """Return by dimension the agreement over bars ``told`` (not the start label) and over ``all``."""
     classified = classified_world(world, end)
     truth = world.truth(end)
     return {

@@ -1,7 +1,8 @@
 """Weights of whole populations: seconds of one core, and whether they are those of each member alone.
 
-A made-up market of five years and four assets, members with parameters drawn at random, in blocks that fit a
-cache; CPU seconds of this thread, the best of some rounds, so that neighbours on the machine count little.
+Asked through the checked door, as searches do, on a made-up market of five years and four assets, with
+parameters drawn at random, in blocks; CPU seconds of this thread, the best of some rounds, so that neighbours
+on the machine count little.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.lookahead.practice import small_market
-from pipeline.strategies.asking import features_of
+from pipeline.strategies.asking import features_of, weights_many_of, weights_of
 from pipeline.strategies.practice import practice_context
 from pipeline.strategies.registry import STRATEGIES, parameters, strategy
 
@@ -64,7 +65,7 @@ def main() -> int:
     market = small_market(1, DAYS, calendars=CALENDARS, late=0.0)
     rows: dict[str, dict[str, Any]] = {}
     for name in STRATEGIES:
-        asked: Any = strategy(name, tuple(CALENDARS))
+        asked = strategy(name, tuple(CALENDARS))
         rng = np.random.default_rng(2)
         members = [parameters(asked, drawn(name, rng)) for _ in range(chosen.members)]
         context = practice_context(asked, list(members), market.panel, market.daily, market)
@@ -74,14 +75,14 @@ def main() -> int:
             since = time.thread_time()
             for first in range(0, len(members), BLOCK):
                 block = members[first : first + BLOCK]
-                asked.weights_many(context, block, memory[: len(block)])
+                weights_many_of(context, asked, block, memory[: len(block)])
             seconds.append(time.thread_time() - since)
         some = members[:: max(1, len(members) // 40)]
-        alone = np.stack([asked.weights(context, each) for each in some])
+        alone = np.stack([weights_of(context, asked, each) for each in some])
         rows[name] = {
             "features": len(features_of(asked, members)),
             "cpu_s": min(seconds),
-            "identical": alone.tobytes() == asked.weights_many(context, some).tobytes(),
+            "identical": alone.tobytes() == weights_many_of(context, asked, some).tobytes(),
             "exposure": float(alone.mean()),
         }
     print(

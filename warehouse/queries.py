@@ -71,8 +71,11 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
         "runs": Query(
             "Backtests, newest first.",
             "SELECT * FROM {backtest.runs} WHERE ($strategy IS NULL OR strategy = $strategy)"
-            " AND ($source IS NULL OR source = $source) ORDER BY known_at DESC, run_id",
-            ("strategy", "source"),
+            " AND ($source IS NULL OR source = $source)"
+            " AND ($version IS NULL OR strategy_version = $version OR starts_with(code_version, $version))"
+            " AND ($since IS NULL OR started_at >= $since) AND ($until IS NULL OR started_at < $until)"
+            " ORDER BY known_at DESC, run_id",
+            ("strategy", "source", "version", "since", "until"),
         ),
         "run": Query("One backtest.", "SELECT * FROM {backtest.runs} WHERE run_id = $run_id", ("run_id",)),
         "equity": Query(

@@ -8,9 +8,9 @@ ATTESTATIONS = Table(
     description="What one look-ahead proof found of one asset or strategy.",
     columns=(
         key_column("attestation_id", "VARCHAR", "id", "The proof."),
-        key_column("what", "VARCHAR", "asset | strategy", "Kind of thing."),
+        key_column("what", "VARCHAR", "asset | strategy | book", "Kind of thing."),
         key_column("name", "VARCHAR", "name", "Asset key schema/table, or name of the strategy."),
-        Column("version", "VARCHAR", "version", "Version of the strategy; NULL for an asset."),
+        Column("version", "VARCHAR", "version", "Version of the strategy; NULL for anything else."),
         Column("code_version", "VARCHAR", "version", "Version of the code.", nullable=False),
         Column("config_hash", "VARCHAR", "SHA-256", "Hash of the configuration.", nullable=False),
         Column("feed", "VARCHAR", "name", "Source that the rows came from.", nullable=False),

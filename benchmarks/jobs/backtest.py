@@ -41,12 +41,13 @@ def workload(seed: int) -> dict[str, np.ndarray]:
         "low": np.minimum(open_, close) / reach,
         "close": close,
         "volume": rng.uniform(1e5, 1e6, close.shape),
-        "long": _mean(close, FAST) > _mean(close, SLOW),
+        "long": mean(close, FAST) > mean(close, SLOW),
         "costs": np.array([FEE_BPS, SLIPPAGE_BPS, CASH]),
     }
 
 
-def _mean(close: np.ndarray, span: int) -> np.ndarray:
+def mean(close: np.ndarray, span: int) -> np.ndarray:
+    """Return the moving average over ``span`` bars, NaN before there are so many."""
     sums = np.cumsum(np.vstack([np.zeros((1, close.shape[1])), close]), axis=0)
     means = np.full(close.shape, math.nan)
     means[span - 1 :] = np.subtract(sums[span:], sums[:-span]) / span

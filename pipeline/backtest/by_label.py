@@ -15,6 +15,7 @@ from pipeline.backtest import metrics as m
 from pipeline.backtest.result import Simulation
 from pipeline.calendar.grid import from_time64
 
+UNKNOWN = "unknown"
 TWO_BARS, THREE_BARS = "two bars", "three bars"
 _NEW_YORK = ZoneInfo("America/New_York")
 
@@ -62,14 +63,23 @@ def by_codes(
     run
         The run.
     codes
-        Label in force at each decision of the run, a place in ``labels``, shape ``(bars,)``.
+        Label in force at each decision of the run, a place in ``labels``, -1 where it is not known, shape
+        ``(bars,)``.
     labels
         The words of the dimension; one that never was has a part without numbers.
     hold
         Its benchmark on the same days, or None.
+
+    Returns
+    -------
+    list
+        One part per label, and one ``unknown`` where there are such days.
     """
     before = _before(run)
-    return [_part(run, name, codes[before] == code, before, hold) for code, name in enumerate(labels)]
+    told = codes[before]
+    parts = [_part(run, name, told == code, before, hold) for code, name in enumerate(labels)]
+    unknown = _part(run, UNKNOWN, told < 0, before, hold)
+    return [*parts, unknown] if unknown.days else parts
 
 
 def by_season(run: Simulation, hold: Simulation | None = None) -> list[Part]:

@@ -274,4 +274,4 @@ def _metrics(
     years = m.elapsed_years(int(ts[0]), int(ts[-1]) + int(CELL64.astype(np.int64)))
     found, returns, work = records(SUMMARY, 1), np.empty(daily.size), np.empty(track.nav.size + 1)
     summarise(track.nav, track.gross, daily, fills, trips, initial, largest, returns, work, credit, found[0])
-    return m.of_summary(Summary(*found[0].item()), initial, years)
+    return m.Metrics(**m.of_summary(Summary(*found[0].item()), initial, years))

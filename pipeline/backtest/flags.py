@@ -67,8 +67,15 @@ def flags_of(
         if simulation.counters[name]
     ]
     flags += _round_trips(simulation.metrics.round_trips, simulation.metrics.open_round_trips)
-    flags.append(Flag("cash_rate", 0.0, "Cash earns nothing, and the Sharpe ratio uses a cash rate of 0"))
+    flags.append(_cash(simulation))
     return tuple(flags)
+
+
+def _cash(simulation: Simulation) -> Flag:
+    if simulation.interest == 0.0:
+        return Flag("cash_rate", 0.0, "Cash earns nothing, and the Sharpe ratio uses a cash rate of 0")
+    text = "Interest on cash, less what borrowing cost; the Sharpe ratio is in excess of what cash earns"
+    return Flag("interest", simulation.interest, text)
 
 
 def _counted(number: int, one: str, many: str) -> str:
@@ -128,7 +135,11 @@ def _halt(simulation: Simulation, rules: Rules) -> list[Flag]:
 def _prices(assets: tuple[Tradable, ...], provenance: Provenance) -> list[Flag]:
     flags = []
     equities = [asset.symbol for asset in assets if asset.asset_class == "equity"]
-    bare = [name for name in equities if provenance.adjustment.get(name) != "split_dividend"]
+    paid = [name for name in equities if name in provenance.pays]
+    if paid:
+        flags.append(Flag("dividends_paid", ", ".join(paid), f"Dividends of {', '.join(paid)} are paid"))
+    adjusted = {name for name in equities if provenance.adjustment.get(name) == "split_dividend"}
+    bare = [name for name in equities if name not in adjusted and name not in paid]
     if bare:
         text = f"Dividends of {', '.join(bare)} are missing (about 1.5-2 % a year)"
         flags.append(Flag("dividends", "missing", text))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.arrays import Bool1D, Float1D, Float2D, Float3D, Int1D
+from pipeline.arrays import Bool1D, Bool2D, Float1D, Float2D, Float3D, Int1D
 from pipeline.backtest.kernel import History, quote_fill, step
 from pipeline.backtest.kernel_quiet import Held, at_rest, glide, next_change, room_for
 from pipeline.backtest.kernel_summary import summarise
@@ -83,6 +83,17 @@ def _quote_all(market: History, rules: Record, quotes: Records) -> None:
             quotes[i, a].mark = market.mark[i, a]
             quotes[i, a].fill_at = NEVER
             quote_fill(market, quotes[i], rules, i, a)
+
+
+@kernel
+def find_used(members: Int1D, weights: Float3D, first: int, last: int, used: Bool2D) -> None:
+    """Write which columns each member ever weighs in the rows ``[first, last)``, shape ``(n, assets)``."""
+    for k in range(members.size):
+        for a in range(weights.shape[2]):
+            i = first
+            while i < last and weights[members[k], i, a] == 0.0:
+                i += 1
+            used[k, a] = i < last
 
 
 @kernel

@@ -231,6 +231,9 @@ def _mark_stretch(
     value, total = nav[row:stop], gross[row:stop]
     value[:] = book.cash
     total[:] = 0.0
+    if n == 0:
+        lowest, highest = _bounds(book, rules, book.peak)
+        return lowest < book.cash < highest and book.cash <= book.peak
     for h in range(n):
         _add_worth(held.units[h], marks[held.column[h], row:stop], value)
     peak = max(book.peak, highest_of(value))
@@ -244,13 +247,15 @@ def _mark_stretch(
         )  # fmt: skip
         if quiet < rows:
             return False
-    if n > 0 and highest_of(total) > rules.max_gross:
+    most = highest_of(total)
+    if most > rules.max_gross:
         return False
     for h in range(n):
         if held.leader[h] >= 0 and _highest_exposure(h, rows, held) > held.cap[h]:
             return False
-    for h in range(n):
-        book.largest_held = max(book.largest_held, highest_of(held.sizes[h, :rows]))
+    if most > book.largest_held:
+        for h in range(n):
+            book.largest_held = max(book.largest_held, highest_of(held.sizes[h, :rows]))
     book.peak = peak
     return True
 

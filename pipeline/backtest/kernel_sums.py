@@ -24,6 +24,17 @@ def count_unfit(weights: Float2D) -> int:
 
 
 @kernel
+def equal(left: Float2D, right: Float2D) -> bool:
+    """Return whether two arrays of one shape hold the same numbers."""
+    bars, assets = left.shape
+    for i in range(bars):
+        for a in range(assets):
+            if left[i, a] != right[i, a]:
+                return False
+    return True
+
+
+@kernel
 def returns_into(nav: Float1D, initial: float, out: Float1D) -> None:
     """Write ``nav_t / nav_(t-1) - 1``, the first against ``initial``."""
     if nav.size > 0:
@@ -162,18 +173,15 @@ def highest_of(values: Float1D) -> float:
 
 
 @kernel
-def lowest_of(values: Float1D) -> float:
-    """Return the smallest of at least one value, none of them NaN."""
-    whole = values.size - values.size % 4
+def range_of(values: Float1D) -> tuple[float, float]:
+    """Return the smallest and the largest of at least one value, none of them NaN."""
+    whole = values.size - values.size % 2
     a = b = c = d = values[0]
-    for i in range(0, whole, 4):
-        a = min(a, values[i])
-        b = min(b, values[i + 1])
-        c = min(c, values[i + 2])
-        d = min(d, values[i + 3])
-    for i in range(whole, values.size):
-        a = min(a, values[i])
-    return min(a, b, c, d)
+    for i in range(0, whole, 2):
+        a, b = min(a, values[i]), min(b, values[i + 1])
+        c, d = max(c, values[i]), max(d, values[i + 1])
+    last = values[values.size - 1]
+    return min(a, b, last), max(c, d, last)
 
 
 @kernel
@@ -189,8 +197,9 @@ def deepest_fall(nav: Float1D, initial: float) -> float:
     while start < nav.size:
         stretch = nav[start : start + _STRETCH]
         start += _STRETCH
-        if highest_of(stretch) <= peak:
-            lowest = min(lowest, lowest_of(stretch))
+        least, most = range_of(stretch)
+        if most <= peak:
+            lowest = min(lowest, least)
             continue
         for value in stretch:
             if value > peak:

@@ -7,6 +7,7 @@ days, so bars of a closed market change nothing.  Nothing here knows how the NAV
 
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,7 @@ _FEWEST = 2
 _CELL_US = 4 * 3_600_000_000
 
 
-@dataclass(frozen=True)
-class Ratio:
+class Ratio(NamedTuple):
     """An annualised ratio and its standard error; both None where they are not defined."""
 
     value: float | None
@@ -182,8 +182,8 @@ def elapsed_years(first: int, last: int) -> float:
     return (last - first) / (YEAR_DAYS * 86_400e6)
 
 
-def of_summary(found: Summary, initial: float, years: float) -> Metrics:
-    """Return the metrics that the sums of a run make.
+def of_summary(found: Summary, initial: float, years: float) -> dict[str, Any]:
+    """Return the metrics that the sums of a run make, by the names of `Metrics`.
 
     Parameters
     ----------
@@ -200,31 +200,31 @@ def of_summary(found: Summary, initial: float, years: float) -> Metrics:
     long_run = found.day_long_run, found.day_influence
     ratio_nw = _newey_west(ratio, found.day_second, long_run, found.days, years)
     growth, wins = cagr(initial, found.final, years), win_rate(found.won, found.closed)
-    return Metrics(
-        total_return=found.final / initial - 1.0,
-        cagr=growth,
-        sharpe=ratio.value,
-        sharpe_se=ratio.error,
-        sharpe_h4=ratio_h4.value,
-        sharpe_h4_se=ratio_h4.error,
-        sharpe_nw=ratio_nw.value,
-        sharpe_nw_se=ratio_nw.error,
-        volatility=_volatility(found.day_second, found.days, years),
-        sortino=_sortino(found.day_mean, found.day_below, found.days, years),
-        max_drawdown=found.deepest,
-        calmar=calmar(growth, found.deepest),
-        win_rate=wins,
-        profit_factor=profit_factor(found.gained, found.lost),
-        bps=balanced_score(ratio.value, growth, wins, found.deepest),
-        turnover=per_year(found.notional, found.mean_nav, years),
-        cost_drag=per_year(found.costs, found.mean_nav, years),
-        trades=found.fills,
-        round_trips=found.closed,
-        open_round_trips=found.trips - found.closed,
-        mean_exposure=found.mean_gross,
-        largest_weight=found.largest,
-        years=years,
-    )
+    return {
+        "total_return": found.final / initial - 1.0,
+        "cagr": growth,
+        "sharpe": ratio.value,
+        "sharpe_se": ratio.error,
+        "sharpe_h4": ratio_h4.value,
+        "sharpe_h4_se": ratio_h4.error,
+        "sharpe_nw": ratio_nw.value,
+        "sharpe_nw_se": ratio_nw.error,
+        "volatility": _volatility(found.day_second, found.days, years),
+        "sortino": _sortino(found.day_mean, found.day_below, found.days, years),
+        "max_drawdown": found.deepest,
+        "calmar": calmar(growth, found.deepest),
+        "win_rate": wins,
+        "profit_factor": profit_factor(found.gained, found.lost),
+        "bps": balanced_score(ratio.value, growth, wins, found.deepest),
+        "turnover": per_year(found.notional, found.mean_nav, years),
+        "cost_drag": per_year(found.costs, found.mean_nav, years),
+        "trades": found.fills,
+        "round_trips": found.closed,
+        "open_round_trips": found.trips - found.closed,
+        "mean_exposure": found.mean_gross,
+        "largest_weight": found.largest,
+        "years": years,
+    }
 
 
 def _sharpe(moments: tuple[float, float, float, float], n: int, years: float, cash: float = 0.0) -> Ratio:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from pipeline.arrays import Bool1D, Float1D, Float2D, Time1D
 from pipeline.backtest import metrics as m
-from pipeline.backtest.population_run import METRICS, Outcome, Stage, row_of
+from pipeline.backtest.population_run import METRICS, Outcome, Stage
 from pipeline.backtest.result import Simulation
 from pipeline.backtest.rules import Rules, Tradable
 
@@ -99,12 +99,12 @@ def evaluate(
     size = max(1, min(BLOCK_BYTES // (8 * cells), -(-members // workers)))
     blocks = [range(k, min(k + size, members)) for k in range(0, members, size)]
     outcome = Outcome.of(members, stage.days.size)
-    benches = local()
+    memory = local()
 
     def run(block: range) -> None:
-        if not hasattr(benches, "own"):
-            benches.own = stage.bench()
-        stage.run(params, block, outcome, benches.own)
+        if not hasattr(memory, "own"):
+            memory.own = stage.memory(size)
+        stage.run(params, block, outcome, *memory.own)
 
     if workers == 1:
         for block in blocks:
@@ -113,8 +113,9 @@ def evaluate(
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(run, blocks))
     days = stage.panel.ts[stage.first :][stage.days]
+    common = _common(context.symbols, days)
     digests = (
-        _digest(context.symbols, days, returns, numbers)
+        _digest(common, returns, numbers)
         for returns, numbers in zip(outcome.returns, outcome.metrics, strict=True)
     )
     return Population(
@@ -129,11 +130,19 @@ def evaluate(
 def digest_of(simulation: Simulation, days: Time1D) -> str:
     """Return the digest that a population with these ``days`` gives a member that ran like ``simulation``."""
     returns = m.simple_returns(simulation.nav[np.isin(simulation.ts, days)], simulation.initial_nav)
-    return _digest(simulation.symbols, days, returns, np.array(row_of(simulation.metrics)))
+    numbers = np.array([getattr(simulation.metrics, name) for name in METRICS], np.float64)
+    return _digest(_common(simulation.symbols, days), returns, numbers)
 
 
-def _digest(symbols: tuple[str, ...], days: Time1D, returns: Float1D, numbers: Float1D) -> str:
+def _common(symbols: tuple[str, ...], days: Time1D) -> "hashlib._Hash":
+    """Return the hash of what the digests of all members begin with."""
     digest = hashlib.sha256(f"{symbols}{days.size}{METRICS}".encode())
-    for part in (days, returns, numbers):
-        digest.update(part.tobytes())
+    digest.update(days.tobytes())
+    return digest
+
+
+def _digest(common: "hashlib._Hash", returns: Float1D, numbers: Float1D) -> str:
+    digest = common.copy()
+    digest.update(returns.tobytes())
+    digest.update(numbers.tobytes())
     return digest.hexdigest()

@@ -3,11 +3,10 @@
 `population` cuts blocks and hands them to threads; the loop over decisions is `kernel_population`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter
+from operator import itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from pydantic import BaseModel
 from pipeline.arrays import Bool1D, Float2D, Float3D, Int1D
 from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
-from pipeline.backtest.kernel_population import Bench, bench_for, run_members, sheet_of
+from pipeline.backtest.kernel_population import Bench, bench_for, find_used, run_members, sheet_of
 from pipeline.backtest.kernel_summary import SUMMARY, Summary
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
 from pipeline.backtest.window import (
@@ -28,8 +27,8 @@ from pipeline.backtest.window import (
     session_cells,
 )
 from pipeline.calendar.grid import CELL64
-from pipeline.errors import ModelError
 from pipeline.portfolio.account import BOOK, open_book, records
+from pipeline.strategies.asking import weights_many_of
 
 if TYPE_CHECKING:
     from pipeline.strategies.context import Context
@@ -37,12 +36,9 @@ if TYPE_CHECKING:
 
 METRICS = tuple(field.name for field in fields(m.Metrics))
 """Names of the metrics, in the order of the columns of `Outcome.metrics`."""
-_values = attrgetter(*METRICS)
-
-
-def row_of(metrics: m.Metrics) -> list[float]:
-    """Return the metrics in the order of `METRICS`, NaN where unknown."""
-    return [math.nan if value is None else value for value in _values(metrics)]
+_in_order = itemgetter(*METRICS)
+_SAMPLE = 16
+"""Every so many rows are added up to find members that may be alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,20 +97,35 @@ class Stage:
         self.days = self._day_rows(self.traded)
         self._asking = Lock()
 
-    def bench(self) -> Bench:
-        """Return working memory for one thread."""
-        return bench_for(self.last - self.first, self.panel.n_assets)
+    def memory(self, members: int) -> tuple[Bench, Float3D]:
+        """Return working memory for one thread and for the weights of so many members."""
+        bench = bench_for(self.last - self.first, self.panel.n_assets)
+        return bench, np.empty((members, *self.context.shape))
 
-    def run(self, params: Sequence[BaseModel], block: range, outcome: Outcome, bench: Bench) -> None:
+    def run(
+        self, params: Sequence[BaseModel], block: range, outcome: Outcome, bench: Bench, room: Float3D
+    ) -> None:
         """Run the members ``block`` and write their rows of ``outcome``.
+
+        Parameters
+        ----------
+        params
+            Of all members.
+        block
+            Numbers of those to run.
+        outcome
+            Room for all members.
+        bench, room
+            Working memory of this thread, and for the weights of a block, ``(members, bars, assets)``.
 
         Raises
         ------
         ModelError
             As `pipeline.backtest.engine.backtest`.
         """
+        weights = room[: len(block)]
         with self._asking:
-            weights = self._weights([params[k] for k in block])
+            weights_many_of(self.context, self.strategy, [params[k] for k in block], weights)
         alike = self._first_alike(weights)
         rows = slice(block.start, block.stop)
         found, returns = records(SUMMARY, len(block)), outcome.returns[rows]
@@ -134,32 +145,7 @@ class Stage:
                 outcome.metrics[block[k], METRICS.index("max_drawdown")] = 1.0
             else:
                 numbers = m.of_summary(Summary(*found[k].item()), self.initial_nav, self.years)
-                outcome.metrics[block[k]] = row_of(numbers)
-
-    def _weights(self, params: list[BaseModel]) -> Float3D:
-        """Return the weights of the parameters, shape ``(params, bars, assets)``."""
-        shape = (len(params), *self.context.shape)
-        many = getattr(self.strategy, "weights_many", None)
-        if many is not None:
-            weights = np.ascontiguousarray(many(self.context, params))
-        else:
-            weights = np.array([self.strategy.weights(self.context, each) for each in params])
-        if weights.shape != shape or weights.dtype != np.float64:
-            raise ModelError("weights do not fit the panel", "weights", weights.shape, f"shape {shape}")
-        if not self.traded.all() and np.any(weights[:, :, ~self.traded] != 0.0):
-            raise ModelError(
-                f"{self.strategy.name} weighs assets outside its universe", "weights", None, "0 there"
-            )
-        for member in weights[:, : self.last]:
-            if sums.count_unfit(member):
-                raise ModelError(
-                    "a weight is not a number, infinite or below zero",
-                    "weights",
-                    float(member.min()),
-                    ">= 0 and finite",
-                    "say 0 where nothing is known; short sales are not simulated (no borrow cost)",
-                )
-        return weights
+                outcome.metrics[block[k]] = _in_order(numbers)
 
     def _first_alike(self, weights: Float3D) -> list[int]:
         """Return for each member the first one of the block with the same weights in the window."""
@@ -167,8 +153,8 @@ class Stage:
         seen: dict[float, list[int]] = {}
         alike = []
         for k, member in enumerate(window):
-            others = seen.setdefault(sums.mean(member.reshape(-1)), [])
-            like = next((j for j in others if np.array_equal(window[j], member)), k)
+            others = seen.setdefault(float(member[::_SAMPLE].sum()), [])
+            like = next((j for j in others if sums.equal(window[j], member)), k)
             if like == k:
                 others.append(k)
             alike.append(like)
@@ -178,7 +164,8 @@ class Stage:
         """Return the members that share the decisions which end their days, with those decisions."""
         if all(asset.always_open for asset in self.assets):
             return [(self.days, members)]
-        used = weights[members, self.first : self.last].any(axis=1)
+        used = np.empty((members.size, self.panel.n_assets), np.bool_)
+        find_used(members, weights, self.first, self.last, used)
         kinds, kind = np.unique(used, axis=0, return_inverse=True)
         return [(self._day_rows(flags), members[kind.reshape(-1) == k]) for k, flags in enumerate(kinds)]
 

@@ -84,5 +84,7 @@ def _banner(result: BacktestResult) -> str:
 def _top(result: BacktestResult, row: Mapping[str, Any]) -> str:
     named = f"Run {row['run_id']}, " if row.get("run_id") else ""
     window = f"{tables.instant(result.start)} to {tables.instant(result.end)} UTC"
-    lead = f"{named}{', '.join(result.universe)} from {result.provenance.source}, {window}"
-    return f'<h1>{text(result.strategy)} {text(result.version)}</h1><p class="lead">{text(lead)}</p>'
+    versions = f"{result.version}, " if result.book else ""
+    lead = f"{named}{versions}{', '.join(result.universe)} from {result.provenance.source}, {window}"
+    name = result.strategy if result.book else f"{result.strategy} {result.version}"
+    return f'<h1>{text(name)}</h1><p class="lead">{text(lead)}</p>'

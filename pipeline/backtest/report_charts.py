@@ -24,7 +24,10 @@ _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImag
 
 
 def equity(result: BacktestResult, hold: Simulation | None = None) -> str:
-    """Return NAV, linear or logarithmic, over its drawdown; beside it what holding would have made."""
+    """Return NAV, linear or logarithmic, over its drawdown.
+
+    What holding would have made waits in the legend: it may dwarf the run.
+    """
     from plotly.subplots import make_subplots
 
     done = result.simulation
@@ -35,12 +38,12 @@ def equity(result: BacktestResult, hold: Simulation | None = None) -> str:
     )  # fmt: skip
     figure.add_scatter(
         **_every_bar(done, -done.drawdown), name="Drawdown", line={"color": BAD, "width": 1}, row=2, col=1,
-        fill="tozeroy", fillcolor="rgba(192,86,33,0.22)", hovertemplate="%{y:.2%}",
+        fill="tozeroy", fillcolor="rgba(192,86,33,0.22)", hovertemplate="%{y:.2%}", showlegend=False,
     )  # fmt: skip
     if hold is not None:
         figure.add_scatter(
-            **_every_bar(hold, hold.nav), name="Buy and hold", line={"color": WEAK, "width": 1}, row=1, col=1,
-            hovertemplate="%{y:,.0f}",
+            **_every_bar(hold, hold.nav), name="Buy and hold (click to show)", visible="legendonly",
+            line={"color": WEAK, "width": 1}, row=1, col=1, hovertemplate="%{y:,.0f}", showlegend=True,
         )  # fmt: skip
     figure.add_hline(y=done.initial_nav, line={"color": WEAK, "width": 1, "dash": "dot"}, row=1, col=1)
     kinds = [
@@ -52,12 +55,12 @@ def equity(result: BacktestResult, hold: Simulation | None = None) -> str:
         "yanchor": "bottom", "pad": {"b": 4, "t": 0}, "font": {"size": 12}, "bordercolor": FRAME,
         "showactive": True,
     }  # fmt: skip
-    figure.update_layout(updatemenus=[switch], showlegend=False)
+    figure.update_layout(updatemenus=[switch], showlegend=hold is not None)
     figure.update_yaxes(title_text="NAV", tickformat="~s", row=1, col=1)
     figure.update_yaxes(
         title_text="Drawdown", tickformat=".2~%", range=[-deepest_shown(result), 0.0], row=2, col=1
     )
-    return _fragment(figure, "equity", 520)
+    return _fragment(figure, "equity", 520, legend_at="right")
 
 
 def weights(result: BacktestResult) -> str:
@@ -189,7 +192,7 @@ def _largest(symbols: tuple[str, ...], values: Float2D) -> list[tuple[str, np.nd
     return [*named, (f"{len(others)} others", values[:, others].sum(axis=1))]
 
 
-def _fragment(figure: Any, name: str, height: int) -> str:
+def _fragment(figure: Any, name: str, height: int, *, legend_at: str = "left") -> str:
     import plotly.graph_objects as go
 
     figure.update_layout(
@@ -197,8 +200,8 @@ def _fragment(figure: Any, name: str, height: int) -> str:
         plot_bgcolor="white", hovermode=figure.layout.hovermode or "x unified",
         font={"family": "system-ui, sans-serif", "size": 12, "color": INK},
         margin={"l": 62, "r": 12, "t": 38, "b": 34},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
-                "traceorder": "normal"},
+        legend={"orientation": "h", "x": float(legend_at == "right"), "xanchor": legend_at, "y": 1.02,
+                "yanchor": "bottom", "traceorder": "normal"},
     )  # fmt: skip
     figure.update_xaxes(showgrid=False, automargin=True, linecolor=FRAME, ticks="outside", tickcolor=FRAME)
     figure.update_yaxes(automargin=True, gridcolor="#e4e7eb", zerolinecolor=FRAME)

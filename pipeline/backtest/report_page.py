@@ -41,7 +41,8 @@ section {{ background: #fff; border: 1px solid #e4e7eb; border-radius: 8px; padd
 .card b {{ display: block; font-size: 25px; line-height: 1.2; font-variant-numeric: tabular-nums; }}
 .card span, .card small {{ color: var(--weak); font-size: 13px; }}
 .flow {{ columns: 3 270px; column-gap: 36px; }} .flow > div {{ break-inside: avoid; }}
-.columns {{ display: grid; gap: 0 36px; grid-template-columns: repeat(auto-fit, minmax(270px, 1fr)); }}
+.columns {{ display: grid; gap: 0 36px; margin-bottom: 12px;
+  grid-template-columns: repeat(auto-fit, minmax(270px, 1fr)); }}
 .scroll {{ overflow: auto; max-height: 560px; }}
 table {{ border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; font-weight: 600; padding: 10px 0 4px; }}

@@ -84,7 +84,7 @@ def _luck(asked: Robustness) -> list[tuple[str, str]]:
             "Their Sharpe: median, 95 % quantile",
             f"{shown(random.median, 'ratio')}, {shown(random.high, 'ratio')}",
         ),
-        ("Beaten by this run", shown(random.percentile_single, "percent")),
+        ("Share of them beaten by this run", shown(random.percentile_single, "percent")),
         (
             f"Configurations tried: {random.trials:,}; bests of as many beaten",
             shown(random.percentile_best, "percent"),
@@ -103,7 +103,16 @@ def _bps(extra: float | None) -> str:
 
 def windows(asked: Robustness) -> str:
     """Return the crisis windows; one that the run does not cover has dashes."""
-    head = ("Window", "First day", "Until", "Return", "Drawdown", "Exposure", "Holding: return", "drawdown")
+    head = (
+        "Window",
+        "First day",
+        "Until",
+        "Return",
+        "Drawdown",
+        "Exposure",
+        "Holding: return",
+        "Holding: drawdown",
+    )
     rows = [
         (
             each.name.replace("_", " "),

@@ -6,7 +6,7 @@ Controls, capacity and benchmarks ask for it, so what the kernel is given is wri
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.arrays import Float1D, Float2D
+from pipeline.arrays import Bool1D, Float1D, Float2D
 from pipeline.backtest.engine import simulate
 from pipeline.backtest.result import Simulation
 from pipeline.backtest.rules import Costs, Rules, Tradable
@@ -33,7 +33,7 @@ class Account:
 
     Parameters
     ----------
-    panel, weights, assets, rules, initial_nav, start
+    panel, weights, assets, rules, initial_nav, start, killed
         As for `simulate`.
     runs
         Every run that was made of it, in order.
@@ -45,6 +45,7 @@ class Account:
     rules: Rules
     initial_nav: float = 100_000.0
     start: int = 0
+    killed: Bool1D | None = None
     runs: list[Ran] = field(default_factory=list)
 
     def run(
@@ -78,6 +79,7 @@ class Account:
                 assets=self.assets,
                 initial_nav=self.initial_nav if initial_nav is None else initial_nav,
                 start=self.start,
+                killed=self.killed,
             )
         except BankruptcyError:
             self.runs.append(Ran(name, None, None))

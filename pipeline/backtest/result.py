@@ -144,6 +144,8 @@ class Provenance:
         How many of the bars are imputed.
     survivors
         Symbols that were chosen among those that are still there.
+    pays
+        Symbols whose dividends are known and paid beside their prices.
     """
 
     source: str
@@ -152,6 +154,7 @@ class Provenance:
     vintage: Mapping[str, str] = field(default_factory=dict)
     imputed: int = 0
     survivors: tuple[str, ...] = ()
+    pays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

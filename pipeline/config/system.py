@@ -118,11 +118,24 @@ class Cost(Strict):
     fee_bps: BasisPoints = Field(1.0, description="Fee, basis points per side")
 
 
+class Cash(Strict):
+    """What cash earns and what borrowed cash costs, per year."""
+
+    rate: Fraction = Field(0.0, description="Rate per year where no series is named")
+    series: Name | None = Field(
+        None,
+        description="Macro series of the rate, a fraction per year, as known; null: the fixed rate",
+    )
+    keeps: Fraction = Field(0.005, description="What the broker keeps of the rate on cash held")
+    borrow: Fraction = Field(0.015, description="What the broker adds to the rate on cash owed")
+
+
 class Costs(Strict):
-    """Costs by asset class."""
+    """Costs by asset class, and of cash."""
 
     equity: Cost = Cost()
     crypto: Cost = Cost(fee_bps=10.0)
+    cash: Cash = Cash()
 
 
 Crisis = Annotated[str, Field(pattern=r"^\w+ \d{4}-\d{2}-\d{2} \d{4}-\d{2}-\d{2}$")]

@@ -45,5 +45,7 @@ PLANTS: tuple[Plant, ...] = (
     Plant("time-zone slip", joins.zone_slip, joins.daily_by_known),
     Plant("target encoding", series.full_target_encoding, series.expanding_target_encoding),
     Plant("scaler fitted on all", series.scaler_fitted_on_all, series.scaler_fitted_before),
-    Plant("universe chosen by future volume", joins.universe_of_all_time, joins.universe_so_far),
+    Plant(
+        "universe chosen by future volume", joins.universe_by_future_volume, joins.universe_by_recent_volume
+    ),
 )

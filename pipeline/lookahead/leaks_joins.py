@@ -24,7 +24,7 @@ from pipeline.lookahead.published import (
 )
 
 _DAY = np.timedelta64(1, "D")
-_LOOK_BACK = np.timedelta64(90, "D")
+_MONTH, _QUARTER = np.timedelta64(30, "D"), np.timedelta64(90, "D")
 _NEW_YORK = "America/New_York"
 
 
@@ -84,19 +84,14 @@ def first_release(world: World) -> pl.DataFrame:
     return _published(world, "first")
 
 
-def universe_of_all_time(world: World) -> pl.DataFrame:
-    """The more traded half of the symbols, by their volume over the whole sample."""
-    return _universe(series_of(world, DAILY), lambda bar, _: _traded(bar).sum())
+def universe_by_future_volume(world: World) -> pl.DataFrame:
+    """The half of the symbols whose volume grows most over the ninety days to come."""
+    return _universe(series_of(world, DAILY), lambda bar, at: _traded(bar, at, at + _QUARTER))
 
 
-def universe_so_far(world: World) -> pl.DataFrame:
-    """The more traded half of the symbols, by their volume known over the last ninety days."""
-
-    def recent(bar: Bars, at: np.datetime64) -> float:
-        inside = (bar.known_at <= at) & (bar.known_at > at - _LOOK_BACK)
-        return float(_traded(bar)[inside].sum())
-
-    return _universe(series_of(world, DAILY), recent)
+def universe_by_recent_volume(world: World) -> pl.DataFrame:
+    """The half of the symbols whose volume grew most over the thirty days that are over."""
+    return _universe(series_of(world, DAILY), lambda bar, at: _traded(bar, at - _MONTH, at))
 
 
 def _at_decisions(
@@ -133,8 +128,10 @@ def _published(world: World, keep: Literal["first", "last"]) -> pl.DataFrame:
     return pl.concat(parts).sort("symbol", "ts")
 
 
-def _traded(bar: Bars) -> Float1D:
-    return np.nan_to_num(bar.volume) * bar.close
+def _traded(bar: Bars, after: np.datetime64, by: np.datetime64) -> float:
+    """Return the mean value traded on the days known in ``(after, by]``; 0 without any."""
+    inside = (bar.known_at > after) & (bar.known_at <= by)
+    return float(np.nan_to_num(bar.volume * bar.close)[inside].sum() / max(inside.sum(), 1))
 
 
 def _universe(series: Sequence[Bars], size: Callable[[Bars, np.datetime64], float]) -> pl.DataFrame:
@@ -144,8 +141,8 @@ def _universe(series: Sequence[Bars], size: Callable[[Bars, np.datetime64], floa
     parts = []
     for at in months.astype("datetime64[us]"):
         listed = [bar for bar in present if (bar.known_at <= at).any()]
-        sizes = np.array([size(bar, at) for bar in listed])
-        chosen = sizes.argsort(kind="stable")[::-1][: (len(listed) + 1) // 2]
+        growth = [size(bar, at) / max(_traded(bar, at - _QUARTER, at), 1e-9) for bar in listed]
+        chosen = np.array(growth).argsort(kind="stable")[::-1][: (len(listed) + 1) // 2]
         moment = np.array([at])
         parts += [
             (bar.name, moment, np.array([float(place in chosen)]), moment) for place, bar in enumerate(listed)

@@ -144,7 +144,7 @@ def prove(
     perturbations: int,
     seed: int,
     plants: Sequence[Plant] = PLANTS,
-    plants_every: int = 4,
+    plants_every: int = 8,
     forming: int = 0,
 ) -> Iterator[Proof]:
     """Yield the growing proof after every perturbation.
@@ -162,7 +162,7 @@ def prove(
     seed
         Of instants and futures.
     plants, plants_every
-        Leaks and twins, computed in every so many perturbations.
+        Leaks and twins, computed in every so many perturbations, and until each leak was caught.
     """
     proof = Proof(
         drivers={driver.name: Tally() for driver in drivers},
@@ -210,13 +210,13 @@ class _Runner(Generic[T]):
     ) -> None:
         """Compare everything that is due with its answer in one other future."""
         other = perturbed(self._world, at, mode, rng, WILD)
-        due = [driver for place, driver in enumerate(self._drivers) if (turn + place) % driver.every == 0]
+        due = [driver for place, driver in enumerate(self._drivers) if self._is_due(driver, turn + place)]
         for driver in self._drive(due, other, at, mode=mode):
             # Too wild a future ends some computations (a bankruptcy): a milder one is compared instead.
             milder = perturbed(self._world, at, mode, rng, MILD)
             for stopped in self._drive([driver], milder, at, mode=mode):
                 self._proof.drivers[stopped.name].stopped += 1
-        if planted:
+        if planted or not all(self._proof.caught.values()):
             self._proof.planted_perturbations += 1
             for plant in self._plants:
                 leak, twin = f"leak {plant.name}", f"twin of {plant.name}"
@@ -228,6 +228,10 @@ class _Runner(Generic[T]):
         other = forming_perturbed(self._world, at, rng)
         for stopped in self._drive(self._drivers, other, at, mode="forming"):
             self._proof.drivers[stopped.name].stopped += 1
+
+    def _is_due(self, driver: Driver[T], turn: int) -> bool:
+        """Say whether it is a driver's turn; one that was not compared yet does not wait for it."""
+        return turn % driver.every == 0 or not self._proof.drivers[driver.name].cells
 
     def _notices(
         self, name: str, compute: Callable[[World], pl.DataFrame], other: World, at: datetime

@@ -150,6 +150,19 @@ def total_return_adjusted(bars: pl.DataFrame, actions: pl.DataFrame, at: datetim
     return adjusted.with_columns(prices, adjustment=pl.lit("split_dividend")).drop("factor")
 
 
+def dividends_in_later_shares(actions: pl.DataFrame) -> pl.DataFrame:
+    """Return dividends divided by the splits after them: cash for one share of split-adjusted prices.
+
+    Parameters
+    ----------
+    actions
+        Columns of ``ACTION_SCHEMA``; every split in them is in the prices already.
+    """
+    steps = _steps(actions.filter(pl.col("kind") == ActionKind.SPLIT))
+    paid = _with_factor(actions.filter(pl.col("kind") == ActionKind.DIVIDEND), steps)
+    return paid.with_columns(value=pl.col("value") / pl.col("factor")).drop("factor")
+
+
 def _in_force(actions: pl.DataFrame, kind: ActionKind, at: datetime) -> pl.DataFrame:
     return actions.filter(pl.col("kind") == kind, pl.max_horizontal("ts", "known_at") <= at)
 

@@ -26,7 +26,7 @@ BAND, LOT, VOLUME, REJECT = range(4)
 
 PLACE = np.dtype(
     [(name, "f8") for name in ("quantity", "order", "price", "worth", "target")]
-    + [(name, "i8") for name in ("entry", "fill", "mask")]
+    + [(name, "i8") for name in ("entry", "filled", "mask")]
 )
 """An asset after its last decision: units held, units ordered, price, weight of one unit, target; its entry
 in the ledger, the fill of its order (-1: none), and the rules that bound."""
@@ -155,15 +155,15 @@ def attribute(
         As after `pipeline.backtest.kernel.step`.
     """
     for a in range(lines.size):
-        ledger.places[a].fill = -1
+        ledger.places[a].filled = -1
     for f in range(ledger.count[1], book.fills):
-        ledger.places[log[f].asset].fill = f
+        ledger.places[log[f].asset].filled = f
     ledger.count[1] = book.fills
     for a in range(lines.size):
         place = ledger.places[a]
         if place.order != 0.0:
             _close(ledger, lines, quotes, terms, a)
-        if place.fill >= 0:
+        if place.filled >= 0:
             _earn_and_pay(ledger, k, lines, quotes, log, a)
         elif place.quantity != 0.0:
             _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (quotes[a].mark - place.price))
@@ -212,7 +212,7 @@ def _earn_and_pay(ledger: Ledger, k: int, lines: Records, quotes: Records, log: 
     What the fill cost goes by how much each share has changed, or as the position where none has.
     """
     place = ledger.places[a]
-    fill = log[place.fill]
+    fill = log[place.filled]
     if place.quantity != 0.0:
         _divide(ledger.pnl, k, ledger.owner, a, place.quantity * (fill.price_open - place.price))
     moved = total = size = 0.0

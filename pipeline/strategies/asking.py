@@ -5,7 +5,7 @@ strategy of somebody else is never trusted to have kept to the port.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from pydantic import BaseModel
@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from pipeline.arrays import AnyArray, Bool2D, Float2D, Float3D
 from pipeline.calendar.grid import from_time64
 from pipeline.errors import BellsError, ModelError
+from pipeline.strategies import kernel
 from pipeline.strategies.columns import room
+from pipeline.strategies.kernel_answer import surely_sound
 
 if TYPE_CHECKING:
     from pipeline.strategies.context import Context
@@ -43,9 +45,7 @@ def weights_of(context: "Context", strategy: "Strategy", params: BaseModel) -> F
     """
     own = context.only(strategy.universe)
     answer = _asked(strategy, lambda: strategy.weights(own, params))
-    weights = _checked(strategy, "weights", answer, own)
-    _refuse_sums(strategy, weights, own)
-    return _spread(weights, own, context)
+    return _spread(_checked_weights(strategy, "weights", answer, own), own, context)
 
 
 def weights_many_of(
@@ -81,8 +81,9 @@ def weights_many_of(
     if np.shape(weights) != (len(params), *own.shape):
         raise _wrong_shape(strategy, "weights_many", np.shape(weights), (len(params), *own.shape))
     for one, into in zip(weights, answer, strict=True):
-        checked = _checked(strategy, "weights_many", one, own)
-        _refuse_sums(strategy, checked, own)
+        if weights is answer and surely_sound(one, ROUNDING):
+            continue
+        checked = _checked_weights(strategy, "weights_many", one, own)
         if weights is not answer:
             into[:] = _spread(checked, own, context)
     return answer
@@ -102,7 +103,9 @@ def confidence_of(context: "Context", strategy: "Strategy", params: BaseModel) -
     if told is None:
         return None
     own = context.only(strategy.universe)
-    values = _checked(strategy, "confidence", _asked(strategy, lambda: told(own, params)), own, holes=True)
+    values = _numbers(strategy, "confidence", _asked(strategy, lambda: told(own, params)), own)
+    fits = ((values >= 0.0) & (values <= 1.0)) | np.isnan(values)
+    _refuse_values(strategy, "confidence", values, fits, own)
     return _spread(values, own, context, absent=np.nan)
 
 
@@ -132,16 +135,25 @@ def _asked(strategy: "Strategy", question: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _checked(
-    strategy: "Strategy", field: str, answer: Any, context: "Context", *, holes: bool = False
-) -> Float2D:
+def _checked_weights(strategy: "Strategy", field: str, answer: Any, context: "Context") -> Float2D:
+    weights = _numbers(strategy, field, answer, context)
+    row = kernel.first_unfit(weights, 1.0 + ROUNDING)
+    if row >= 0:
+        _refuse_values(strategy, field, weights, (weights >= 0.0) & (weights <= 1.0 + ROUNDING), context)
+        _refuse_sum(strategy, weights, row, context)
+    return weights
+
+
+def _numbers(strategy: "Strategy", field: str, answer: Any, context: "Context") -> Float2D:
     values = np.asarray(answer)
     if values.shape != context.shape or values.dtype.kind not in "fiub":
         raise _wrong_shape(strategy, field, values.shape, context.shape)
-    values = np.ascontiguousarray(values, np.float64)
-    fits: Bool2D = (values >= 0.0) & (values <= 1.0 + ROUNDING)
-    if holes:
-        fits |= np.isnan(values)
+    return np.require(values, np.float64, ["C", "W"])
+
+
+def _refuse_values(
+    strategy: "Strategy", field: str, values: Float2D, fits: Bool2D, context: "Context"
+) -> None:
     if not fits.all():
         row, column = np.argwhere(~fits)[0]
         raise ModelError(
@@ -151,22 +163,18 @@ def _checked(
             f"finite, 0 to 1 (decision {from_time64(context.decisions[row]).isoformat()})",
             "say 0 where nothing is known; short sales are not simulated",
         )
-    return values
 
 
-def _refuse_sums(strategy: "Strategy", weights: Float2D, context: "Context") -> None:
-    sums = weights.sum(axis=1)
-    over = np.flatnonzero(sums > 1.0 + ROUNDING)
-    if over.size:
-        row = int(over[0])
-        held = {s: float(w) for s, w in zip(context.symbols, weights[row], strict=True) if w > 0.0}
-        raise ModelError(
-            f"{strategy.name} gives away more than its budget",
-            f"weights[{row}]",
-            held,
-            f"at most 1, not {sums[row]:g} (decision {from_time64(context.decisions[row]).isoformat()})",
-            "divide each row by its sum where that exceeds 1",
-        )
+def _refuse_sum(strategy: "Strategy", weights: Float2D, row: int, context: "Context") -> NoReturn:
+    held = {s: float(w) for s, w in zip(context.symbols, weights[row], strict=True) if w > 0.0}
+    total, decision = weights[row].sum(), from_time64(context.decisions[row])
+    raise ModelError(
+        f"{strategy.name} gives away more than its budget",
+        f"weights[{row}]",
+        held,
+        f"at most 1, not {total:g} (decision {decision.isoformat()})",
+        "divide each row by its sum where that exceeds 1",
+    )
 
 
 def _wrong_shape(

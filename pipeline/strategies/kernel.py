@@ -14,6 +14,21 @@ FLAT, LONG, BLOCKED = 0, 1, 2
 
 
 @kernel
+def first_unfit(weights: Float2D, most: float) -> int:
+    """Return the first row with a number outside 0 to ``most``, or a sum above it; -1 without one."""
+    for t in range(weights.shape[0]):
+        total = 0.0
+        fits = True
+        for a in range(weights.shape[1]):
+            weight = weights[t, a]
+            fits = fits & (weight >= 0.0) & (weight <= most)
+            total += weight
+        if not fits or total > most:
+            return t
+    return -1
+
+
+@kernel
 def trend(
     close: Float2D,
     mean: Float2D,

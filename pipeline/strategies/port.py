@@ -26,9 +26,12 @@ class Strategy(Protocol):
     """A strategy.
 
     ``weights`` may read row ``t`` and what lies before it to fill row ``t``, nothing else; it knows no
-    positions, no other strategy and no broker.  Weights are in [0, 1] and sum to at most 1 in each row; 0
-    where nothing is known or the asset is outside ``universe``.  A strategy may also offer
-    ``weights_many(context, params)`` for populations, shape ``(params, bars, assets)``.
+    positions, no other strategy and no broker, and sees the columns of its universe only.  Weights are in
+    [0, 1] and sum to at most 1 in each row; 0 where nothing is known.
+
+    A strategy may also offer ``weights_many(context, params, out=None)`` for populations, shape
+    ``(params, bars, assets)``; ``confidence(context, params)``, shaped like the weights, 0 to 1 or NaN; and
+    the attributes ``urgency`` and ``horizon``.  What it does not offer is unknown.
     """
 
     name: ClassVar[str]

@@ -14,7 +14,16 @@ from service.cli.output import emit, emit_rows, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FRACTIONS = ("cagr", "total_return", "volatility", "max_drawdown", "win_rate", "cost_drag")
+FRACTIONS = (
+    "cagr",
+    "total_return",
+    "volatility",
+    "max_drawdown",
+    "win_rate",
+    "cost_drag",
+    "percentile_single",
+    "percentile_best",
+)
 LABELS = {"trades": "fills", "bps": "balanced score (bps)", "round_trips": "closed round trips"}
 """Where the name of a number misleads: trades are fills, and bps is a score, not basis points."""
 HEADLINE = ("cagr", "volatility", "max_drawdown", "win_rate", "round_trips", "bps", "turnover", "trades")
@@ -97,3 +106,34 @@ def with_error(value: float | None, error: float | None) -> str:
     if value is None:
         return shown(None)
     return f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
+
+
+_CONTROLS = (
+    *(
+        (name, measure)
+        for name in ("costs_x2", "late", "hold")
+        for measure in ("total_return", "sharpe", "max_drawdown")
+    ),
+    ("break_even", "extra_bps"),
+    ("break_even_hold", "extra_bps"),
+    ("capacity", "nav"),
+    *(("random", measure) for measure in ("runs", "trials", "percentile_single", "percentile_best")),
+)
+
+
+def told_answers(answers: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> list[dict[str, str]]:
+    """Return what a run answered beside its numbers, a line each; regimes and seasons are in the report."""
+    if not answers:
+        return []
+    controls = answers["control"]
+    lines = [
+        (f"{label(name)}: {label(measure)}", told(measure, controls[name][measure]))
+        for name, measure in _CONTROLS
+    ]
+    for name, found in answers["interval"].items():
+        low, high = (told(name, found[end]) for end in ("low", "high"))
+        lines.append((f"{label(name)}: 90 % interval", f"{low} to {high}"))
+    for name, found in answers.get("crisis", {}).items():
+        own, held = (told("total_return", found[measure]) for measure in ("total_return", "hold_return"))
+        lines.append((f"{label(name)}: return (holding)", f"{own} ({held})"))
+    return [{"": name, "value": value} for name, value in lines]

@@ -50,9 +50,9 @@ for step in (lifecycle.promote, lifecycle.demote, lifecycle.gates, lifecycle.his
 optimize.app.add_typer(holdout.app, name="holdout")
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
-app.add_typer(regimes.app, name="regimes")
 app.add_typer(optimize.app, name="optimize")
 app.add_typer(strategies.app, name="strategies")
+app.add_typer(regimes.app, name="regimes")
 app.add_typer(verify.app, name="verify")
 
 

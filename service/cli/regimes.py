@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from assets.regime_rows import RegimeInputs
+    from pipeline.config.regimes import RegimeSettings
     from pipeline.regimes.classify import Classification
     from pipeline.regimes.transitions import Transition
 
@@ -69,7 +70,7 @@ def show(
         "decision": _instant(classified.decisions[-1]),
         **{name: regime["label"] for name, regime in regimes.items()},
         "regimes": regimes,
-        "multipliers": _multipliers(classified, read),
+        "multipliers": _multipliers(classified, settings.regimes),
         "latest_revision": list(read.latest_revision),
         "transitions": [_change(change) for change in reversed(changes[len(changes) - last :])],
         "changes": len(changes),
@@ -114,13 +115,13 @@ def _regime(
     }
 
 
-def _multipliers(classified: Classification, read: RegimeInputs) -> dict[str, float]:
+def _multipliers(classified: Classification, regimes: RegimeSettings) -> dict[str, float]:
     """Return by strategy the product of the factors in force."""
     import numpy as np
 
     from pipeline.regimes.budgets import multiplier_table
 
-    multipliers = read.rules.multipliers
+    multipliers = regimes.multipliers
     names = sorted({name for row in multipliers.values() for name in row})
     table = multiplier_table(multipliers, names)
     factors = [table[dimension][codes[-1]] for dimension, codes in classified.codes.items()]

@@ -1,4 +1,4 @@
-"""``bells strategies``: which there are and what they say of themselves, and a package for a new one."""
+"""``bells strategies``: which there are, what they say of themselves and of now, a package for a new one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BellsError, ConfigError
-from service.cli.opening import open_for
-from service.cli.output import Json, Set, emit, emit_rows, say
+from service.cli.opening import instant, open_for
+from service.cli.output import Json, Set, Source, emit, emit_rows, say
 
 if TYPE_CHECKING:
     from pipeline.config.strategies import StrategySettings
 
-app = typer.Typer(help="Strategies: list them, write a new one.")
+app = typer.Typer(help="Strategies: list them, ask them, write a new one.")
 
 SHORT = ("name", "version", "status", "budget", "universe", "urgency", "horizon", "origin", "problem")
 
@@ -33,6 +33,41 @@ def list_all(assignments: Set = None, as_json: Json = False) -> int:
     else:
         emit_rows("strategies", [{name: row[name] for name in SHORT} for row in rows])
     return 0 if sound else ConfigError.exit_code
+
+
+@app.command()
+def signal(
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", metavar="NAME", help="Name in strategies.yaml, or portfolio.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="INSTANT", help="The last decision up to then; now.")
+    ] = None,
+    source: Source = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a strategy wants to hold at a decision, how sure it is, and how urgent: nothing is traded."""
+    from assets.signals import signals_at
+
+    desk = open_for(assignments, source, backtest__strategy=strategy)
+    said = signals_at(desk, instant("--at", at) or desk.clock.now())
+    rows = [
+        {
+            "strategy": one.strategy,
+            "version": one.version,
+            "at": one.at,
+            "weights": dict(one.weights),
+            "confidence": None if one.confidence is None else dict(one.confidence),
+            "urgency": one.hints.urgency,
+            "horizon": one.hints.horizon,
+        }
+        for one in said
+    ]
+    if as_json:
+        emit({"ok": True, "source": desk.market.feed, "signals": rows}, as_json=True)
+    else:
+        emit_rows(f"signals on {desk.market.feed}", rows)
 
 
 @app.command()

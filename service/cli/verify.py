@@ -78,7 +78,7 @@ def lookahead(
     """Give the world other futures after many instants; nothing known by then may change by a bit."""
     from assets.lookahead import Extent, attest, prove_graph
 
-    for option, value, least in (("--perturbations", perturbations, 1), ("--cuts", cuts, 0)):
+    for option, value, least in (("--perturbations", perturbations, 1), ("--cuts", cuts, 1)):
         if value < least:
             raise ConfigError(
                 "nothing would be compared", field=option, value=value, constraint=f">= {least}"

@@ -14,6 +14,7 @@ from assets.backtest import backtest_assets
 from assets.describe import MOST_PICTURE_BYTES, markdown_table, numbers, picture
 from assets.ingest import update_bars
 from assets.manifests import manifest_for
+from assets.robustness import answers_of
 from assets.trials import run_trial
 from pipeline.errors import InsufficientDataError, ResourceError, TamperedError
 from tests.support.desk import NOW, QUIET, desk_at, resources_of
@@ -106,12 +107,52 @@ def test_no_fill_comes_before_the_decision_it_follows(stocked):
     assert (opens.filled_at >= decisions).all()
 
 
+def run_ids(desk) -> set[str]:
+    """The trials that are runs of their own, not controls of one."""
+    return set(desk.warehouse.as_of(TRIALS)["run_id"].drop_nulls())
+
+
+def test_a_research_run_stores_its_answers_and_its_controls_and_a_control_neither(stocked):
+    trial = run_trial(stocked)
+    answers = answers_of(stocked.warehouse, trial.run_id)
+    told = {place: value for *place, value in trial.robustness.values() for place in [tuple(place)]}
+    assert len(told) > 100
+    for (topic, name, measure), value in told.items():
+        assert answers[topic][name][measure] == value
+    assert answers["control"]["random"]["runs"] == 200
+    known = {"equity", "vol", "crypto"}  # no macro series is stored, so nothing is said of that dimension
+    assert set(answers) == {"control", "interval", "crisis", "season"} | known
+    controls = stocked.warehouse.as_of(TRIALS, where={"kind": "control"})
+    assert controls.height == len(trial.robustness.runs) > 200
+    assert controls["digest"].null_count() == 0
+    silent = run_trial(stocked, kind="control")
+    assert silent.robustness is None
+    assert answers_of(stocked.warehouse, silent.run_id) == {}
+
+
+def test_a_second_configuration_of_the_family_is_compared_with_bests_of_two(stocked, tmp_path, world):
+    other = replace(desk_at(tmp_path, overrides=QUICK | {"risk.per_asset_cap": 0.3}), market=world)
+    runs = [run_trial(desk) for desk in (stocked, other, stocked)]
+    assert [run.robustness.random.trials for run in runs] == [1, 2, 2]
+
+
+def test_asking_changes_no_hash_and_no_digest(stocked, tmp_path, world):
+    unasked = QUICK | {"controls.random": 0, "controls.crises": ()}
+    quiet = replace(desk_at(tmp_path, overrides=unasked), market=world)
+    asked, silent = run_trial(stocked), run_trial(quiet)
+    assert silent.row["config_hash"] == asked.row["config_hash"]
+    assert silent.row["digest"] == asked.row["digest"]
+    assert silent.robustness.random.percentile_single is None
+    assert silent.robustness.crises == ()
+
+
 def test_the_same_run_again_is_another_row_with_the_same_digest(stocked):
     first, second = run_trial(stocked), run_trial(stocked, kind="control")
     assert first.run_id != second.run_id
     assert first.row["digest"] == second.row["digest"]
     (counted,) = stocked.warehouse.query("trials").to_dicts()
-    assert (counted["trials"], counted["rows"]) == (1, 2)
+    assert counted["trials"] == 1
+    assert run_ids(stocked) == {first.run_id, second.run_id}
 
 
 def test_a_run_on_bars_that_nobody_restated_has_one_sharpe_and_one_ledger_row(stocked):
@@ -119,7 +160,7 @@ def test_a_run_on_bars_that_nobody_restated_has_one_sharpe_and_one_ledger_row(st
     sharpe = trial.row["sharpe"]
     assert trial.row["restatement"] == {"sharpe_as_known": sharpe, "sharpe_latest": sharpe}
     assert "restatement" not in {flag.name for flag in trial.result.flags}
-    assert stocked.warehouse.query("trials")["rows"].to_list() == [1]
+    assert run_ids(stocked) == {trial.run_id}
 
 
 def test_a_restated_history_is_run_again_as_a_control_that_nobody_counts(stocked):
@@ -139,9 +180,9 @@ def test_a_restated_history_is_run_again_as_a_control_that_nobody_counts(stocked
     (run,) = stored(stocked, RUNS, after.run_id).to_dicts()
     assert json.loads(run["flags_json"])["restatement"] == shown
     (again,) = stocked.warehouse.query("trials").to_dicts()
-    assert (again["trials"], again["rows"]) == (counted["trials"], 3)
-    control = stocked.warehouse.as_of(TRIALS, where={"kind": "control"})
-    assert control.select("trial_id", "run_id").rows() == [(f"{after.run_id}-latest", None)]
+    assert again["trials"] == counted["trials"]
+    control = stocked.warehouse.as_of(TRIALS, where={"trial_id": f"{after.run_id}-latest"})
+    assert control.select("kind", "run_id").rows() == [("control", None)]
 
 
 def test_a_run_on_the_latest_revision_alone_cannot_know_what_was_restated(stocked):
@@ -231,6 +272,9 @@ def test_a_materialisation_shows_numbers_pictures_and_checks(stocked, instance):
     assert isinstance(facts["sharpe"].value, float)
     assert facts["simulated"].value is True
     assert facts["equity"].value.startswith("![")
+    for name in ("hold_sharpe", "costs_x2_sharpe", "late_sharpe", "sharpe_low", "sharpe_high"):
+        assert isinstance(facts[name].value, float), name
+    assert "| costs_x2 | sharpe |" in facts["controls"].value
     assert events["equity"].metadata["run_id"].value == facts["run_id"].value
     verdicts = {check.check_name: check.passed for check in done.get_asset_check_evaluations()}
     assert verdicts == {"finite_nav": True, "has_trades": True}

@@ -36,6 +36,15 @@ def test_a_label_that_never_was_has_no_numbers(run, codes):
     assert (bull.total_return, bull.sharpe, bull.max_drawdown, bull.mean_exposure) == (None,) * 4
 
 
+def test_days_without_a_known_label_are_shown_as_unknown(run, codes):
+    hidden = codes.copy()
+    hidden[: run.ts.size // 2] = -1
+    parts = by_codes(run, hidden, LABELS)
+    assert parts[-1].label == "unknown"
+    assert 0.4 < parts[-1].share < 0.6
+    assert sum(part.days for part in parts) == run.daily.size
+
+
 def test_numbers_of_a_label_are_the_metrics_of_its_days(run, codes):
     bear = by_codes(run, codes, LABELS)[0]
     chosen = [k for k in range(1, run.daily.size) if codes[run.daily[k - 1]] == 0]

@@ -12,7 +12,7 @@ from pipeline.backtest import metrics as m
 from pipeline.backtest.engine import backtest, simulate
 from pipeline.backtest.result import Provenance
 from pipeline.backtest.rules import Costs, Rules, Tradable
-from pipeline.errors import ConfigError, InsufficientDataError, ModelError
+from pipeline.errors import ConfigError, InsufficientDataError
 from pipeline.strategies.context import Context
 from pipeline.strategies.port import Parameters
 from tests.support.random_books import random_panel, random_weights
@@ -38,7 +38,7 @@ class Blocks:
 
     def weights(self, context, params):
         drawn = random_weights(np.random.default_rng(1), context.panel) * params.level
-        return drawn[: context.shape[0]]
+        return (drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1.0))[: context.shape[0]]
 
 
 @pytest.fixture
@@ -226,13 +226,17 @@ def test_a_book_of_session_assets_is_sampled_on_session_days_only(context):
     assert simulate(context.panel, mixed, rules=Rules(), assets=ASSETS).daily.size == 70
 
 
-def test_a_universe_without_bars_an_empty_window_and_weights_outside_are_refused(context):
+def test_a_universe_without_bars_and_an_empty_window_are_refused(context):
     with pytest.raises(ConfigError, match="XYZ"):
         run(context, Blocks(universe=("C0", "XYZ")))
     with pytest.raises(InsufficientDataError, match="window"):
         run(context, start=START + timedelta(days=400))
-    with pytest.raises(ModelError, match="outside its universe"):
-        run(context, Blocks(universe=("C0",)))
+
+
+def test_what_lies_outside_the_universe_is_never_held(context):
+    done = run(context, Blocks(universe=("C0",)))
+    assert done.simulation.target[:, 0].any()
+    assert not done.simulation.target[:, 1:].any()
 
 
 def test_a_resumed_halt_does_not_reset_the_reported_drawdown(context):

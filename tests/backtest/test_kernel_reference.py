@@ -6,11 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.backtest import engine, kernel, kernel_market, round_trips, window
+from pipeline.backtest.book import simulate_book
 from pipeline.backtest.engine import simulate
-from pipeline.portfolio import payments, sizing
+from pipeline.portfolio import attribution, payments, sizing
 from pipeline.portfolio.account import BOOK, named
 from pipeline.risk import limits
-from tests.support import reference_account
+from tests.support import book_scenarios, reference_account
 from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
 
 NAV = 10_000.0
@@ -105,12 +106,13 @@ def test_every_fill_is_the_open_of_a_bar_that_traded_after_its_decision(seed):
 def plain_python(monkeypatch):
     """Give a switch that takes numba away from every function of a run."""
 
-    def interpreted(first, weights, market, rules, terms, book, lines, quotes, log, track, *others):
+    def interpreted(first, weights, market, rules, terms, book, lines, quotes, log, track, ledger, killed):
+        ledger = ledger and ledger._replace(places=named(ledger.places))
         books = np.zeros(1, BOOK)
         books[0] = book
         taken = kernel.run_history(
             first, weights, market, named(np.array([rules]))[0], named(terms), named(books)[0],
-            named(lines), named(quotes), named(log), track, *others,
+            named(lines), named(quotes), named(log), track, ledger, killed,
         )  # fmt: skip
         for name in BOOK.names:
             book[name] = books[0][name]
@@ -123,7 +125,7 @@ def plain_python(monkeypatch):
         return trips[:count]
 
     def switch():
-        for module in (limits, payments, sizing, kernel_market, round_trips, kernel):
+        for module in (limits, payments, sizing, attribution, kernel_market, round_trips, kernel):
             for name, member in list(vars(module).items()):
                 if hasattr(member, "py_func"):
                     monkeypatch.setattr(module, name, member.py_func)
@@ -143,6 +145,21 @@ def test_the_same_source_gives_the_same_bits_with_and_without_numba(plain_python
         np.testing.assert_array_equal(plain.trips.pnl, ours.trips.pnl)
         assert plain.counters == ours.counters
     assert sum(done.fills.size for done in compiled) > 100
+
+
+def test_the_attribution_of_a_book_has_the_same_bits_with_and_without_numba(plain_python):
+    def ledgers():
+        for seed in range(8):
+            panel, contributions, killed, rules, assets = book_scenarios.scenario(seed, bars=60)
+            run, ledger = simulate_book(panel, contributions, rules=rules, assets=assets, killed=killed)
+            yield run.digest, [array[: ledger.count[0]] for array in ledger[2:8]], ledger[8:13]
+
+    compiled = list(ledgers())
+    plain_python()
+    for ours, plain in zip(compiled, ledgers(), strict=True):
+        assert ours[0] == plain[0]
+        for left, right in zip((*ours[1], *ours[2]), (*plain[1], *plain[2]), strict=True):
+            np.testing.assert_array_equal(left, right)
 
 
 @settings(max_examples=20, deadline=None)

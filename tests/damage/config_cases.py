@@ -93,6 +93,8 @@ VALUES = (
     ("config out of range", "strategies", "sma_days: 200", "sma_days: 0", "sma_days"),
     ("config NaN", "system", "per_asset_cap: 0.40", "per_asset_cap: .nan", "finite|NaN|not a number"),
     ("config steps out of order", "system", "drawdown_release: 0.12", "drawdown_release: 0.16", "end before"),
+    ("config steps out of order", "regimes", "low_below: 15.0", "low_below: 30.0", "contradict each other"),
+    ("config unknown component", "regimes", "equity_bear:", "equity_baer:", "there is no regime"),
     ("config unknown component", "system", "source: sample ", "source: smple ", "smple"),
     ("config unknown component", "system", "strategy: EquityTrend", "strategy: EquityTrends", "EquityTrends"),
     ("config unknown component", "strategies", "universe: [SPY, QQQ]", "universe: [SPY, QQQQ]", "QQQQ"),

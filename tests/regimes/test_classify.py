@@ -13,7 +13,7 @@ from pipeline.regimes.observations import Observations, as_number, as_time
 from pipeline.regimes.transitions import Cause, transitions
 from pipeline.regimes.vocabulary import DIMENSIONS, START, code, labels
 from tests.support.reference_regimes import reference_labels
-from tests.support.small_regimes import DAY, FIRST, HOUR, as_reference, decisions, small_inputs
+from tests.support.small_regimes import DAY, FIRST, HOUR, as_reference, decisions, numbers, small_inputs
 
 RULES = load_settings(root=Path(__file__).parents[2], environ={}).settings.regimes
 AXIS = decisions(700)
@@ -39,7 +39,7 @@ def at_end_of(day: int) -> int:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_labels_are_those_of_the_slow_reference_on_every_bar(seed):
     inputs = small_inputs(seed)
-    fast, slow = told(inputs), reference_labels(AXIS, as_reference(inputs))
+    fast, slow = told(inputs), reference_labels(numbers(AXIS), as_reference(inputs))
     assert fast == slow
 
 
@@ -58,7 +58,7 @@ def test_without_an_index_the_published_series_tells_and_without_both_the_realis
     series = {("VIXCLS" if name == "VIX" else name): one for name, one in inputs.items()}
     neither = {name: one for name, one in inputs.items() if name != "VIX"}
     assert told(series)["vol"] == told(inputs)["vol"]
-    assert told(neither)["vol"] == reference_labels(AXIS, as_reference(neither))["vol"]
+    assert told(neither)["vol"] == reference_labels(numbers(AXIS), as_reference(neither))["vol"]
     assert set(told(neither)["vol"]) == {"low", "normal", "high"}
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from service.cli.backtest import METRICS
 from service.cli.backtest_tables import percent, universe_of
 from service.cli.main import invoke
 from service.cli.opening import open_for
+from service.cli.stored_runs import METRICS
 from warehouse.tables import EQUITY, TRIALS
 
 KEYS = {
@@ -66,7 +66,7 @@ def test_the_same_configuration_gives_the_same_digest_and_another_cap_another(ru
 
 def test_every_run_is_a_trial_of_one_family_and_leaves_its_curve(runs):
     warehouse = open_for(None).warehouse
-    trials = warehouse.as_of(TRIALS)
+    trials = warehouse.as_of(TRIALS, where={"kind": "research"})
     assert sorted(trials["run_id"]) == sorted(run["run_id"] for run in runs)
     assert trials["kind"].unique().to_list() == ["research"]
     assert trials["family"].n_unique() == 1
@@ -131,14 +131,66 @@ def test_a_run_may_be_named_by_its_beginning_when_that_is_enough(bells, runs):
 
 def test_compare_gives_differences_and_the_settings_behind_them(bells, runs):
     answer = bells("backtest", "compare", runs[0]["run_id"], "latest", "--json").json
-    assert answer["settings"] == {"system.risk.per_asset_cap": {"a": 0.4, "b": 0.25}}
+    assert answer["settings"] == {"system.risk.per_asset_cap": [0.4, 0.25]}
     assert (answer["same_data"], answer["same_config"], answer["same_digest"]) == (True, False, False)
-    nav = answer["metrics"]["final_nav"]
-    assert nav["difference"] == runs[-1]["final_nav"] - runs[0]["final_nav"] != 0.0
+    assert answer["metrics"]["final_nav"] == [runs[0]["final_nav"], runs[-1]["final_nav"]]
     twins = bells("backtest", "compare", runs[0]["run_id"], runs[1]["run_id"], "--json").json
     assert twins["same_digest"]
     assert twins["settings"] == {}
+    (pair,) = twins["against_first"]
+    assert pair["correlation"] == pytest.approx(1.0)
+    assert pair["differences"]["sharpe"] == {"value": 0.0, "error": 0.0, "tie": True}
     assert bells("backtest", "compare", runs[0]["run_id"], "latest").code == 0
+
+
+def test_a_difference_is_paired_on_the_days_that_both_runs_have(bells, runs):
+    (pair,) = bells("backtest", "compare", runs[0]["run_id"], "latest", "--json").json["against_first"]
+    assert pair["run_id"] == runs[-1]["run_id"]
+    assert pair["days"] == 60
+    difference = pair["differences"]["sharpe"]
+    assert difference["value"] == pytest.approx(runs[-1]["sharpe"] - runs[0]["sharpe"], abs=0.15)
+    assert 0.0 < difference["error"] < runs[0]["sharpe_se"]
+    assert difference["tie"] == (abs(difference["value"]) < difference["error"])
+
+
+def test_compare_takes_several_runs_or_what_the_options_find(bells, runs):
+    ids = [run["run_id"] for run in runs]
+    named = bells("backtest", "compare", *ids, "--json").json
+    assert [run["run_id"] for run in named["runs"]] == ids
+    assert [pair["run_id"] for pair in named["against_first"]] == ids[1:]
+    found = bells("backtest", "compare", "--strategy", "EquityTrend", "--json").json
+    assert found == named
+    assert bells("backtest", "compare", *ids).out.count("a tie") >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (("--strategy", "EquityTrend"), 3),
+        (("--strategy", "Other"), 0),
+        (("--version", "1.0.0"), 3),
+        (("--version", "9.9.9"), 0),
+        (("--since", "2020-01-01"), 3),
+        (("--until", "2020-01-01"), 0),
+        (("--since", "2199-01"), 0),
+        (("--source", "files", "--until", "2199-01-01"), 3),
+    ],
+)
+def test_runs_are_found_by_strategy_version_feed_and_time(bells, runs, options, kept):
+    found = bells("backtest", "list", *options, "--json").json["runs"]
+    assert len(found) == kept <= len(runs)
+
+
+def test_code_is_found_by_the_beginning_of_its_version(bells, runs):
+    begun = runs[0]["code_version"][:4]
+    assert len(bells("backtest", "list", "--version", begun, "--json").json["runs"]) == 3
+
+
+@pytest.mark.parametrize("arguments", [("latest",), ("latest",) * 7, ("--strategy", "Other")])
+def test_a_comparison_takes_two_to_six_runs(bells, runs, arguments):
+    answer = bells("backtest", "compare", *arguments, "--json")
+    assert answer.code == 1
+    assert answer.json["field"] == "RUN_ID"
 
 
 def test_compare_tells_people_what_is_the_same_and_when_numbers_do_not_compare(bells, runs):
@@ -156,6 +208,27 @@ def test_compare_tells_people_what_is_the_same_and_when_numbers_do_not_compare(b
     unlike = bells("backtest", "compare", runs[0]["run_id"], "latest").err
     assert "run a is on SIMULATED prices and the other is not" in unlike
     assert "2023-03-01 00:00 to 2023-06-01 00:00 and 2023-03-01 00:00 to 2023-05-01 00:00" in unlike
+
+
+def test_show_has_what_the_run_was_asked(bells, runs):
+    asked = bells("backtest", "show", "latest", "--json").json["robustness"]
+    assert asked["control"]["hold"]["total_return"] is not None
+    assert asked["control"]["random"]["trials"] == 2
+    assert asked["crisis"]["bear_2022"]["total_return"] is None
+    assert asked["interval"]["sharpe"]["low"] < asked["interval"]["sharpe"]["high"]
+    people = bells("backtest", "show", "latest").out
+    assert "costs x2: sharpe" in people
+    assert "break even, extra bps" not in people
+
+
+def test_controls_stand_in_the_ledger_and_count_as_no_trial(bells, runs):
+    warehouse = open_for(None).warehouse
+    kept = warehouse.as_of(TRIALS, columns=("trial_id", "run_id", "kind", "daily_returns"))
+    controls = kept.filter(pl.col("kind") == "control")
+    assert controls.height > 3 * 200
+    assert controls["run_id"].null_count() == controls.height
+    assert controls.filter(pl.col("daily_returns").is_not_null()).height == 3 * 3
+    assert warehouse.query("trials")["trials"].to_list() == [2]
 
 
 def test_show_without_any_run_is_a_problem_of_data(bells, stored):

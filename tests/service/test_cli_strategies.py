@@ -160,3 +160,27 @@ def test_a_folder_that_cannot_be_made_is_a_problem_of_the_disk(bells, tmp_path):
     answer = bells("strategies", "new", "GoldenCross", "--folder", tmp_path / "file" / "new", "--json")
     assert answer.code == 4
     assert answer.json["fix"]
+
+
+def test_a_strategy_says_what_it_wants_to_hold_at_a_decision_and_leaves_no_trial(bells, stored):
+    answer = bells("strategies", "signal", "--at", "2023-06-30T21:59Z", "--json")
+    (said,) = answer.json["signals"]
+    assert said == {
+        "strategy": "EquityTrend",
+        "version": "1.0.0",
+        "at": "2023-06-30T20:00:00+00:00",
+        "weights": {"SPY": 0.5, "QQQ": 0.5},
+        "confidence": None,
+        "urgency": "normal",
+        "horizon": "position",
+    }
+    assert bells("backtest", "list", "--json").json["runs"] == []
+
+
+def test_what_is_known_by_now_is_too_old_to_hold_anything(bells, stored):
+    (said,) = bells("strategies", "signal", "--json").json["signals"]
+    assert said["weights"] == {"SPY": 0.0, "QQQ": 0.0}
+
+
+def test_a_look_without_bars_is_a_problem_of_data(bells):
+    assert bells("strategies", "signal", "--json").code == 2

@@ -18,7 +18,6 @@ import pytest
 from assets.features import feature_assets
 from assets.market import market_assets
 from assets.partitions import month_range, months_from
-from assets.regimes import regime_assets
 from resources.clock import SimulatedClock
 from resources.desk import Desk, open_desk
 from resources.market.port import Fetched, MarketSource, Timeframe, Window
@@ -66,9 +65,9 @@ def resources_of(desk: Desk) -> dict[str, Any]:
 
 
 def history_assets(desk: Desk) -> list[dg.AssetsDefinition]:
-    """Return the market, feature and regime assets over the months of the desk's source."""
+    """Return the market and feature assets over the months of the desk's source."""
     months = months_from(desk.market.history.start)
-    return [*market_assets(months), *feature_assets(months), *regime_assets(months)]
+    return [*market_assets(months), *feature_assets(months)]
 
 
 def materialize(

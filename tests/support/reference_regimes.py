@@ -1,7 +1,7 @@
 """The regimes once more, slowly and by themselves: plain Python, one decision after the other.
 
-Written from the definitions, not from `pipeline.regimes`, of which nothing is imported.  Values become known one by
-one; a late one or a correction makes the history anew.
+Written from the definitions, not from `pipeline.regimes`, of which nothing is imported.  Values become known
+one by one; a late one or a correction makes the history anew.
 """
 
 import math

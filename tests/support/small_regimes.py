@@ -1,4 +1,4 @@
-"""Small inputs of the regimes with everything that makes causality hard, and the way to the slow reference."""
+"""Small inputs of the regimes with everything that makes causality hard, and how the reference reads them."""
 
 from collections.abc import Mapping
 
@@ -31,8 +31,10 @@ def series(
     kept = rng.random(n) > 0.02
     kept[n // 2 : n // 2 + 4] = False
     rows = [(ts[i], known_at[i], values[i]) for i in np.flatnonzero(kept)]
-    for i in np.flatnonzero(kept & (rng.random(n) < again)):
-        rows.append((ts[i], known_at[i] + rng.integers(1, 400) * HOUR, values[i] * rng.uniform(0.9, 1.1)))
+    rows += [
+        (ts[i], known_at[i] + rng.integers(1, 400) * HOUR, values[i] * rng.uniform(0.9, 1.1))
+        for i in np.flatnonzero(kept & (rng.random(n) < again))
+    ]
     rows.sort()
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     return Observations(
@@ -59,13 +61,19 @@ def small_inputs(seed: int, days: int = 700, **share: float) -> dict[str, Observ
 
 
 def as_reference(observations: Mapping[str, Observations]) -> dict[str, Input]:
-    """Hand the same facts to the slow reference, in the order in which they became known."""
+    """Hand the same facts to the slow reference in the order of becoming known, instants as numbers."""
     return {
         name: Input(
             sorted(
-                zip(one.ts, one.known_at, one.values.tolist(), strict=True), key=lambda row: (row[1], row[0])
+                zip(numbers(one.ts), numbers(one.known_at), one.values.tolist(), strict=True),
+                key=lambda row: (row[1], row[0]),
             ),
-            list(zip(one.expected_ts, one.expected_known_at, strict=True)),
+            list(zip(numbers(one.expected_ts), numbers(one.expected_known_at), strict=True)),
         )
         for name, one in observations.items()
     }
+
+
+def numbers(times: np.ndarray) -> list[int]:
+    """Microseconds since 1970: plain Python compares them a hundred times faster."""
+    return times.astype("datetime64[us]").astype(np.int64).tolist()

@@ -134,9 +134,12 @@ def figures(days: Float1D, years: float, trips: Trips) -> dict[str, float | None
 
 
 def drawn_figures(
-    days: Float1D, years: float, blocks: Blocks, trips: Trips, *, seed: int
+    days: Float1D, years: float, blocks: Blocks, trips: Trips, *, seed: int, run: int = 0
 ) -> Mapping[str, Float1D]:
-    """Return the headline figures of every bootstrap sample, shape ``(draws,)``, NaN where undefined."""
+    """Return the headline figures of every bootstrap sample, shape ``(draws,)``, NaN where undefined.
+
+    Runs of different number ``run`` meet the same days but draw their round trips apart.
+    """
     out = np.empty((blocks.draws, 4))
     path_figures(days, blocks.starts, blocks.lengths, out)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -148,7 +151,8 @@ def drawn_figures(
     if trips.closed:
         chance = trips.won / trips.closed
         wins = (
-            seeds.stream(seed, "luck/round_trips").binomial(trips.closed, chance, blocks.draws) / trips.closed
+            seeds.stream(seed, "luck/round_trips", run).binomial(trips.closed, chance, blocks.draws)
+            / trips.closed
         )
     score = 0.4 * ratio + 0.3 * growth + 0.2 * wins - 0.1 * out[:, 3]
     return {"sharpe": ratio, "cagr": growth, "max_drawdown": out[:, 3], "bps": score}

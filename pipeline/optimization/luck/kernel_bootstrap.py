@@ -41,31 +41,38 @@ def bootstrap_variance(centred: Float1D, mean_block: float) -> float:
 @kernel
 def largest_means(
     centred: Float2D,
-    scale: Float1D,
-    shift: Float1D,
+    spread: Float1D,
+    kept: Float1D,
+    own_spread: bool,
     starts: Int2D,
     lengths: Int2D,
     sums: Float2D,
-    drawn: Float1D,
+    room: Float2D,
     plain: Float1D,
     shifted: Float1D,
 ) -> None:
-    """Write, for every draw, the largest scaled bootstrap mean over trials, with and without a shift.
+    """Write, for every draw, the largest studentised bootstrap mean over trials, with and without a shift.
 
     Parameters
     ----------
     centred
         Returns less their mean, shape ``(trials, days)``.
-    scale, shift
-        The statistic of a trial is ``scale * sum + shift``, shape ``(trials,)``.
+    spread
+        Long-run standard deviation of each trial, shape ``(trials,)``.
+    kept
+        Mean that a trial keeps in ``shifted``, shape ``(trials,)``.
+    own_spread
+        Studentise a draw by the sums of its own blocks about its mean rather than by ``spread``.
     starts, lengths
         Blocks, shape ``(draws, blocks)``.
-    sums, drawn
-        Room for cumulative sums ``(days + 1, TILE)`` and for one sample ``(TILE,)``.
+    sums, room
+        Room for cumulative sums ``(days + 1, TILE)`` and for one draw ``(3, TILE)``.
     plain, shifted
         The largest so far of each draw, shape ``(draws,)``.
     """
     trials, days = centred.shape
+    root = math.sqrt(days)
+    drawn, squares, products = room[0], room[1], room[2]
     for first in range(0, trials, TILE):
         width = min(TILE, trials - first)
         for j in range(TILE):
@@ -78,24 +85,32 @@ def largest_means(
         for draw in range(starts.shape[0]):
             for j in range(TILE):
                 drawn[j] = 0.0
-            left, block = days, 0
+                squares[j] = 0.0
+                products[j] = 0.0
+            left, block, lengths_squared = days, 0, 0.0
             while left > 0:
                 length = min(lengths[draw, block], left)
                 begin = starts[draw, block]
                 end = begin + length
                 upper, lower = sums[min(end, days)], sums[begin]
+                wrapped = sums[max(end - days, 0)]
                 for j in range(TILE):
-                    drawn[j] += upper[j] - lower[j]
-                if end > days:
-                    wrapped = sums[end - days]
-                    for j in range(TILE):
-                        drawn[j] += wrapped[j]
+                    value = upper[j] - lower[j] + wrapped[j]
+                    drawn[j] += value
+                    squares[j] += value * value
+                    products[j] += length * value
+                lengths_squared += length * length
                 left -= length
                 block += 1
             for j in range(width):
-                value = scale[first + j] * drawn[j]
+                scale = spread[first + j]
+                if own_spread:
+                    mean = drawn[j] / days
+                    scale = squares[j] - 2.0 * mean * products[j] + mean * mean * lengths_squared
+                    scale = math.sqrt(max(scale, 0.0) / days)
+                value = drawn[j] / (root * scale)
                 plain[draw] = max(plain[draw], value)
-                shifted[draw] = max(shifted[draw], value + shift[first + j])
+                shifted[draw] = max(shifted[draw], value + root * kept[first + j] / scale)
 
 
 @kernel

@@ -95,6 +95,7 @@ def stability_map(
         )
     axes, steps, ordered = _steps(points)
     known = np.isfinite(values)
+    values = np.where(known, values, np.nan)
     mean, least = np.full(values.size, np.nan), np.full(values.size, np.nan)
     neighbours, plateau = np.zeros(values.size, dtype=np.int64), np.zeros(values.size, dtype=np.bool_)
     if not known.any():
