@@ -126,10 +126,10 @@ def require_declarable(events: Iterable[Event], window: Window, seen: int) -> No
         )
     if seen:
         raise RefusedError(
-            f"{seen} runs with {window.strategy} have seen days of this window",
+            f"runs with {window.strategy} have seen days of this window",
             field="window",
-            value=f"{window.start.isoformat()} to {window.end.isoformat()}",
-            constraint="days that no run in ledger.trials has seen",
+            value=f"{window.start.isoformat()} to {window.end.isoformat()}, {seen} in ledger.trials",
+            constraint="days that no run has seen",
             fix="choose days after every run so far, such as those still to come",
         )
 

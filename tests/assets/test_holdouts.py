@@ -78,17 +78,18 @@ def test_runs_and_searches_that_reach_into_a_closed_window_are_refused(before, i
 
 def test_days_that_a_run_has_seen_cannot_be_held_out_any_more(into):
     run_trial(into)
-    with pytest.raises(RefusedError, match="1 runs with EquityTrend have seen days"):
+    with pytest.raises(RefusedError, match="runs with EquityTrend have seen days"):
         holdouts.declare(into, HELD, "ann", "too late")
 
 
-def test_a_book_counts_as_a_run_of_each_of_its_strategies(before):
+def test_a_book_counts_as_a_run_of_each_of_its_strategies_and_other_strategies_do_not(before):
     subject = subject_of(before, NAME)
-    store_run(before, subject, family="CryptoMomentum+EquityTrend[BTC/USD,SPY]", window_end=HELD.end)
+    held = Window(NAME, datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 7, 1, tzinfo=UTC))
+    store_run(before, subject, "other", family="EquityTrendier[SPY]")
+    holdouts.declare(before, replace(held, strategy="CryptoMomentum"), "ann", "unseen")
+    store_run(before, subject, "book", family="CryptoMomentum+EquityTrend[BTC/USD,SPY]")
     with pytest.raises(RefusedError, match="have seen days"):
-        holdouts.declare(
-            before, replace(HELD, start=datetime(2021, 6, 1, tzinfo=UTC), end=NOW.replace(2022)), "a", "b"
-        )
+        holdouts.declare(before, held, "ann", "seen")
 
 
 def test_the_chosen_configuration_is_run_once_and_the_log_says_so(opened, before):
