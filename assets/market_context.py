@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assets.history import read_history
+from assets.holdouts import refuse_held_out
 from assets.trial_plan import plan_of, single
 from assets.trials import data_hash, refuse_other_features, regimes_read, window_of
 from pipeline.errors import ConfigError
@@ -121,6 +122,8 @@ def market_context(desk: Desk) -> MarketContext:
         When the warehouse lacks the bars.
     ConfigError
         When the run is a book or a drill, or the code has no such strategy or another version of it.
+    RefusedError
+        When the window reaches into a closed hold-out window of the strategy.
     """
     window, settings = window_of(desk), desk.loaded.settings
     if settings.system.backtest.kill_from is not None:
@@ -133,6 +136,7 @@ def market_context(desk: Desk) -> MarketContext:
         )
     plan = plan_of(desk)
     strategy = single(plan).strategy
+    refuse_held_out(desk, (strategy.name,), window)
     read = read_history(
         strategy.universe,
         window[1],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assets.artifacts import write_artifacts
 from assets.history import read_history
+from assets.holdouts import refuse_held_out
 from assets.locks import code_of, locked
 from assets.manifests import manifest_for
 from assets.restatement import with_restatement
@@ -87,6 +88,8 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
         When stored features differ from those that the bars give, or code of a strategy changed meanwhile.
     ConfigError, ModelError
         When strategy, parameters or rules cannot be run.
+    RefusedError
+        When the window reaches into a closed hold-out window of a strategy.
     """
     desk.home.prepare()
     started = desk.clock.now()
@@ -94,6 +97,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     settings = desk.loaded.settings
     window = window_of(desk)
     plan = plan_of(desk)
+    refuse_held_out(desk, [member.strategy.name for member in plan.members], window)
     locks = locked(member.strategy for member in plan.members)
     read = read_history(
         plan.universe,

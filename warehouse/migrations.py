@@ -105,6 +105,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         creates=("regimes.h4", "regimes.transitions"),
     ),
     Migration(9, "what look-ahead proofs said", creates=("ledger.attestations",)),
+    Migration(
+        10,
+        "steps in the lives of strategies, and hold-out windows",
+        creates=("ledger.lifecycle", "ledger.holdouts"),
+    ),
 )
 
 

@@ -125,6 +125,45 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             " AND coalesce(t.code_version, '') = $code_version GROUP BY t.config_hash ORDER BY t.config_hash",
             ("family", "data_hash", "code_version", "window_start", "window_end"),
         ),
+        "family_series": Query(
+            "Daily returns and mean exposure of every configuration of a family tried on one window, the"
+            " newest of each, whatever data and code it ran on.",
+            "SELECT t.config_hash, arg_max(t.daily_returns, t.trial_id) AS daily_returns,"
+            " arg_max(coalesce(r.mean_exposure, e.gross), t.trial_id) AS exposure"
+            " FROM {ledger.trials} t LEFT JOIN {optimization.results} r ON r.trial_id = t.trial_id"
+            " LEFT JOIN (SELECT run_id, avg(gross) AS gross FROM {backtest.equity} WHERE run_id IN"
+            " (SELECT run_id FROM {ledger.trials} WHERE family = $family) GROUP BY run_id) e"
+            " ON e.run_id = t.run_id"
+            " WHERE t.kind = 'research' AND t.family = $family"
+            " AND t.window_start = $window_start AND t.window_end = $window_end"
+            " GROUP BY t.config_hash ORDER BY t.config_hash",
+            ("family", "window_start", "window_end"),
+        ),
+        "family_configurations": Query(
+            "Distinct configurations of a family tried on windows that overlap one.",
+            "SELECT count(DISTINCT config_hash) AS configurations FROM {ledger.trials}"
+            " WHERE kind = 'research' AND family = $family"
+            " AND window_start < $window_end AND window_end > $window_start",
+            ("family", "window_start", "window_end"),
+        ),
+        "lifecycle": Query(
+            "What happened to a strategy in one world, oldest first.",
+            "SELECT * FROM {ledger.lifecycle} WHERE strategy = $strategy AND simulated = $simulated"
+            " ORDER BY seq",
+            ("strategy", "simulated"),
+        ),
+        "holdouts": Query(
+            "What happened to hold-out windows in one world, by strategy, oldest first.",
+            "SELECT * FROM {ledger.holdouts} WHERE simulated = $simulated"
+            " AND ($strategy IS NULL OR strategy = $strategy) ORDER BY strategy, seq",
+            ("strategy", "simulated"),
+        ),
+        "attestations": Query(
+            "Look-ahead proofs of a strategy on a feed, newest first.",
+            "SELECT * FROM {ledger.attestations} WHERE what = 'strategy' AND name = $strategy"
+            " AND feed = $feed ORDER BY known_at DESC, attestation_id DESC",
+            ("strategy", "feed"),
+        ),
         "experiments": Query(
             "Finished searches, newest first.",
             "SELECT * FROM {optimization.experiments} WHERE $experiment IS NULL OR name = $experiment"

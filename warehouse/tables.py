@@ -17,6 +17,7 @@ from warehouse.tables_backtest import (
 )
 from warehouse.tables_book import ATTRIBUTION, BOOK_TABLES, MEMBER_DAYS, MEMBERS
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
+from warehouse.tables_lifecycle import HOLDOUTS, LIFECYCLE, LIFECYCLE_TABLES
 from warehouse.tables_market import (
     CORPORATE_ACTIONS,
     INSTRUMENTS,
@@ -42,6 +43,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             *BOOK_TABLES,
             *OPTIMIZATION_TABLES,
             *ATTESTATION_TABLES,
+            *LIFECYCLE_TABLES,
             *META_TABLES,
         )
     }
@@ -76,8 +78,10 @@ __all__ = [
     "FEATURES_H4",
     "FILLS",
     "FOLDS",
+    "HOLDOUTS",
     "INGESTS",
     "INSTRUMENTS",
+    "LIFECYCLE",
     "MACRO",
     "MANIFESTS",
     "MEMBERS",

@@ -143,7 +143,9 @@ ROBUSTNESS = Table(
     description="One answer of a run to what is asked beside its numbers; unknown is NULL.",
     columns=(
         _RUN,
-        key_column("topic", "VARCHAR", "control | interval | crisis | season | a regime", "What is asked."),
+        key_column(
+            "topic", "VARCHAR", "control | interval | stress | crisis | season | a regime", "What is asked."
+        ),
         key_column("name", "VARCHAR", "name", "Control, number, window or label it is about."),
         key_column("measure", "VARCHAR", "name", "What was measured there."),
         Column("value", "DOUBLE", "as the measure", "Fractions, ratios, basis points, money or counts."),

@@ -18,6 +18,7 @@ from pipeline.backtest.crisis import Crisis, Window, crises
 from pipeline.backtest.random_controls import bests_of, percentile, random_runs
 from pipeline.backtest.rerun import Account, Ran
 from pipeline.backtest.result import BacktestResult, Simulation
+from pipeline.backtest.stress import Stress, stress
 from pipeline.optimization.luck.bootstrap import FIGURES, Intervals, Trips, intervals
 from pipeline.regimes.vocabulary import DIMENSIONS
 
@@ -102,6 +103,8 @@ class Robustness:
         In the order of the plan.
     parts
         By dimension of regimes, and ``season`` for books that hold a session asset.
+    stress
+        What its books lose in gaps, and with all correlations high.
     runs
         Every run of the kernel that was made for this.
     """
@@ -116,6 +119,7 @@ class Robustness:
     intervals: Intervals
     crises: tuple[Crisis, ...]
     parts: Mapping[str, tuple[Part, ...]]
+    stress: Stress
     runs: tuple[Ran, ...]
 
     def values(self) -> Iterator[Value]:
@@ -128,6 +132,9 @@ class Robustness:
         yield from _told("control", "random", self.random, _RANDOM)
         for name in FIGURES:
             yield from _told("interval", name, getattr(self.intervals, name), ("low", "high", "error"))
+        yield "stress", "gap", "loss", self.stress.gap_loss
+        yield "stress", "correlation", "volatility_factor", self.stress.volatility_factor
+        yield "stress", "correlation", "max_drawdown", self.stress.drawdown
         for crisis in self.crises:
             yield from _told("crisis", crisis.name, crisis, _CRISIS)
         for dimension, parts in self.parts.items():
@@ -194,6 +201,7 @@ def robustness_of(
         ),
         crises=tuple(crises(run, hold, plan.crises)),
         parts={name: tuple(each) for name, each in parts.items()},
+        stress=stress(account, run),
         runs=tuple(account.runs),
     )
 

@@ -66,7 +66,7 @@ class Loaded:
 
     def hash_with(self, strategy: str, parameters: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return what `config_hash` would be if a strategy had each of these parameters in turn."""
-        values = _hashed(self.as_dict())
+        values = hashed(self.as_dict())
         described = values["strategies"][strategy]
         hashes = []
         for each in parameters:
@@ -134,7 +134,7 @@ def load_settings(
     settings = _validated(layers)
     values = _plain(settings)
     origin = {".".join(path): layers.source(path) for path, _value in leaves(values)}
-    return Loaded(settings, origin, canonical_hash(_hashed(values)), tried[-1][1] if tried else None, root)
+    return Loaded(settings, origin, canonical_hash(hashed(values)), tried[-1][1] if tried else None, root)
 
 
 def with_experiment(loaded: Loaded, experiment: Path) -> Loaded:
@@ -301,11 +301,12 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _hashed(values: Any, path: KeyPath = ()) -> Any:
+def hashed(values: Any, path: KeyPath = ()) -> Any:
+    """Return the values that can change a result: all but those of `NOT_IN_HASH`."""
     if not isinstance(values, Mapping):
         return values
     return {
-        key: _hashed(item, (*path, key))
+        key: hashed(item, (*path, key))
         for key, item in values.items()
         if not any(_matches(pattern, (*path, key)) for pattern in NOT_IN_HASH)
     }

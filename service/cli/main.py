@@ -20,6 +20,8 @@ from service.cli import (
     data,
     doctor,
     experiment,
+    holdout,
+    lifecycle,
     optimize,
     regimes,
     run,
@@ -44,6 +46,9 @@ app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("snapshot")(snapshot.snapshot)
 backtest.app.command("attribution")(attribution.attribution)
+for step in (lifecycle.promote, lifecycle.demote, lifecycle.gates, lifecycle.history):
+    strategies.app.command(step.__name__)(step)
+optimize.app.add_typer(holdout.app, name="holdout")
 app.add_typer(data.app, name="data")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(optimize.app, name="optimize")

@@ -38,7 +38,7 @@ class RealityCheck:
     p_spa
         p value with clearly poor trials left where they are (Hansen's consistent p).
     best
-        Row of the trial with the largest studentised mean.
+        Row of the trial that was judged: the one with the largest studentised mean, unless another was named.
     statistic
         Its root-n mean by its long-run standard deviation.
     n_trials, n_days, draws
@@ -77,8 +77,9 @@ def reality_check(
     draws: int = DRAWS,
     years: float | None = None,
     studentise: Studentise = "draw",
+    row: int | None = None,
 ) -> RealityCheck:
-    """Test whether the best trial beats the benchmark.
+    """Test whether the best trial, or another one, beats the benchmark by more than the best of all by luck.
 
     Parameters
     ----------
@@ -95,6 +96,8 @@ def reality_check(
     studentise
         What a draw's means are divided by: the deviation that the ``draw`` itself shows, or the ``sample``'s
         as in Hansen (2005).
+    row
+        The trial whose mean is judged against the largest of all; None: the best.
 
     Raises
     ------
@@ -110,9 +113,12 @@ def reality_check(
         )
     trials = defined_trials(excess)
     count, days = trials.returns.shape
+    judged = np.flatnonzero(trials.rows == row) if row is not None else None
     reason = too_short(days, max(FEWEST_DAYS, math.ceil(_FEWEST_BLOCKS * mean_block))) or (
         "no trial moves on defined days" if count == 0 else None
     )
+    if reason is None and judged is not None and judged.size == 0:
+        reason = "the trial has an undefined day, or never moves"
     if reason is not None:
         return RealityCheck(None, None, None, None, count, days, draws, trials.left_out, reason=reason)
     means = trials.returns.mean(axis=1)
@@ -134,7 +140,7 @@ def reality_check(
         white,
         hansen,
     )
-    best = int(observed.argmax())
+    best = int(observed.argmax() if judged is None else judged[0])
     return RealityCheck(
         p_white=_p_value(white, observed[best]),
         p_spa=_p_value(hansen, observed[best]),
