@@ -94,7 +94,8 @@ def test_the_graph_is_the_way_of_a_number(specs):
     parents = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
     bars = {"market/ohlcv_h4", "market/ohlcv_daily"}
     assert parents["features/h4"] == bars
-    assert parents["backtest/runs"] == parents["backtest/equity"] == bars | {"features/h4"}
+    read = bars | {"features/h4", "market/macro"}
+    assert parents["backtest/runs"] == parents["backtest/equity"] == read
     assert all(parents[name] == {"market/corporate_actions"} for name in bars), "a told split explains a jump"
     assert all(not parents[name] for name in specs if name.startswith("market/") and name not in bars)
 

@@ -17,7 +17,12 @@ MEMBERS = Table(
         Column("parameters_json", "VARCHAR", "JSON", "Its parameters."),
         Column("budget", "DOUBLE", "fraction", "Mean budget over the run, after regimes."),
         Column("mean_share", "DOUBLE", "fraction", "Mean gross share of the targets, after the risk rules."),
-        Column("pnl", "DOUBLE", "USD", "Profit after costs of what it owned; sums to the book's."),
+        Column(
+            "pnl",
+            "DOUBLE",
+            "USD",
+            "Profit after costs of what it owned; all sum to the book's but for interest.",
+        ),
         Column("contribution", "DOUBLE", "fraction", "Its daily returns on the book's NAV, compounded."),
         Column("sharpe", "DOUBLE", "per square-root year", "Annualised Sharpe ratio of those returns."),
         Column("sharpe_se", "DOUBLE", "per square-root year", "Its standard error."),

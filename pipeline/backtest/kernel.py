@@ -8,15 +8,13 @@ Python (``.py_func``).  No metrics and no frames here; the records are those of 
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from pipeline.arrays import Float1D, Float2D, Int1D, Int2D
 from pipeline.backtest.kernel_market import NO_TRADE_ROW, fill_bar, volume_limit
 from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NEVER, NO_TRADE, NOTHING, OPEN, REST, Record, Records
 from pipeline.portfolio.attribution import Ledger, attribute, pay_members
 from pipeline.portfolio.payments import Payments, accrue
-from pipeline.portfolio.sizing import crosses_band, order_quantity, whole_lots
+from pipeline.portfolio.sizing import crosses_band, order_quantity, tidied, whole_lots
 from pipeline.risk.limits import clamp, mark_strained, move_drawdown
 
 ROUNDING = 1e-12
@@ -122,7 +120,7 @@ def _book_fill(
     book.cash -= quantity * price + fee
     lines[a].quantity += quantity
     if terms[a].lot > 0.0:
-        lines[a].quantity = np.rint(lines[a].quantity / terms[a].lot) * terms[a].lot
+        lines[a].quantity = tidied(lines[a].quantity, terms[a].lot)
     fill = log[book.fills]
     fill.row, fill.bar, fill.asset = row, quotes[a].bar, a
     fill.quantity, fill.price_open, fill.price, fill.fee = quantity, before, price, fee

@@ -67,7 +67,8 @@ class MemberResult:
     mean_share
         Mean over decisions of its gross share of the targets, after the risk rules.
     pnl
-        Profit after costs of the positions it owns, money; over all members it is the book's.
+        Profit after costs of the positions it owns, money; over all members it is the book's, but for
+        interest on cash, which belongs to nobody.
     turnover
         Notional traded for it, by mean NAV and year.
     daily_pnl, daily_returns

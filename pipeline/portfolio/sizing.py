@@ -5,6 +5,8 @@ Prices and NAV are those of the decision only; what the market then gives is the
 
 import math
 
+import numpy as np
+
 from pipeline.jit import inlined
 
 _LOT_SLACK = 1e-9
@@ -37,6 +39,14 @@ def whole_lots(quantity: float, lot: float) -> float:
         return quantity
     lots = math.floor(abs(quantity) / lot + _LOT_SLACK)
     return math.copysign(lots * lot, quantity) if lots > 0 else 0.0
+
+
+@inlined
+def tidied(quantity: float, lot: float) -> float:
+    """Return a quantity without the rounding of sums of lots; a part of a lot (after a split) stays one."""
+    lots = np.rint(quantity / lot)
+    slack = _LOT_SLACK * max(1.0, abs(lots))
+    return lots * lot if abs(quantity / lot - lots) <= slack else quantity
 
 
 @inlined

@@ -123,7 +123,7 @@ class Context:
         return self.regimes[dimension]
 
     def only(self, symbols: Sequence[str]) -> "Context":
-        """Return the context of some symbols, in their order, its bars read-only.
+        """Return the context of some symbols, in their order, its bars read-only and without payments.
 
         Raises
         ------
@@ -147,11 +147,9 @@ class Context:
             kept.flags.writeable = False
             return kept
 
-        arrays = {each.name: getattr(self.panel, each.name) for each in fields(self.panel)}
-        del arrays["symbols"]
-        panel = replace(
-            self.panel, symbols=tuple(symbols), **{name: chosen(values) for name, values in arrays.items()}
-        )
+        names = [each.name for each in fields(self.panel) if each.name not in {"symbols", "flows"}]
+        bars = {name: chosen(getattr(self.panel, name)) for name in names}
+        panel = replace(self.panel, symbols=tuple(symbols), flows=None, **bars)
         return Context(panel, {name: chosen(values) for name, values in self.features.items()}, self.regimes)
 
     def upto(self, i: int) -> "Context":

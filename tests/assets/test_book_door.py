@@ -67,7 +67,8 @@ def test_a_book_leaves_its_strategies_their_days_and_every_target(opened):
     assert set(members["strategy"]) == set(NAMES)
     gained = trial.row["final_nav"] - trial.row["initial_nav"]
     assert gained != 0.0
-    assert members["pnl"].sum() == pytest.approx(gained, abs=1e-6)
+    interest = trial.result.simulation.interest
+    assert members["pnl"].sum() == pytest.approx(gained - interest, abs=1e-6)
     assert members["turnover"].sum() == pytest.approx(trial.row["turnover"])
     days = stored(desk, MEMBER_DAYS, trial.run_id)
     assert days.height == 3 * trial.result.simulation.daily.size

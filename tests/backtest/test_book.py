@@ -1,11 +1,14 @@
 """Books of several strategies: budgets, netting, who owns what, the kill switch, halt and resume."""
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.backtest.book import Member, backtest_book, contributions_of, simulate_book
 from pipeline.backtest.engine import backtest
@@ -13,9 +16,11 @@ from pipeline.backtest.members import attribution_of
 from pipeline.backtest.result import Provenance
 from pipeline.backtest.rules import Costs, Rules, Tradable
 from pipeline.errors import ConfigError, ModelError
+from pipeline.market.flows import Flows
 from pipeline.portfolio import attribution
 from pipeline.strategies.context import Context
 from pipeline.strategies.port import Parameters
+from tests.support.book_scenarios import NAV, scenario
 from tests.support.hand_books import INF, NAN, book, rules, weights
 from tests.support.random_books import random_panel
 
@@ -155,6 +160,36 @@ def test_the_price_before_a_fill_belongs_to_the_old_owner_and_the_cost_to_who_ca
     per_unit[1] = (bought.quantity + added.quantity) * 10 * 3 / 8
     np.testing.assert_allclose(ledger.pnl.sum(axis=0), per_unit - [bought.fee, added.fee], rtol=1e-12)
     np.testing.assert_allclose(ledger.traded, [bought.quantity * 100, added.quantity * 110])
+
+
+def test_a_dividend_belongs_to_the_owners_of_what_was_held_and_interest_to_nobody():
+    panel, assets = book([[100] * 4])
+    dividend = np.array([[0.0], [0.0], [2.0], [0.0]])
+    rate = np.array([0.0, 0.0, 0.0, 0.01])
+    flows = Flows(dividend, np.ones((4, 1)), rate, rate)
+    paid = dataclasses.replace(panel, flows=flows)
+    done, _, ledger = held([[[0.3] * 4], [[0.1] * 4]], paid, assets, rules=rules())
+    np.testing.assert_allclose(ledger.pnl.sum(axis=0), [6.0, 2.0])
+    assert done.final_nav == pytest.approx(1008.0 + done.interest)
+    assert done.interest == pytest.approx(6.08)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**9))
+def test_profits_of_the_members_and_interest_are_the_change_of_nav_through_dividends_and_splits(seed):
+    rng = np.random.default_rng(seed)
+    panel, contributions, killed, ruled, assets = scenario(seed, bars=90)
+    shape, rate = panel.close.shape, np.full(90, 1e-5)
+    dividend = rng.uniform(0.0, 1.0, shape) * (rng.random(shape) < 0.05)
+    split = np.where(rng.random(shape) < 0.02, rng.choice([0.5, 2.0, 3.0], shape), 1.0)
+    before = np.cumprod(split[::-1], axis=0)[::-1] / split
+    prices = {name: getattr(panel, name) * before for name in ("open", "high", "low", "close")}
+    paid = dataclasses.replace(panel, **prices, flows=Flows(dividend, split, rate, 3.0 * rate))
+    done, ledger = simulate_book(
+        paid, contributions, rules=ruled, assets=assets, initial_nav=NAV, killed=killed
+    )
+    gained = done.final_nav - NAV - done.interest
+    assert ledger.pnl.sum() == pytest.approx(gained, abs=1e-9 * max(NAV, done.nav.max()))
 
 
 def test_an_order_for_a_closed_market_belongs_to_reject_until_it_fills():

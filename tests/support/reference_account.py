@@ -96,7 +96,10 @@ class Account:
         self.units[symbol] += units
         if self.assets[symbol].lot:
             lot = self.assets[symbol].lot
-            self.units[symbol] = round(self.units[symbol] / lot) * lot
+            lots = self.units[symbol] / lot
+            self.units[symbol] = (
+                round(lots) * lot if abs(lots - round(lots)) <= 1e-9 * max(1, abs(lots)) else lots * lot
+            )
         self.fills.append((row, symbol, units, price))
 
     def due(self, since, until):
