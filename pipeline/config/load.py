@@ -161,7 +161,7 @@ def with_experiment(loaded: Loaded, experiment: Path) -> Loaded:
     settings = _validated(layers)
     values = _plain(settings)
     origin = {".".join(path): layers.source(path) for path, _value in leaves(values)}
-    return Loaded(settings, origin, canonical_hash(_hashed(values)), tried[-1][1], loaded.root)
+    return Loaded(settings, origin, canonical_hash(hashed(values)), tried[-1][1], loaded.root)
 
 
 def parse_assignment(text: str) -> tuple[str, str]:
