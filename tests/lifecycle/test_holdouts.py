@@ -49,7 +49,7 @@ def test_windows_that_touch_share_nothing():
 
 def test_days_that_a_run_has_seen_cannot_be_held_out():
     require_declarable([], WINDOW, 0)
-    with pytest.raises(RefusedError, match="runs with EquityTrend have seen.*, 3 in"):
+    with pytest.raises(RefusedError, match=r"runs with EquityTrend have seen.*, 3 in"):
         require_declarable([], WINDOW, 3)
 
 
