@@ -8,6 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from assets.backtest import backtest_assets
+from assets.experiments import GROUP, experiment_assets
 from assets.features import feature_assets
 from assets.lookahead_job import lookahead_job
 from assets.market import market_assets
@@ -23,6 +24,7 @@ OWNERS = {
     "features": ["team:research"],
     "regimes": ["team:research"],
     "backtest": ["team:research"],
+    "optimization": ["team:research"],
 }
 """Who answers for each group."""
 
@@ -58,15 +60,22 @@ def build_definitions(
             *feature_assets(months),
             *regime_assets(months),
             *backtest_assets(),
+            *experiment_assets(),
         ]
+    searched = dg.AssetSelection.groups(GROUP)
     main = dg.define_asset_job(
         "main",
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() - searched,
         description="Bars in, features, regimes, one strategy, backtest: everything, in one process.",
+    )
+    optimize = dg.define_asset_job(
+        "optimize",
+        selection=searched,
+        description="One experiment file: search parameters, then say how much of the best is luck.",
     )
     return dg.Definitions(
         assets=_with_policies(assets, desk),
-        jobs=[main, lookahead_job(assets)],
+        jobs=[main, optimize, lookahead_job(assets)],
         schedules=[market_update(main, first)],
         executor=dg.in_process_executor,
         resources={

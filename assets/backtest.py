@@ -16,9 +16,9 @@ from resources.logs import Logs
 from resources.market.port import MarketSource
 from warehouse.store import Warehouse
 from warehouse.table import Table
-from warehouse.tables import EQUITY, FEATURES_H4, MACRO, OHLCV_DAILY, OHLCV_H4, RUNS
+from warehouse.tables import EQUITY, FEATURES_H4, MACRO, OHLCV_DAILY, OHLCV_H4, REGIMES_H4, RUNS
 
-DEPS = [OHLCV_H4.asset_key, OHLCV_DAILY.asset_key, MACRO.asset_key, FEATURES_H4.asset_key]
+DEPS = [table.asset_key for table in (OHLCV_H4, OHLCV_DAILY, MACRO, FEATURES_H4, REGIMES_H4)]
 
 
 def _spec(table: Table, description: str) -> dg.AssetSpec:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from warehouse.store import Warehouse
 
 TOLERANCE = 1e-9
-"""Of recurrences, relative to values above 1."""
+"""Of recurrences, relative to the largest value so far: they forget a share of what they held."""
 LATEST = 0.4
 """Histories start anew in this share of a stretch: features over 252 sessions need the rest."""
 BESIDE = ("ema_200",)
@@ -111,9 +111,9 @@ def _closes(bench: Bench, world: World, decisions: Time1D) -> Int2D:
 
 
 def _apart(one: Float2D, other: Float2D) -> Float2D:
-    """Return relative differences; infinite where only one of both is unknown."""
+    """Return differences relative to the largest value so far, at least 1; infinite where one is unknown."""
     import numpy as np
 
-    apart = np.abs(one - other) / np.maximum(1.0, np.abs(one))
+    apart = np.abs(one - other) / np.fmax(1.0, np.fmax.accumulate(np.abs(one), axis=0))
     unknown = np.isnan(one), np.isnan(other)
     return np.where(unknown[0] & unknown[1], 0.0, np.where(unknown[0] ^ unknown[1], np.inf, apart))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assets.market_context import MarketContext
+    from assets.optimization_evidence import Evidence
     from assets.optimization_members import Progress
     from assets.trial_population import Member
     from pipeline.arrays import Float2D
@@ -38,12 +39,18 @@ class Optimized:
         What commands print: identity, best member, statistics.
     members
         Every member, in the order in which they ran.
+    top
+        The best members, as many as the file asks for.
+    evidence
+        What judged it.
     folder
         Its artefacts: report, pictures, tables.
     """
 
     row: Mapping[str, Any]
     members: tuple[Member, ...]
+    top: tuple[Member, ...]
+    evidence: Evidence
     folder: Path
 
 
@@ -107,10 +114,11 @@ def run_experiment(
     found = evidence_of(market, search, experiment, spaces, members, refused=refused)
     seconds = desk.clock.monotonic() - since
     row = experiment_frame(market, search, experiment, found, members, seconds)
+    folds = folds_frame(search, found, members)
     frames = [
         (EXPERIMENTS, row),
         (RESULTS, results_frame(search, members, found.ranks, found.front)),
-        (FOLDS, folds_frame(search, found, members)),
+        (FOLDS, folds),
         found.controls,
     ]
     manifest = manifest_for(
@@ -124,8 +132,15 @@ def run_experiment(
     desk.warehouse.write_many(frames, manifest=manifest)
     shown = shown_experiment(row.row(0, named=True))
     progress("report", plan.members, plan.members)
-    folder = write_files(desk, experiment, shown, found, members)
-    return Optimized(row=shown, members=tuple(members), folder=folder)
+    folder = write_files(desk, experiment, shown, found, members, folds.to_dicts())
+    ordered = sorted(members, key=lambda member: found.ranks[member.number])
+    return Optimized(
+        row=shown,
+        members=tuple(members),
+        top=tuple(ordered[: experiment.optimization.save_top_n]),
+        evidence=found,
+        folder=folder,
+    )
 
 
 def experiment_of(desk: Desk) -> Experiment:
@@ -151,6 +166,7 @@ def _require_effect(market: MarketContext, spaces: Mapping[str, Space]) -> None:
     """Refuse a search with a parameter that changes no weight inside the window."""
     import numpy as np
 
+    from pipeline.backtest.weighing import weights_of
     from pipeline.calendar.grid import to_time64
     from pipeline.optimization.effect import require_effect
 
@@ -160,7 +176,7 @@ def _require_effect(market: MarketContext, spaces: Mapping[str, Space]) -> None:
     def weights(points: Sequence[Point]) -> Iterator[Float2D]:
         params = [market.parameters(point) for point in points]
         context = market.context(params)
-        return (market.strategy.weights(context, each)[first:last] for each in params)
+        return (weights_of(context, market.strategy, each)[first:last] for each in params)
 
     for block, space in spaces.items():
         require_effect(space, block, weights)

@@ -42,6 +42,8 @@ class Evidence:
         Numbers of the members that no other dominates.
     run, days
         The best member's run, and the labels of the decisions that end the days of all members.
+    points
+        By member number, every parameter that some part of the search varied.
     robustness
         What that run was asked: buy-and-hold, costs, delay, random strategies, crises.
     path
@@ -67,6 +69,7 @@ class Evidence:
     front: tuple[int, ...]
     run: BacktestResult
     days: Time1D
+    points: Mapping[int, Mapping[str, Any]]
     robustness: Robustness
     path: Simulation | None
     folds: tuple[Fold, ...]
@@ -108,7 +111,7 @@ def evidence_of(
     from pipeline.optimization.sampling import coverage
 
     judges = Judges(market, search)
-    metrics, points = [m.metrics for m in members], [m.params for m in members]
+    metrics, points = [m.metrics for m in members], _points(market, members)
     goals = goals_of(metrics, objectives_of(experiment))
     ranked = goals_of(metrics, [_ranking(experiment)])[:, 0]
     returns = np.array([member.daily_returns for member in members])
@@ -126,7 +129,7 @@ def evidence_of(
     robustness = judges.asked(best, run, family.n_trials)
     path = judges.followed(members, folds, days, best.config_hash)
     paths = _cross_validated(returns, days, experiment)
-    luck = _luck(experiment, members, chosen, run, robustness, family, days, ranked)
+    luck = _luck(experiment, members, points, chosen, run, robustness, family, days, ranked)
     drawn = spaces.get("parameter_distributions")
     asked = experiment.random_search is not None and experiment.random_search.estimate_coverage
     return Evidence(
@@ -135,6 +138,7 @@ def evidence_of(
         front=tuple(members[row].number for row in np.flatnonzero(undominated(goals))),
         run=run,
         days=days,
+        points={member.number: point for member, point in zip(members, points, strict=True)},
         robustness=robustness,
         path=path,
         folds=(*folds, *(paths.folds if paths is not None else ())),
@@ -145,6 +149,13 @@ def evidence_of(
         refused=refused,
         controls=judges.frame(),
     )
+
+
+def _points(market: MarketContext, members: Sequence[Member]) -> list[dict[str, Any]]:
+    """Return the same parameters of each member; what a part of the search left alone is as configured."""
+    names = dict.fromkeys(name for member in members for name in member.params)
+    legal = (market.parameters(member.params).model_dump(mode="json") for member in members)
+    return [{name: values[name] for name in names} for values in legal]
 
 
 def _cross_validated(returns: Float2D, days: Time1D, experiment: Experiment) -> Paths | None:
@@ -162,6 +173,7 @@ def _cross_validated(returns: Float2D, days: Time1D, experiment: Experiment) -> 
 def _luck(
     experiment: Experiment,
     members: Sequence[Member],
+    points: Sequence[Mapping[str, Any]],
     chosen: int,
     run: BacktestResult,
     robustness: Robustness,
@@ -187,7 +199,7 @@ def _luck(
         family=family,
         years=done.years,
         trips=Trips(won, done.round_trips),
-        points=[member.params for member in members],
+        points=points,
         scores=ranked,
         error=done.sharpe_se if experiment.optimization.metric == "sharpe_ratio" else None,
         seed=_seed(experiment),
@@ -248,7 +260,7 @@ def _family(market: MarketContext, members: Sequence[Member], days: Time1D) -> F
     ]
     table = np.array([row["daily_returns"] for row in rows], dtype=np.float64).reshape(-1, days.size)
     exposure = np.array([row["exposure"] for row in rows], dtype=np.float64)
-    return Family(table, exposure, max(int(counted["trials"][0]), len(members)))
+    return Family(table, exposure, max(int(counted["trials"].sum()), len(members)))
 
 
 def _growth(returns: Float1D, days: Time1D, path: Simulation | None) -> float | None:

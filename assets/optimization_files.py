@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pipeline.config.experiment import Experiment
     from resources.desk import Desk
 
+SHOWN = ("bps", "sharpe", "cagr", "max_drawdown", "win_rate", "turnover")
+"""Numbers of a member in tables for people."""
+
 
 def write_files(
     desk: Desk,
@@ -22,11 +25,26 @@ def write_files(
     row: Mapping[str, Any],
     found: Evidence,
     members: Sequence[Member],
+    folds: Sequence[Mapping[str, Any]],
 ) -> Path:
     """Write every file of a search and return their folder; a file appears whole or not at all."""
+    from pipeline.optimization.report import report_html
+
     folder = desk.home.artifacts / "experiments" / row["experiment_id"]
     folder.mkdir(parents=True, exist_ok=True)
+    pictures = pictures_of(experiment, row, found, members)
+    ordered = sorted(members, key=lambda member: found.ranks[member.number])
+    report = report_html(
+        row,
+        run=found.run,
+        asked=found.robustness,
+        top=[shown_member(each, found) for each in ordered[: experiment.optimization.save_top_n]],
+        folds=folds,
+        pictures=pictures,
+    )
     files: dict[str, bytes] = {
+        "report.html": report.encode(),
+        **{f"{name}.png": png for name, png in pictures.items()},
         "result.json": (json.dumps(dict(row), indent=1, default=str, allow_nan=False) + "\n").encode(),
     }
     if experiment.results.summary_csv:
@@ -42,13 +60,51 @@ def write_files(
     return folder
 
 
+def shown_member(member: Member, found: Evidence) -> dict[str, Any]:
+    """Return what a table of the best members says of one."""
+    numbers = {name: member.metrics[name] for name in SHOWN}
+    return {"rank": found.ranks[member.number], **found.points[member.number], **numbers}
+
+
+def pictures_of(
+    experiment: Experiment, row: Mapping[str, Any], found: Evidence, members: Sequence[Member]
+) -> dict[str, bytes]:
+    """Return the pictures of a search by name."""
+    import numpy as np
+
+    from pipeline.calendar.grid import CELL64
+    from pipeline.optimization.goals import FIELDS
+    from pipeline.optimization.pictures import generations_picture, paths_picture, stability_picture
+
+    metric = experiment.optimization.metric
+    values = [member.metrics[FIELDS[metric]] for member in members]
+    scores = np.array([np.nan if value is None else value for value in values])
+    ranked = scores if experiment.optimization.maximize else -scores
+    title, simulated = str(row["experiment"]), bool(row["simulated"])
+    run = found.run.simulation
+    curves = {"best member, in sample": (run.ts + CELL64, run.nav)}
+    if found.path is not None:
+        curves["walk-forward"] = (found.path.ts + CELL64, found.path.nav)
+    curves["buy-and-hold"] = (found.benchmark.ts + CELL64, found.benchmark.nav)
+    points, stages = [found.points[m.number] for m in members], [m.stage for m in members]
+    return {
+        "stability": stability_picture(
+            points, ranked, metric, f"{title}: stability map", simulated=simulated
+        ),
+        "generations": generations_picture(
+            stages, ranked, metric, f"{title}: {metric} by stage", simulated=simulated
+        ),
+        "paths": paths_picture(curves, f"{title}: out of sample", simulated=simulated),
+    }
+
+
 def members_csv(members: Sequence[Member], found: Evidence) -> bytes:
     """Return members as CSV, the best first; what is unknown is empty."""
     import polars as pl
 
     rows = [
         {"rank": found.ranks[member.number], "member": member.number, "stage": member.stage}
-        | dict(member.params)
+        | dict(found.points[member.number])
         | dict(member.metrics)
         | {"digest": member.digest}
         for member in members

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 HEADLINE = ("sharpe", "cagr", "max_drawdown", "total_return", "volatility", "turnover", "cost_drag")
 """Numbers of buy-and-hold and of the walk-forward account that are kept."""
+LUCK = ("deflated_sharpe", "reality_check_p", "spa_p")
+"""Statistics that belong to the best member."""
 
 
 def experiment_frame(
@@ -137,6 +139,7 @@ def evidence_record(found: Evidence) -> dict[str, Any]:
             "reason": overfit.reason,
         },
         "effective_trials": luck.effective,
+        "tied": None if luck.standing.best is None else int(luck.standing.tied.sum()),
         "intervals": _record(luck.intervals),
         "stability": {
             "axes": list(stable.axes),
@@ -178,24 +181,25 @@ def digest_of(members: Sequence[Member], found: Evidence) -> str:
 
 def shown_experiment(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of ``optimization.experiments`` under the names that commands print."""
-    names = {column.name for column in METRICS}
-    luck = ("deflated_sharpe", "reality_check_p", "spa_p")
+    metrics = tuple(column.name for column in METRICS)
     best = {
         "params": json.loads(row["best_json"]),
-        **{name: row[name] for name in names | set(luck)},
+        **{name: row[name] for name in ("bps", "sharpe", *LUCK)},
+        **{name: row[name] for name in metrics},
         "config_hash": row["best_config_hash"],
     }
-    hidden = {"best_json", "best_config_hash", "name", "window_start", "window_end", *luck, *names}
+    hidden = {"name", "best_json", "best_config_hash", "window_start", "window_end", *LUCK, *metrics}
+    hidden |= {"known_at", "recorded_at", "write_id"}
     texts = {"evidence_json": "evidence", "guards_json": "guards", "experiment_json": "settings"}
     kept = {
         texts.get(name, name): json.loads(value) if name in texts and value else value
         for name, value in row.items()
-        if name not in hidden and name not in {"known_at", "recorded_at", "write_id"}
+        if name not in hidden
     }
     return {
         "experiment": row["name"],
         "trials": row["trials"],
-        "best": dict(sorted(best.items(), key=lambda item: item[0] != "params")),
+        "best": best,
         "pbo": row["pbo"],
         "digest": row["digest"],
         "seconds": row["seconds"],

@@ -73,7 +73,7 @@ class Judges:
                 constraint="bit-identical",
                 fix="run the experiment again without --resume",
             )
-        self.keep("best", member.config_hash, run.digest, run.simulation.daily_returns)
+        self.keep(f"best-{member.number:05d}", member.config_hash, run.digest, run.simulation.daily_returns)
         return run, alone.days
 
     def asked(self, member: Member, run: BacktestResult, trials: int) -> Robustness:
@@ -83,11 +83,12 @@ class Judges:
         from pipeline.backtest.configured import plan_of
         from pipeline.backtest.rerun import Account
         from pipeline.backtest.robustness import robustness_of
+        from pipeline.backtest.weighing import weights_of
 
         market = self.market
         params, panel = market.parameters(member.params), market.read.panel
         first, last = np.searchsorted(panel.ts, np.array([run.start, run.end])).tolist()
-        weights = market.strategy.weights(market.context([params]), params)
+        weights = weights_of(market.context([params]), market.strategy, params)
         account = Account(
             panel.upto(last - 1), weights[:last], market.assets, market.rules,
             initial_nav=market.initial_nav, start=first,
@@ -110,13 +111,14 @@ class Judges:
         import numpy as np
 
         from pipeline.backtest.engine import simulate
+        from pipeline.backtest.weighing import weights_of
         from pipeline.optimization.out_of_sample import stitched
 
         market = self.market
 
         def weights(row: int) -> Float2D:
             params = market.parameters(members[row].params)
-            return market.strategy.weights(market.context([params]), params)
+            return weights_of(market.context([params]), market.strategy, params)
 
         panel = market.read.panel
         stitch = stitched(folds, np.searchsorted(panel.ts, days), weights)

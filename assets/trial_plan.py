@@ -62,10 +62,11 @@ class Plan:
         """Return the budgets at each decision, shape ``(bars, members)``; None for a single strategy."""
         import numpy as np
 
-        from pipeline.regimes.budgets import budgets, multiplier_table
+        from pipeline.regimes.budgets import budgets, multiplier_table, require_strategies
 
         if not self.is_book:
             return None
+        require_strategies(self.settings.regimes.multipliers, tuple(self.settings.strategies))
         base = np.array([member.budget for member in self.members])
         names = [member.strategy.name for member in self.members]
         return budgets(base, regimes, multiplier_table(self.settings.regimes.multipliers, names))

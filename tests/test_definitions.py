@@ -19,19 +19,23 @@ from warehouse.store import Warehouse
 from warehouse.tables import (
     CORPORATE_ACTIONS,
     EQUITY,
+    EXPERIMENTS,
     FEATURES_H4,
+    FOLDS,
     MACRO,
     OHLCV_DAILY,
     OHLCV_H4,
     REGIMES_H4,
+    RESULTS,
     RUNS,
     TRANSITIONS,
     TRUTH,
 )
 
 ROOT = Path(__file__).parents[1]
+SEARCHED = (EXPERIMENTS, RESULTS, FOLDS)
 HISTORY = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, FEATURES_H4, REGIMES_H4, TRANSITIONS)
-TABLES = {"/".join(t.asset_key): t for t in (*HISTORY, RUNS, EQUITY)}
+TABLES = {"/".join(t.asset_key): t for t in (*HISTORY, RUNS, EQUITY, *SEARCHED)}
 MONTHLY = {"/".join(t.asset_key) for t in HISTORY}
 
 
@@ -98,8 +102,9 @@ def test_the_graph_is_the_way_of_a_number(specs):
     assert parents["features/h4"] == bars
     assert parents["regimes/h4"] == {"market/ohlcv_daily", "market/macro"}
     assert parents["regimes/transitions"] == {"regimes/h4"}
-    read = bars | {"features/h4", "market/macro"}
+    read = bars | {"features/h4", "market/macro", "regimes/h4"}
     assert parents["backtest/runs"] == parents["backtest/equity"] == read
+    assert all(parents["/".join(table.asset_key)] == bars | {"features/h4"} for table in SEARCHED)
     assert all(parents[name] == {"market/corporate_actions"} for name in bars), "a told split explains a jump"
     assert all(not parents[name] for name in specs if name.startswith("market/") and name not in bars)
 
@@ -155,7 +160,7 @@ def test_whatever_feeds_a_decision_is_guarded_by_blocking_checks(definitions):
     for spec in checks:
         guarded.setdefault(spec.asset_key.to_user_string(), set()).add(spec.name)
         assert spec.description
-        assert spec.blocking
+        assert spec.blocking or spec.name == "better_than_luck", "a search feeds no decision"
     rows = {"no_duplicates", "no_nan", "known_in_time"}
     assert guarded["features/h4"] == rows
     assert guarded["market/corporate_actions"] == rows | {"all_read"}
@@ -190,11 +195,22 @@ def test_freshness_is_what_the_settings_say(tmp_path):
     assert policies["market/truth"] is None
 
 
-def test_the_job_main_holds_every_asset_and_runs_in_one_process(definitions):
+def test_the_job_main_holds_every_asset_but_searches_and_runs_in_one_process(definitions):
     job = definitions.resolve_job_def("main")
-    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(TABLES)
+    searched = {"/".join(table.asset_key) for table in SEARCHED}
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(TABLES) - searched
     assert job.executor_def is dg.in_process_executor
     assert job.description
+
+
+def test_the_job_optimize_runs_the_experiment_file_that_its_configuration_names(definitions):
+    job = definitions.resolve_job_def("optimize")
+    searched = {"/".join(table.asset_key) for table in SEARCHED}
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == searched
+    told = {"experiment": "configs/experiments/trend_sweep.yaml", "threads": 2, "resume": True}
+    dg.validate_run_config(job, {"ops": {"optimize": {"config": told}}})
+    with pytest.raises(dg.DagsterInvalidConfigError, match="expriment"):
+        dg.validate_run_config(job, {"ops": {"optimize": {"config": {"expriment": "x.yaml"}}}})
 
 
 def test_the_schedule_starts_the_job_main_over_whole_months(definitions):

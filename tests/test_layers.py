@@ -27,6 +27,7 @@ HEAVY = (
     "exchange_calendars",
     "plotly",
     "matplotlib",
+    "pymoo",
 )
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "misc", "common"}
 MOST_LINES = 400

@@ -107,9 +107,9 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
         ),
         "family_trials": Query(
             "Distinct research trials of a family whose windows overlap one; what luck is counted by.",
-            "SELECT count(DISTINCT (config_hash, data_hash, coalesce(code_version, ''))) AS trials"
+            "SELECT family, count(DISTINCT (config_hash, data_hash, coalesce(code_version, ''))) AS trials"
             " FROM {ledger.trials} WHERE kind = 'research' AND family = $family"
-            " AND window_start < $window_end AND window_end > $window_start",
+            " AND window_start < $window_end AND window_end > $window_start GROUP BY family",
             ("family", "window_start", "window_end"),
         ),
         "family_returns": Query(

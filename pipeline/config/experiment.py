@@ -27,7 +27,7 @@ Method = Literal["grid", "random", "evolutionary", "hybrid", "pareto", "walk_for
 
 Values = Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
 
-NEEDS: dict[str, tuple[str, ...]] = {
+NEEDS: dict[Method, tuple[str, ...]] = {
     "grid": ("parameter_grid",),
     "random": ("parameter_distributions",),
     "evolutionary": ("parameter_ranges",),

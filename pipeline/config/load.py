@@ -137,6 +137,33 @@ def load_settings(
     return Loaded(settings, origin, canonical_hash(hashed(values)), tried[-1][1] if tried else None, root)
 
 
+def with_experiment(loaded: Loaded, experiment: Path) -> Loaded:
+    """Return settings with an experiment file laid over them, as a code location does with its own.
+
+    Parameters
+    ----------
+    loaded
+        Settings from all layers.
+    experiment
+        The file; relative ones start at the project root.
+
+    Raises
+    ------
+    ConfigError
+        As `load_settings`.
+    """
+    layers = Layers()
+    for path, value in leaves(loaded.as_dict()):
+        layers.put(path, value, loaded.origin[".".join(path)])
+    tried = [*_experiments(loaded.root / experiment, loaded.root)]
+    for document, head in tried:
+        _put_experiment(layers, document, head)
+    settings = _validated(layers)
+    values = _plain(settings)
+    origin = {".".join(path): layers.source(path) for path, _value in leaves(values)}
+    return Loaded(settings, origin, canonical_hash(hashed(values)), tried[-1][1], loaded.root)
+
+
 def parse_assignment(text: str) -> tuple[str, str]:
     """Split ``risk.per_asset_cap=0.3`` of the command line; raises `ConfigError` without key or ``=``."""
     key, equals, value = text.partition("=")

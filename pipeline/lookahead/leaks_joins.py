@@ -138,13 +138,16 @@ def _universe(series: Sequence[Bars], size: Callable[[Bars, np.datetime64], floa
     present = [bar for bar in series if bar.ts.size]
     first, last = min(bar.ts[0] for bar in present), max(bar.ts[-1] for bar in present)
     months = np.arange(first.astype("datetime64[M]") + 1, (last + REACH).astype("datetime64[M]"))
-    parts = []
-    for at in months.astype("datetime64[us]"):
-        listed = [bar for bar in present if (bar.known_at <= at).any()]
-        growth = [size(bar, at) / max(_traded(bar, at - _QUARTER, at), 1e-9) for bar in listed]
-        chosen = np.array(growth).argsort(kind="stable")[::-1][: (len(listed) + 1) // 2]
-        moment = np.array([at])
-        parts += [
-            (bar.name, moment, np.array([float(place in chosen)]), moment) for place, bar in enumerate(listed)
+    at, held = months.astype("datetime64[us]"), np.full((months.size, len(present)), np.nan)
+    for row, moment in enumerate(at):
+        listed = [place for place, bar in enumerate(present) if (bar.known_at <= moment).any()]
+        growth = [
+            size(present[place], moment) / max(_traded(present[place], moment - _QUARTER, moment), 1e-9)
+            for place in listed
         ]
-    return gathered(parts).sort("symbol", "ts")
+        ranked = np.array(listed)[np.array(growth).argsort(kind="stable")[::-1]]
+        held[row, listed] = 0.0
+        held[row, ranked[: (len(listed) + 1) // 2]] = 1.0
+    seen = ~np.isnan(held)
+    columns = ((bar.name, seen[:, place], held[:, place]) for place, bar in enumerate(present))
+    return gathered((name, at[rows], column[rows], at[rows]) for name, rows, column in columns)

@@ -72,6 +72,8 @@ class Strength:
         Chance that a drop takes all that follows, of everything or of some series.
     revised
         Chance that noise comes with later versions of rows known before.
+    reach
+        Rows of a series are shuffled in blocks of so many; None: all of them.
     """
 
     noise: float = 0.5
@@ -80,11 +82,12 @@ class Strength:
     gone: float = 0.9
     cut: float = 0.3
     revised: float = 0.5
+    reach: int | None = None
 
 
 WILD = Strength()
 """For kernels, which take any price."""
-MILD = Strength(noise=0.003, level=0.0, late=0, gone=0.01, cut=0.5, revised=0.0)
+MILD = Strength(noise=0.003, level=0.0, late=0, gone=0.01, cut=0.5, revised=0.0, reach=3)
 """For stores with checks, which would rightly stop at wild prices."""
 
 
@@ -121,7 +124,7 @@ def perturbed(
         if mode == "drop":
             frame = rows.filter(pl.Series(~_gone(rows, layout, later, rng, strength, whole=whole)))
         elif mode == "shuffle":
-            frame = _shuffled(rows, layout, later, rng)
+            frame = _shuffled(rows, layout, later, rng, strength)
         else:
             frame = _noisy(rows, layout, later, rng, strength)
             if revise:
@@ -153,7 +156,7 @@ def _noisy(
     factor = np.exp(rng.normal(0.0, strength.noise, count) + _levels(rng, names, strength)[series])
     for column in layout.values:
         if rows.schema[column] == pl.String:
-            changes.append(_exchanged(rows, column, _order(series, later, rng)))
+            changes.append(_exchanged(rows, column, _order(series, later, rng, strength.reach)))
             continue
         if column == "volume":
             factor = np.exp(rng.normal(0.0, strength.noise, count) + _levels(rng, names, strength)[series])
@@ -183,9 +186,11 @@ def _gone(
     return later & ((rng.random(rows.height) < share) | ended[series])
 
 
-def _shuffled(rows: pl.DataFrame, layout: Layout, later: Bool1D, rng: np.random.Generator) -> pl.DataFrame:
+def _shuffled(
+    rows: pl.DataFrame, layout: Layout, later: Bool1D, rng: np.random.Generator, strength: Strength
+) -> pl.DataFrame:
     series, _ = _series(rows, layout)
-    order = _order(series, later, rng)
+    order = _order(series, later, rng, strength.reach)
     return rows.with_columns(_exchanged(rows, column, order) for column in layout.values)
 
 
@@ -209,12 +214,13 @@ def _levels(rng: np.random.Generator, names: int, strength: Strength) -> np.ndar
     return rng.normal(0.0, 1.0, max(names, 1)) * strength.level
 
 
-def _order(series: np.ndarray, later: Bool1D, rng: np.random.Generator) -> np.ndarray:
+def _order(series: np.ndarray, later: Bool1D, rng: np.random.Generator, reach: int | None) -> np.ndarray:
     """Return a permutation of all rows that moves only later ones, each within its series."""
     order = np.arange(series.size)
     places = np.flatnonzero(later)
-    mixed = places[np.lexsort((rng.random(places.size), series[places]))]
-    order[places[np.argsort(series[places], kind="stable")]] = mixed
+    places = places[np.argsort(series[places], kind="stable")]
+    block = np.arange(places.size) // (reach or places.size or 1)
+    order[places] = places[np.lexsort((rng.random(places.size), block, series[places]))]
     return order
 
 

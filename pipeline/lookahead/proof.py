@@ -21,8 +21,11 @@ from pipeline.lookahead.perturb import MILD, MODES, WILD, Mode, World, forming_p
 from pipeline.seeds import stream
 
 T = TypeVar("T")
+_BARS = ("market.ohlcv_h4", "market.ohlcv_daily")
 MOST_PLACES = 20
 _MOMENT = timedelta(microseconds=1)
+MOST_PLANTED = 8
+"""Leaks and twins see the daily bars of so many symbols, those with H4 bars first."""
 _INSTANTS = 4
 """Kinds of instants: at a decision, just before one, when a row becomes known, and anywhere."""
 
@@ -204,6 +207,7 @@ class _Runner(Generic[T]):
         self._open = opened(stretch.world, stretch.last)
         self._end = stretch.last
         self._before: dict[str, pl.DataFrame] = {}
+        self._few = _few_symbols(stretch.world)
 
     def perturb(
         self, at: datetime, mode: Mode, rng: np.random.Generator, turn: int, *, planted: bool
@@ -237,8 +241,12 @@ class _Runner(Generic[T]):
         self, name: str, compute: Callable[[World], pl.DataFrame], other: World, at: datetime
     ) -> bool:
         """Say whether a known cell of a leak or a twin changed."""
-        before = self._known(name, lambda: compute(self._world))
-        return compare(before, compute(other), KEY, at).changed > 0
+        before = self._known(name, lambda: compute(self._of_few(self._world)))
+        return compare(before, compute(self._of_few(other)), KEY, at).changed > 0
+
+    def _of_few(self, world: World) -> World:
+        daily = world[_BARS[1]].filter(pl.col("symbol").is_in(self._few))
+        return {**world, _BARS[1]: daily}
 
     def _drive(
         self, drivers: Sequence[Driver[T]], other: World, at: datetime, *, mode: str
@@ -264,6 +272,11 @@ class _Runner(Generic[T]):
         if name not in self._before:
             self._before[name] = compute()
         return self._before[name]
+
+
+def _few_symbols(world: World) -> list[str]:
+    named = [world[name]["symbol"].unique().sort().to_list() for name in _BARS if name in world]
+    return list(dict.fromkeys(symbol for names in named for symbol in names))[:MOST_PLANTED]
 
 
 def instant_of(stretch: Stretch, kind: int, rng: np.random.Generator) -> datetime:

@@ -1,7 +1,8 @@
 """Bars put where the source has none: only on request, only into short gaps, and marked.
 
 An imputed bar says that nothing is known: every price is the close before, volume is 0, ``state`` is
-``imputed``.  It is known no earlier than a real bar of its cell would be, and any real bar supersedes it.
+``imputed``.  It is known when the gap has ended, for nobody knows before that it is short, and any real bar
+supersedes it.
 """
 
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ def impute(
     -------
     tuple
         Bars with the imputed ones among them, the gaps that stay, and one finding ``imputed`` for each gap
-        that was filled.  ``known_at`` of an imputed bar is the later of the cell's own and its close plus
-        the delay of the bar before.  A gap before a symbol's first bar stays.
+        that was filled.  ``known_at`` of an imputed bar is that of the bar that ends the gap, and no earlier
+        than the cell's own or its close plus the delay of the bar before.  A gap before a symbol's first bar
+        or after its last stays.
 
     Raises
     ------
@@ -69,14 +71,21 @@ def impute(
         .join_asof(
             before.select(own, last_close="close", last_ts="ts"), on="ts", by="symbol", check_sortedness=False
         )
-        .filter(pl.col("last_close").is_not_null())
+        .join_asof(
+            before.select("symbol", "ts", ended=pl.col("known_at")),
+            on="ts",
+            by="symbol",
+            strategy="forward",
+            check_sortedness=False,
+        )
+        .filter(pl.col("last_close").is_not_null() & pl.col("ended").is_not_null())
     )
     made = filled.with_columns(
         *(pl.col("last_close").alias(price) for price in PRICES),
         volume=pl.lit(0.0),
         covered_minutes=pl.lit(0, pl.Int32),
         state=pl.lit(str(BarState.IMPUTED)),
-        known_at=pl.max_horizontal("known_at", pl.col("close_at") + pl.col("delay")),
+        known_at=pl.max_horizontal("known_at", pl.col("close_at") + pl.col("delay"), "ended"),
     )
     _require_length(bars, made)
     findings = _findings(made)

@@ -18,6 +18,7 @@ from pipeline.optimization.luck.overfitting import Overfitting, pbo
 from pipeline.optimization.luck.reality_check import RealityCheck, reality_check
 from pipeline.optimization.luck.sample import moves
 from pipeline.optimization.luck.stability import StabilityMap, stability_map
+from pipeline.optimization.luck.ties import Standing, standing
 from pipeline.optimization.luck.verdict import Verdict
 
 
@@ -60,6 +61,8 @@ class Luck:
         Of the best member's headline numbers.
     stability
         Scores over the space.
+    standing
+        Which members tie with the best by Sharpe ratio.
     """
 
     deflated: DeflatedSharpe
@@ -69,6 +72,7 @@ class Luck:
     effective: float | None
     intervals: Intervals
     stability: StabilityMap
+    standing: Standing
 
     @property
     def verdict(self) -> Verdict:
@@ -128,6 +132,7 @@ def luck_of(
         effective=effective_trials(returns),
         intervals=intervals(returns[best], years, seed=seed, trips=trips),
         stability=stability_map(points, scores, tolerance=error),
+        standing=standing(returns, years),
     )
 
 

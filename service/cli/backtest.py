@@ -54,7 +54,7 @@ def run_one(
         backtest__start=first,
         backtest__end=last,
     )
-    _require_bars(desk)
+    require_bars(desk)
     from assets.trials import run_trial
 
     trial = run_trial(desk, kind="research")
@@ -107,7 +107,7 @@ def list_all(
         emit_rows("backtests", [_in_short(record) for record in found])
 
 
-def _require_bars(desk: Desk) -> None:
+def require_bars(desk: Desk) -> None:
     """Update the feed first when nothing of it is stored."""
     from service.cli.updating import update_all
 

@@ -19,6 +19,7 @@ from service.cli import (
     backtest,
     data,
     doctor,
+    experiment,
     holdout,
     lifecycle,
     optimize,
@@ -53,6 +54,7 @@ app.add_typer(backtest.app, name="backtest")
 app.add_typer(optimize.app, name="optimize")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(regimes.app, name="regimes")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(verify.app, name="verify")
 
 

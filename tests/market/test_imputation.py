@@ -1,4 +1,4 @@
-"""Short gaps are filled only by the policy, marked, and known no earlier than a real bar would be."""
+"""Short gaps are filled only by the policy, marked, and known when they have ended."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,10 +49,19 @@ def test_a_short_gap_stands_at_the_last_close_and_says_so():
     assert made["ts"].to_list() == clean.frame["ts"].to_list()[20:22]
     assert all(made[price].to_list() == [before["close"]] * 2 for price in ("open", "high", "low", "close"))
     assert made["volume"].to_list() == [0.0, 0.0]
-    assert made["known_at"].to_list() == [at + H4 + LAG for at in made["ts"]]
+    ended = clean.frame.row(22, named=True)
+    assert made["known_at"].to_list() == [ended["known_at"]] * 2
     assert got.gaps.is_empty()
     assert [(f.rule, f.count) for f in got.findings] == [("imputed", 2)]
     assert got.frame.height == clean.frame.height
+
+
+def test_a_gap_is_not_filled_before_it_is_known_to_be_short():
+    whole = imputing()(fetched(20, 21), "h4", now=NOW).frame
+    until = whole.filter(pl.col("state") == BarState.IMPUTED)["known_at"][0] - timedelta(microseconds=1)
+    short = fetched(*range(20, fetched().frame.height))
+    cut = imputing()(short, "h4", now=NOW).frame
+    assert whole.filter(pl.col("known_at") <= until).equals(cut.filter(pl.col("known_at") <= until))
 
 
 def test_a_longer_gap_stays_a_gap():
