@@ -208,8 +208,7 @@ def luck_of(desk: Desk, run: Mapping[str, Any]) -> Luck:
     table: Float2D = np.array([own, *(row["daily_returns"] for row in others)], dtype=np.float64)
     excess = in_excess(table, held, np.array([exposure, *(row["exposure"] for row in others)]))
     check = reality_check(excess, seed=SEED, years=years, row=0)
-    tried = int(desk.warehouse.query("family_configurations", **place)["configurations"][0])
-    trials = int(desk.warehouse.query("family_trials", **place)["trials"][0])
+    trials, tried = desk.warehouse.query("family_trials", **place).select("trials", "configurations").row(0)
     deflated = deflated_sharpe(excess[0], sharpes(excess, years), trials, years)
     return Luck(
         reality_check_p=_of_more(check.p_white, max(1.0, tried / len(table))),

@@ -107,7 +107,8 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
         ),
         "family_trials": Query(
             "Distinct research trials of a family whose windows overlap one; what luck is counted by.",
-            "SELECT family, count(DISTINCT (config_hash, data_hash, coalesce(code_version, ''))) AS trials"
+            "SELECT family, count(DISTINCT (config_hash, data_hash, coalesce(code_version, ''))) AS trials,"
+            " count(DISTINCT config_hash) AS configurations"
             " FROM {ledger.trials} WHERE kind = 'research' AND family = $family"
             " AND window_start < $window_end AND window_end > $window_start GROUP BY family",
             ("family", "window_start", "window_end"),
@@ -137,13 +138,6 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             " WHERE t.kind = 'research' AND t.family = $family"
             " AND t.window_start = $window_start AND t.window_end = $window_end"
             " GROUP BY t.config_hash ORDER BY t.config_hash",
-            ("family", "window_start", "window_end"),
-        ),
-        "family_configurations": Query(
-            "Distinct configurations of a family tried on windows that overlap one.",
-            "SELECT count(DISTINCT config_hash) AS configurations FROM {ledger.trials}"
-            " WHERE kind = 'research' AND family = $family"
-            " AND window_start < $window_end AND window_end > $window_start",
             ("family", "window_start", "window_end"),
         ),
         "lifecycle": Query(

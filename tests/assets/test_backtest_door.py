@@ -121,7 +121,7 @@ def test_a_research_run_stores_its_answers_and_its_controls_and_a_control_neithe
         assert answers[topic][name][measure] == value
     assert answers["control"]["random"]["runs"] == 200
     known = {"equity", "vol", "crypto"}  # no macro series is stored, so nothing is said of that dimension
-    assert set(answers) == {"control", "interval", "crisis", "season"} | known
+    assert set(answers) == {"control", "interval", "stress", "crisis", "season"} | known
     controls = stocked.warehouse.as_of(TRIALS, where={"kind": "control"})
     assert controls.height == len(trial.robustness.runs) > 200
     assert controls["digest"].null_count() == 0
