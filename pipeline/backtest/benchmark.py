@@ -98,7 +98,7 @@ def on_days(simulation: Simulation, daily: Int1D) -> Simulation:
         Rows that end a day, ascending, shape ``(days,)``.
     """
     chosen = replace(simulation, daily=daily)
-    returns, old = chosen.daily_returns, simulation.metrics
+    returns, old = chosen.excess_returns, simulation.metrics
     ratio, robust = m.sharpe(returns, old.years), m.newey_west_sharpe(returns, old.years)
     metrics = replace(
         old,

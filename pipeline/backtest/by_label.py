@@ -102,7 +102,7 @@ def _part(run: Simulation, label: str, mine: Bool1D, before: Int1D, hold: Simula
         return Part(label, 0, 0.0, None, None, None, None, None, None)
     returns = run.daily_returns[mine]
     years = run.metrics.years * days / mine.size
-    ratio = m.sharpe(returns, years)
+    ratio = m.sharpe(run.excess_returns[mine], years)
     grown = np.cumprod(1.0 + returns, dtype=np.float64)
     return Part(
         label=label,

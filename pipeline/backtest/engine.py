@@ -228,6 +228,7 @@ def _simulation(
     ts = panel.ts[start:]
     fills["row"] -= start
     trips = round_trips(fills, panel.n_assets, payments.units[start:])
+    credit = payments.credit[start:] if payments.earns else np.empty(0)
     daily = m.daily_rows(ts.view(np.int64), session_cells(panel, weights[start:], assets, start))
     return Simulation(
         symbols=panel.symbols,
@@ -254,10 +255,11 @@ def _simulation(
             trips,
             daily,
             float(book["largest_held"]),
-            payments.credit[start:] if payments.earns else np.empty(0),
+            credit,
         ),
         interest=float(book["interest"]),
         dividends=float(book["dividends"]),
+        credit=credit,
     )
 
 

@@ -55,6 +55,8 @@ class Simulation:
         Headline numbers.
     interest, dividends
         Interest earned less paid, and dividends received, in money.
+    credit
+        What a unit of cash earned in each cell, shape ``(bars,)``; empty where cash earns nothing.
     """
 
     symbols: tuple[str, ...]
@@ -76,6 +78,7 @@ class Simulation:
     metrics: Metrics
     interest: float = 0.0
     dividends: float = 0.0
+    credit: Float1D = field(default_factory=lambda: np.empty(0))
 
     @property
     def final_nav(self) -> float:
@@ -91,6 +94,14 @@ class Simulation:
     def daily_returns(self) -> Float1D:
         """Simple returns of NAV from one end of day to the next."""
         return m.simple_returns(self.nav[self.daily], self.initial_nav)
+
+    @cached_property
+    def excess_returns(self) -> Float1D:
+        """Daily returns less what cash earned on those days: what every Sharpe ratio is made of."""
+        if not self.credit.size:
+            return self.daily_returns
+        grown = np.concatenate([[1.0], np.cumprod(1.0 + self.credit)[self.daily]])
+        return self.daily_returns - (grown[1:] / grown[:-1] - 1.0)
 
     @cached_property
     def monthly_returns(self) -> tuple[Time1D, Float1D]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.backtest.benchmark import on_days
 from pipeline.backtest.engine import simulate
 from pipeline.backtest.population import evaluate
 from pipeline.backtest.rules import Rules, Tradable
@@ -17,7 +19,7 @@ from pipeline.market.flows import CELL_YEARS, Flows, actions_on, interest_on
 from pipeline.strategies.context import Context
 from tests.support import reference_account
 from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
-from tests.support.random_population import RandomWeights, Seed
+from tests.support.random_population import Draw, RandomWeights
 
 NAV = 10_000.0
 SLOW = {"max_examples": 30, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -175,7 +177,7 @@ def test_a_population_is_paid_as_a_single_run_is(seed):
         flows = replace(flows, credit=np.zeros(panel.n_bars))
     panel, rules, assets = replace(panel, flows=flows), random_rules(rng), random_assets(rng, panel)
     chosen, context = RandomWeights(panel.symbols), Context(panel, {})
-    seeds = [Seed(seed=seed % 1000 + n, scale=1.3) for n in range(3)]
+    seeds = [Draw(seed=seed % 1000 + n, scale=1.3, hold=1 + 10 * n) for n in range(3)]
     several = evaluate(context, chosen, seeds, rules=rules, assets=assets)
     for n, each in enumerate(seeds):
         alone = simulate(panel, chosen.weights(context, each), rules=rules, assets=assets)
@@ -183,3 +185,18 @@ def test_a_population_is_paid_as_a_single_run_is(seed):
         for name in ("sharpe", "sortino", "turnover", "profit_factor", "total_return"):
             known = getattr(alone.metrics, name)
             np.testing.assert_equal(several.metrics[name][n], np.nan if known is None else known)
+
+
+def test_every_sharpe_ratio_of_a_run_is_in_excess_of_the_same_cash():
+    rng = np.random.default_rng(4)
+    panel = random_panel(rng, bars=400, assets=2)
+    credit, debit = interest_on(rng.uniform(0.0, 0.3, panel.n_bars), keeps=0.01, lends_at=0.02)
+    flows = replace(no_flows(panel), credit=credit, debit=debit)
+    assets = random_assets(rng, panel)
+    done = simulate(replace(panel, flows=flows), random_weights(rng, panel), rules=Rules(), assets=assets)
+    cash = [np.prod(1.0 + credit[a:b]) - 1.0 for a, b in pairwise([0, *(done.daily + 1)])]
+    excess = done.daily_returns - cash
+    np.testing.assert_allclose(done.excess_returns, excess, atol=1e-15)
+    plain = excess.mean() / excess.std(ddof=1) * np.sqrt(excess.size / done.metrics.years)
+    assert done.metrics.sharpe == pytest.approx(plain, rel=1e-12)
+    assert on_days(done, done.daily).metrics.sharpe == pytest.approx(plain, rel=1e-12)
