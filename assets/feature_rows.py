@@ -37,6 +37,8 @@ def feature_rows(
 ) -> tuple[pl.DataFrame, tuple[Input, ...]]:
     """Compute the standard features of every cell in ``window`` from all the history before its end.
 
+    A cell whose decision is still to come has none yet: something may arrive that enters them.
+
     Raises
     ------
     InsufficientDataError
@@ -44,7 +46,8 @@ def feature_rows(
     """
     import polars as pl
 
-    from pipeline.features.compute import entered_at, features_table
+    from pipeline.calendar.grid import CELL
+    from pipeline.features.compute import features_table
     from pipeline.features.registry import STANDARD, VERSION
 
     start, end = window
@@ -54,8 +57,9 @@ def feature_rows(
     known = known_instruments(warehouse, market.feed, instruments)
     read = read_history(symbols, until, feed=market.feed, warehouse=warehouse, instruments=known)
     values = read.features(STANDARD)
-    rows = features_table(read.panel, values, entered_at(read.panel, read.daily))
-    chosen = rows.filter(pl.col("ts").is_between(start, end, closed="left")).with_columns(
+    rows = features_table(read.panel, values)
+    decided = pl.col("ts") <= now - CELL
+    chosen = rows.filter(pl.col("ts").is_between(start, end, closed="left") & decided).with_columns(
         pl.lit(market.feed).alias("feed"),
         pl.lit(VERSION).alias("version"),
         pl.lit(market.simulated).alias("simulated"),

@@ -277,10 +277,10 @@ def _bars(timeframe: Timeframe, opened: Opened, _at: datetime) -> pl.DataFrame:
 
 def _features(opened: Opened, _at: datetime) -> pl.DataFrame:
     """Return the rows of ``features.h4``."""
-    from pipeline.features.compute import entered_at, features_table
+    from pipeline.features.compute import features_table
 
     read = opened.history(opened.bench.sources.traded, opened.end)
-    return features_table(read.panel, opened.standard(), entered_at(read.panel, read.daily))
+    return features_table(read.panel, opened.standard())
 
 
 def _at_decisions(opened: Opened, _at: datetime) -> pl.DataFrame:

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from warehouse.manifest import Input
     from warehouse.table import Table
 
-LIBRARIES = ("dagster", "duckdb", "exchange_calendars", "numba", "numpy", "polars", "pyarrow", "scipy")
+LIBRARIES = (
+    "dagster",
+    "duckdb",
+    "exchange_calendars",
+    "numba",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "pymoo",
+    "scipy",
+)
 
 
 @cache

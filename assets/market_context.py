@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assets.history import read_history
 from assets.holdouts import refuse_held_out
+from assets.locks import code_of, locked
 from assets.trial_plan import plan_of, single
 from assets.trials import data_hash, refuse_other_features, regimes_read, window_of
 from pipeline.errors import ConfigError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.arrays import Float2D, Int8
     from pipeline.backtest.rules import Rules, Tradable
     from pipeline.strategies.context import Context
+    from pipeline.strategies.lock import Lock
     from pipeline.strategies.port import Parameters, Strategy
     from resources.desk import Desk
     from warehouse.manifest import Input
@@ -50,6 +52,8 @@ class MarketContext:
         Codes by dimension at each decision; empty for a strategy that reads none.
     inputs
         What was read, with digests, for manifests.
+    locks
+        The code of the strategy as it was when the search began.
     """
 
     desk: Desk
@@ -60,6 +64,7 @@ class MarketContext:
     data_hash: str
     regimes: Mapping[str, Int8]
     inputs: tuple[Input, ...]
+    locks: tuple[tuple[Strategy, Lock], ...]
     _features: dict[str, Float2D] = field(default_factory=dict, repr=False)
 
     @property
@@ -80,6 +85,11 @@ class MarketContext:
     def family(self) -> str:
         """Strategy and universe, as the ledger names them."""
         return f"{self.strategy.name}[{','.join(sorted(self.strategy.universe))}]"
+
+    @property
+    def code(self) -> str:
+        """Version of all code that runs; raises `TamperedError` when the strategy's has changed meanwhile."""
+        return code_of(self.locks)
 
     @property
     def initial_nav(self) -> float:
@@ -155,4 +165,5 @@ def market_context(desk: Desk) -> MarketContext:
         data_hash=data_hash(read, known),
         regimes={} if known is None else known.at(read.panel.decisions).codes,
         inputs=(*read.inputs, *(() if known is None else known.inputs)),
+        locks=locked([strategy]),
     )

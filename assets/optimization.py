@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assets.manifests import code_version, manifest_for
+from assets.manifests import manifest_for
 from assets.market_context import market_context
 from assets.optimization_members import quiet, run_members
 from assets.optimization_rows import experiment_frame, folds_frame, shown_experiment
@@ -210,7 +210,7 @@ def _search_hash(market: MarketContext, experiment: Experiment, start: list[Poin
         "experiment": experiment.model_dump(mode="json", exclude={"description", "results"}),
         "config": market.desk.loaded.config_hash,
         "data": market.data_hash,
-        "code": code_version(),
+        "code": market.code,
         "start": [dict(point) for point in start],
     }
     return canonical_hash(parts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assets.manifests import code_version
 from assets.optimization_runs import Judges
 from assets.trial_population import window_in_cells
 from pipeline.errors import InsufficientDataError
@@ -110,7 +109,7 @@ def evidence_of(
     from pipeline.optimization.plan import objectives_of
     from pipeline.optimization.sampling import coverage
 
-    judges = Judges(market, search)
+    judges = Judges(market, search, market.code)
     metrics, points = [m.metrics for m in members], _points(market, members)
     goals = goals_of(metrics, objectives_of(experiment))
     ranked = goals_of(metrics, [_ranking(experiment)])[:, 0]
@@ -251,7 +250,7 @@ def _family(market: MarketContext, members: Sequence[Member], days: Time1D) -> F
             "family_returns",
             family=market.family,
             data_hash=market.data_hash,
-            code_version=code_version(),
+            code_version=market.code,
             **window,
         ).iter_rows(named=True)
         if row["config_hash"] not in own

@@ -8,7 +8,6 @@ import math
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from assets.manifests import code_version
 from assets.trial_population import window_in_cells
 from warehouse.tables_optimization import METRICS
 
@@ -79,7 +78,7 @@ def experiment_frame(
         "search_hash": search.search_hash,
         "data_hash": market.data_hash,
         "config_hash": market.desk.loaded.config_hash,
-        "code_version": code_version(),
+        "code_version": market.code,
         "experiment_json": experiment.model_dump_json(),
         "seconds": seconds,
     }

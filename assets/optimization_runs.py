@@ -34,12 +34,15 @@ class Judges:
     ----------
     market, search
         What is judged.
+    code
+        Version of all code that runs.
     rows
         Ledger rows of the runs so far.
     """
 
     market: MarketContext
     search: Search
+    code: str
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def again(self, member: Member) -> tuple[BacktestResult, Time1D]:
@@ -86,7 +89,7 @@ class Judges:
         from pipeline.backtest.weighing import weights_of
 
         market = self.market
-        params, panel = market.parameters(member.params), market.read.panel
+        params, panel = market.parameters(member.params), market.read.traded
         first, last = np.searchsorted(panel.ts, np.array([run.start, run.end])).tolist()
         weights = weights_of(market.context([params]), market.strategy, params)
         account = Account(
@@ -120,7 +123,7 @@ class Judges:
             params = market.parameters(members[row].params)
             return weights_of(market.context([params]), market.strategy, params)
 
-        panel = market.read.panel
+        panel = market.read.traded
         stitch = stitched(folds, np.searchsorted(panel.ts, days), weights)
         if stitch is None:
             return None
@@ -136,7 +139,7 @@ class Judges:
         """Remember a run for the ledger."""
         trial_id = f"{self.search.experiment_id}-{what}"
         self.rows.append(
-            ledger_row(self.market, self.search, trial_id, "control", config_hash)
+            ledger_row(self.market, self.search, trial_id, "control", config_hash, self.code)
             | {"digest": digest, "daily_returns": None if returns is None else returns.tolist()}
         )
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assets.manifests import code_version, manifest_for
+from assets.manifests import manifest_for
 from warehouse.tables import RESULTS, TRIALS
 from warehouse.tables_optimization import METRICS
 
@@ -228,7 +228,7 @@ def _member(
 
 
 def ledger_row(
-    market: MarketContext, search: Search, trial_id: str, kind: str, config_hash: str
+    market: MarketContext, search: Search, trial_id: str, kind: str, config_hash: str, code: str
 ) -> dict[str, Any]:
     """Return what every row of the ledger says of a run of this search."""
     return {
@@ -239,7 +239,7 @@ def ledger_row(
         "kind": kind,
         "config_hash": config_hash,
         "data_hash": market.data_hash,
-        "code_version": code_version(),
+        "code_version": code,
         **dict(zip(("window_start", "window_end"), window_in_cells(market), strict=True)),
         "universe": ",".join(sorted(market.strategy.universe)),
         "who": getpass.getuser(),
@@ -267,8 +267,9 @@ def _known(returns: Float1D) -> list[float | None]:
 def _trials(market: MarketContext, search: Search, members: Sequence[Member]) -> pl.DataFrame:
     import polars as pl
 
+    code = market.code
     rows = [
-        ledger_row(market, search, search.trial_id(member.number), "research", member.config_hash)
+        ledger_row(market, search, search.trial_id(member.number), "research", member.config_hash, code)
         | {"digest": member.digest}
         for member in members
     ]

@@ -238,12 +238,12 @@ def refuse_other_features(desk: Desk, read: History, features: Mapping[str, Floa
     """
     import polars as pl
 
-    from pipeline.features.compute import entered_at, features_table
+    from pipeline.features.compute import features_table
 
     names = [name for name in features if name in FEATURES_H4.names]
     if not names:
         return
-    ours = features_table(read.panel, {n: features[n] for n in names}, entered_at(read.panel, read.daily))
+    ours = features_table(read.panel, {n: features[n] for n in names})
     where = {"feed": desk.market.feed, "symbol": list(read.panel.symbols)}
     stored = desk.warehouse.as_of(FEATURES_H4, where=where, columns=("symbol", "ts", *names), end=end)
     both = stored.join(ours.select("symbol", "ts", *names), on=["symbol", "ts"], suffix="_now")

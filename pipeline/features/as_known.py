@@ -12,8 +12,6 @@ import numpy as np
 from pipeline.arrays import Bool1D, Float2D, Int1D, Time1D
 from pipeline.market.panel import at_decisions
 
-_NAT = np.datetime64("NaT", "us")
-
 
 def late_rows(known_at: Time1D) -> Bool1D:
     """Return which rows, in the order of their labels, become known after a row that follows them."""
@@ -53,13 +51,6 @@ def at_each_decision(
         seen = np.flatnonzero(~np.isnan(latest))
         answer[:, begin + seen] = values_of(rows)[:, latest[seen].astype(np.int64)]
     return answer
-
-
-def newest_arrival(known_at: Time1D, decisions: Time1D) -> Time1D:
-    """Return when the last row to arrive before each decision became known, NaT before the first."""
-    arrivals = np.sort(known_at)
-    before = np.searchsorted(arrivals, decisions, side="right")
-    return np.concatenate([np.array([_NAT]), arrivals])[before]
 
 
 def _histories(known_at: Time1D, decisions: Time1D) -> Iterator[tuple[Int1D, int, int]]:

@@ -11,11 +11,11 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from pipeline.arrays import Float2D, Float3D, Int1D, Time1D, Time2D
+from pipeline.arrays import Float2D, Float3D, Int1D, Time1D
 from pipeline.calendar.grid import CELL64
 from pipeline.calendar.stale import closes_missed
 from pipeline.errors import ConfigError, SchemaError, TimestampError
-from pipeline.features.as_known import at_each_decision, late_rows, newest_arrival
+from pipeline.features.as_known import at_each_decision, late_rows
 from pipeline.features.indicators import indicators
 from pipeline.features.registry import FeatureSpec
 from pipeline.market.panel import Panel
@@ -108,23 +108,7 @@ def features_at_decisions(
     return {spec.name: answer[i] for i, spec in enumerate(specs)}
 
 
-def entered_at(panel: Panel, daily: pl.DataFrame) -> Time2D:
-    """Return when the last bar or daily close to arrive before each decision became known.
-
-    Shape ``(bars, assets)``, ``datetime64[us]``; NaT where nothing is known yet.
-    """
-    entered = np.empty((panel.n_bars, panel.n_assets), "datetime64[us]")
-    present = panel.present
-    for column, symbol in enumerate(panel.symbols):
-        known = panel.known_at[present[:, column], column]
-        entered[:, column] = newest_arrival(known, panel.decisions)
-        if daily.height:
-            days = newest_arrival(_daily_bars(daily, symbol).known_at, panel.decisions)
-            entered[:, column] = np.fmax(entered[:, column], days)
-    return entered
-
-
-def features_table(panel: Panel, features: Mapping[str, Float2D], entered: Time2D) -> pl.DataFrame:
+def features_table(panel: Panel, features: Mapping[str, Float2D]) -> pl.DataFrame:
     """Lay features out in rows: one for each cell in which an asset has a bar.
 
     Parameters
@@ -133,17 +117,16 @@ def features_table(panel: Panel, features: Mapping[str, Float2D], entered: Time2
         The panel that the features were computed on.
     features
         By name, shape ``(bars, assets)``.
-    entered
-        From `entered_at`, with the same panel and daily bars.
 
     Returns
     -------
     pl.DataFrame
-        ``symbol``, ``ts``, one column per feature (NULL where unknown) and ``known_at``: the later of the
-        bar's own ``known_at`` and of what entered the values.  Sorted by symbol, then ``ts``.
+        ``symbol``, ``ts``, one column per feature (NULL where unknown) and ``known_at``: the
+        decision, since until then something may arrive that enters the values, or the bar's own ``known_at``
+        where that is later.  Sorted by symbol, then ``ts``.
     """
     row, column = np.nonzero(panel.present)
-    known_at = np.fmax(panel.known_at[row, column], entered[row, column])
+    known_at = np.maximum(panel.known_at[row, column], panel.decisions[row])
     columns: dict[str, pl.Series] = {
         "symbol": pl.Series(np.array(panel.symbols, dtype=object)[column], dtype=pl.String),
         "ts": _utc(panel.ts[row]),

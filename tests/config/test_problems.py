@@ -57,7 +57,7 @@ def test_the_nearest_name_and_none_when_nothing_is_near():
 
 
 def test_the_keys_of_a_place():
-    assert keys_at(Settings, ("system", "costs")) == ["equity", "crypto"]
+    assert keys_at(Settings, ("system", "costs")) == ["equity", "crypto", "cash"]
     assert "tick" in keys_at(Settings, ("instruments", "ANY"))
     assert keys_at(Settings, ("strategies", "ANY", "parameters")) is None
     assert keys_at(Settings, ("system", "nothing")) is None

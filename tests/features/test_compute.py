@@ -9,7 +9,7 @@ import pytest
 import talib
 
 from pipeline.errors import ConfigError, SchemaError, TimestampError
-from pipeline.features.compute import entered_at, features_at_decisions, features_table
+from pipeline.features.compute import features_at_decisions, features_table
 from pipeline.features.registry import STANDARD, parse
 from tests.support.small_market import CALENDARS, SmallMarket, small_market
 
@@ -117,7 +117,7 @@ def test_a_close_without_a_range_is_a_close_but_has_no_range(market):
 
 def test_rows_of_the_table_are_bars_with_what_was_known_at_their_decision(market):
     values = features(market, *(spec.name for spec in STANDARD))
-    table = features_table(market.panel, values, entered_at(market.panel, market.daily))
+    table = features_table(market.panel, values)
     assert table.height == market.panel.present.sum()
     assert table.columns == ["symbol", "ts", *(spec.name for spec in STANDARD), "known_at"]
     assert table.select(pl.struct("symbol", "ts").is_duplicated().any()).item() is False
@@ -126,21 +126,15 @@ def test_rows_of_the_table_are_bars_with_what_was_known_at_their_decision(market
         i = int(np.flatnonzero(market.panel.ts == np.datetime64(row["ts"].replace(tzinfo=None)))[0])
         stored = [row[spec.name] if row[spec.name] is not None else np.nan for spec in STANDARD]
         np.testing.assert_array_equal(stored, [values[spec.name][i, column] for spec in STANDARD])
-        decision = market.panel.decisions[i]
-        own = market.panel.known_at[:, column]
-        days = market.daily.filter(pl.col("symbol") == row["symbol"])["known_at"]
-        entered = [*own[own <= decision], *days.dt.replace_time_zone(None).to_numpy()]
-        newest = max([at for at in entered if at <= decision], default=own[i])
-        assert np.datetime64(row["known_at"].replace(tzinfo=None)) == max(newest, own[i])
+        known = max(market.panel.decisions[i], market.panel.known_at[i, column])
+        assert np.datetime64(row["known_at"].replace(tzinfo=None)) == known
 
 
 def test_features_without_daily_bars_need_no_daily_bars(market):
     nothing = replace(market, daily=market.daily.clear())
     assert np.isnan(features(nothing, "close_d")["close_d"]).all()
     assert np.isfinite(features(nothing, "sma_5")["sma_5"][-1]).all()
-    assert features_table(
-        nothing.panel, features(nothing, "sma_5"), entered_at(nothing.panel, nothing.daily)
-    ).height
+    assert features_table(nothing.panel, features(nothing, "sma_5")).height
 
 
 def test_given_memory_is_filled_and_views_of_it_are_returned(market):
