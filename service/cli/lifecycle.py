@@ -70,6 +70,7 @@ def promote(
         say(f"approved; {step.missing} more operator must approve before {name} is {wanted}")
     if step.row["forced"]:
         say(f"forced past {', '.join(each.name for each in failing(gates)) or 'the gates of an approval'}")
+    _warn(name, lifecycle.standing(desk, subject), desk.loaded.settings.strategies[name].status)
     if desk.market.simulated:
         say("measured on SIMULATED data: the step counts in the simulated world only")
     return 0

@@ -172,3 +172,23 @@ def test_impossible_arguments_are_refused(bad, error):
     arguments = {"excess": noise(1, 3), "seed": 8} | bad
     with pytest.raises(error):
         reality_check(arguments.pop("excess"), **arguments)
+
+
+def test_a_named_trial_is_judged_against_the_largest_of_all():
+    excess = worlds()["skilled"]
+    best = reality_check(excess, seed=8)
+    assert reality_check(excess, seed=8, row=best.best) == best
+    each = [reality_check(excess, seed=8, row=row) for row in range(len(excess))]
+    assert [check.best for check in each] == list(range(len(excess)))
+    order = np.argsort([-check.statistic for check in each])
+    ps = np.array([check.p_white for check in each])[order]
+    assert (np.diff(ps) >= 0.0).all()
+    assert ps[0] == best.p_white < ps[-1]
+
+
+def test_a_named_trial_that_is_left_out_has_no_p_value():
+    excess = worlds()["noise"].copy()
+    excess[3, 5] = np.nan
+    check = reality_check(excess, seed=8, row=3)
+    assert (check.p_white, check.reason) == (None, "the trial has an undefined day, or never moves")
+    assert reality_check(excess, seed=8, row=4).p_white is not None
