@@ -53,8 +53,8 @@ BOOK = "book"
 """All strategies in one account, by their budgets."""
 BARS: Mapping[Timeframe, Table] = {"h4": OHLCV_H4, "daily": OHLCV_DAILY}
 _SEARCHED = (
-    "says of a window that is over what its runs came to; the weights and accounts it is made of are driven, and"
-    " what it chooses is used for no decision inside that window"
+    "says of a window that is over what its runs came to; the weights and accounts it is made of are driven,"
+    " and what it chooses is used for no decision inside that window"
 )
 EXEMPT: Mapping[str, str] = {
     "optimization/experiments": _SEARCHED,
