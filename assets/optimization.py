@@ -10,6 +10,7 @@ from assets.manifests import manifest_for
 from assets.market_context import market_context
 from assets.optimization_members import quiet, run_members
 from assets.optimization_rows import experiment_frame, folds_frame, shown_experiment
+from assets.optimization_speed import speed_of
 from assets.trial_population import Search, results_frame
 from pipeline.errors import ComponentNotFoundError, ConfigError
 from warehouse.manifest import new_id
@@ -131,6 +132,7 @@ def run_experiment(
     )
     desk.warehouse.write_many(frames, manifest=manifest)
     shown = shown_experiment(row.row(0, named=True))
+    shown["speed"] = speed_of(market, [market.parameters(member.params) for member in members])
     progress("report", plan.members, plan.members)
     folder = write_files(desk, experiment, shown, found, members, folds.to_dicts())
     ordered = sorted(members, key=lambda member: found.ranks[member.number])

@@ -20,7 +20,7 @@ from benchmarks.harness import ROOT, machine
 
 SWEEP = "configs/experiments/trend_sweep.yaml"
 EVOLUTION = "configs/experiments/trend_evolution.yaml"
-PASSING = {"experiment_id", "started_at", "seconds", "folder"}
+PASSING = {"experiment_id", "started_at", "seconds", "folder", "speed"}
 """What differs from run to run."""
 
 

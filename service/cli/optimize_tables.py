@@ -26,12 +26,24 @@ def emit_experiment(record: Mapping[str, Any], top: Sequence[Mapping[str, Any]])
         "sharpe": with_error(best["sharpe"], best["sharpe_se"]),
         **{label(n): told(n, best[n]) for n in ("bps", "cagr", "max_drawdown", "win_rate", "turnover")},
         "buy-and-hold": held,
+        "a member takes": _speed(record["speed"]),
     }
     emit_rows("the best member", [{"": name, "value": value} for name, value in numbers.items()])
     emit_rows("guard rails", [{"held": guard["held"], "what": guard["text"]} for guard in record["guards"]])
     emit_rows("best members", [{n: _short(n, v) for n, v in row.items()} for row in top])
     names = ("experiment_id", "digest", "data_hash", "code_version", "folder")
     emit({name: record[name] for name in names}, as_json=False)
+
+
+def _speed(speed: Mapping[str, Any]) -> str:
+    strategy, account, slowdown = (speed[name] for name in ("strategy_ms", "account_ms", "slowdown"))
+    if slowdown is None:
+        return f"{strategy:.2f} ms in the strategy"
+    way = "for many sets at once" if speed["vectorised"] else "set by set"
+    return (
+        f"{strategy:.2f} ms in the strategy, asked {way}, and {account:.2f} ms in its account:"
+        f" {slowdown:.1f} times the account alone"
+    )
 
 
 def luck_of(record: Mapping[str, Any]) -> dict[str, str]:
