@@ -51,7 +51,7 @@ def experiment_assets() -> list[dg.AssetsDefinition]:
     """Return the assets that a search makes."""
 
     @dg.multi_asset(
-        name="optimize",
+        name="search",
         specs=[
             _spec(EXPERIMENTS, "One row a search: what is best, and how much of it is luck of N trials."),
             _spec(RESULTS, "Every parameter set of every search: numbers, rank, its row in the ledger."),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SIZE = {"width": 1600, "height": 1000}
+GRAPH_SIZE = {"width": 1600, "height": 2200}
+"""Large enough for the nodes of the whole graph to show their checks."""
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -42,7 +44,8 @@ def browser_path() -> str | None:
 
 def asset_graph(page: "Page", server: DagsterServer) -> bytes:
     """Return a picture of the whole asset graph."""
-    groups = ("backtest", "features", "market")
+    page.set_viewport_size(GRAPH_SIZE)  # ty: ignore[invalid-argument-type]
+    groups = ("backtest", "features", "market", "optimization", "regimes")
     expanded = "%2C".join(f"global%40global%3A{group}" for group in groups)
     page.goto(f"{server.url}/asset-groups/?expanded={expanded}", wait_until="domcontentloaded")
     page.get_by_text("Hide navigation").click()

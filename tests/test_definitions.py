@@ -67,7 +67,8 @@ def loaded_in(folder: Path, home: Path, code: str, **environ: str) -> subprocess
 
 
 def test_the_location_loads_from_any_directory(tmp_path):
-    run = loaded_in(tmp_path, tmp_path / "home", "print(len(d.defs.resolve_all_asset_specs()))")
+    code = "d.dg.Definitions.validate_loadable(d.defs); print(len(d.defs.resolve_all_asset_specs()))"
+    run = loaded_in(tmp_path, tmp_path / "home", code)
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) == len(TABLES)
     assert "Warning" not in run.stderr
@@ -208,9 +209,9 @@ def test_the_job_optimize_runs_the_experiment_file_that_its_configuration_names(
     searched = {"/".join(table.asset_key) for table in SEARCHED}
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == searched
     told = {"experiment": "configs/experiments/trend_sweep.yaml", "threads": 2, "resume": True}
-    dg.validate_run_config(job, {"ops": {"optimize": {"config": told}}})
+    dg.validate_run_config(job, {"ops": {"search": {"config": told}}})
     with pytest.raises(dg.DagsterInvalidConfigError, match="expriment"):
-        dg.validate_run_config(job, {"ops": {"optimize": {"config": {"expriment": "x.yaml"}}}})
+        dg.validate_run_config(job, {"ops": {"search": {"config": {"expriment": "x.yaml"}}}})
 
 
 def test_the_schedule_starts_the_job_main_over_whole_months(definitions):

@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from assets.partitions import RANGE_END, RANGE_START
 from benchmarks.dagster_server import LOCATION, REPOSITORY, ROOT, DagsterServer, members
-from benchmarks.screenshots import FLAGS, SIZE, asset_graph, backtest_run, browser_path
+from benchmarks.screenshots import FLAGS, GRAPH_SIZE, SIZE, asset_graph, backtest_run, browser_path
 from pipeline.calendar.sessions import expected_h4
 
 pytestmark = pytest.mark.slow
@@ -78,7 +78,7 @@ def file_answers(server: DagsterServer, sql: str) -> list[tuple]:
 
 def test_the_ui_is_told_what_every_asset_is(server):
     nodes = {"/".join(node["assetKey"]["path"]): node for node in server.ask(NODES)["assetNodes"]}
-    assert len(nodes) == 8
+    assert len(nodes) == 13
     for key, node in nodes.items():
         assert node["groupName"] == key.split("/")[0]
         assert node["description"]
@@ -158,13 +158,17 @@ def page(server, main_run):
 @pytest.mark.browser
 def test_the_graph_shows_every_asset_with_its_checks(server, page):
     with Image.open(io.BytesIO(asset_graph(page, server))) as image:
-        assert image.size == (SIZE["width"], SIZE["height"])
+        assert image.size == (GRAPH_SIZE["width"], GRAPH_SIZE["height"])
     shown = page.inner_text("body")
-    for word in ("market", "features", "backtest", "ohlcv_h4", "ohlcv_daily", "corporate_actions", "macro",
-                 "truth", "h4", "runs"):  # fmt: skip
+    for word in ("market", "features", "regimes", "backtest", "optimization", "ohlcv_h4", "ohlcv_daily",
+                 "corporate_actions", "macro", "truth", "h4", "transitions", "runs", "experiments"):  # fmt: skip
         assert word in shown
     assert shown.count("7 / 8 Passed") == 2, "history that ends in 2020 is not fresh, and says so"
-    assert [shown.count(f"{n} / {n} Passed") for n in (3, 4, 5)] == [1, 1, 1], "features, actions, macro"
+    all_passed = {n: shown.count(f"{n} / {n} Passed") for n in (1, 2, 3, 4, 5)}
+    assert all_passed == {1: 1, 2: 2, 3: 1, 4: 1, 5: 2}, (
+        "truth; runs, transitions; features; actions; macro, h4"
+    )
+    assert shown.count("0 / 1 Passed") == 1, "no search has run"
 
 
 @pytest.mark.browser
