@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SEED = 8
 """Of the bootstrap behind the Reality Check: the same ledger gives the same p value."""
 
+FEWEST_FUTURES, FEWEST_CUTS = 1000, 50
+"""What a look-ahead proof must have tried to count."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -285,8 +288,14 @@ def _leaks(desk: Desk, subject: Subject) -> tuple[int | None, str | None]:
     for proof in proofs:
         if (proof["version"], proof["code_version"]) == wanted and proof["cells"] and proof["planted"]:
             rows = desk.warehouse.as_of(
-                ATTESTATIONS, where={"attestation_id": proof["attestation_id"]}, columns=("changed",)
+                ATTESTATIONS, where={"attestation_id": proof["attestation_id"]}, columns=("changed", "cuts")
             )
+            tried, cuts = int(proof["perturbations"]), max(rows["cuts"].to_list(), default=0)
+            if tried < FEWEST_FUTURES or cuts < FEWEST_CUTS:
+                return None, (
+                    f"the newest proof tried {tried} other futures and {cuts} cuts, fewer than"
+                    f" {FEWEST_FUTURES} and {FEWEST_CUTS}"
+                )
             missed = proof["planted"] - proof["caught"]
             return int(rows["changed"].sum()) + missed + proof["false_alarms"], None
     newest = proofs[0]

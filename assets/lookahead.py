@@ -218,7 +218,7 @@ def attest(desk: Desk, verdict: Verdict, extent: Extent) -> str:
 def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: str) -> pl.DataFrame:
     import polars as pl
 
-    from pipeline.strategies.registry import STRATEGIES
+    from pipeline.strategies.registry import kind_of, names
     from warehouse.frames import schema
 
     common = {
@@ -250,7 +250,7 @@ def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: 
     for name, tally in verdict.proof.drivers.items():
         if name.startswith(STRATEGY):
             strategy = name.removeprefix(STRATEGY)
-            kind = STRATEGIES.get(strategy)
+            kind = kind_of(strategy) if strategy in names() else None
             rows.append(
                 {
                     "what": "strategy" if kind else "book",

@@ -40,14 +40,23 @@ def library_versions() -> Mapping[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
+CODE = ("pipeline", "warehouse", "resources", "assets")
+"""Folders of the modules that a stored row can depend on."""
+
+
 @cache
 def code_version() -> str:
-    """Return the commit of the checkout (``+dirty`` when files differ), else the version of the package."""
+    """Return the commit of the checkout, else the version of the package.
+
+    Where modules that a result can depend on differ from the commit, ``+dirty`` and the head of `code_text`
+    follow: settings have a hash of their own, and two states of uncommitted code are two versions.
+    """
     from importlib.metadata import version
 
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
-        return f"{commit}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+        changed = _git("status", "--porcelain", "--untracked-files=all", "--", *CODE)
+        return f"{commit}+dirty.{code_text()[:8]}" if changed else commit
     except (OSError, subprocess.CalledProcessError):
         return f"eightbells {version('eightbells')}"
 
@@ -58,7 +67,7 @@ def code_text() -> str:
     from hashlib import sha256
 
     hasher = sha256()
-    for folder in ("pipeline", "warehouse", "resources", "assets"):
+    for folder in CODE:
         for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_bytes()
             hasher.update(f"{path.relative_to(ROOT).as_posix()} {len(text)}\n".encode() + text)

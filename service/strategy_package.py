@@ -54,7 +54,7 @@ def write_package(name: str, template: str, folder: Path | None = None) -> Packa
     template
         Key of `TEMPLATES`.
     folder
-        Where to; None: a folder of the module's name where the command was called.
+        Where to; None: a folder beside where the command was called, named after the module.
 
     Raises
     ------
@@ -71,7 +71,8 @@ def write_package(name: str, template: str, folder: Path | None = None) -> Packa
         )
     _require_name(name)
     module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-    place = Path(module) if folder is None else folder
+    # No module can have this folder's name, so importing the one never finds the other.
+    place = Path(module.replace("_", "-") + "-strategy") if folder is None else folder
     texts = _texts(name, module, template)
     try:
         if place.exists() and (not place.is_dir() or any(place.iterdir())):

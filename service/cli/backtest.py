@@ -65,6 +65,7 @@ def run_one(
         return
     emit_backtest(_title(payload), payload)
     emit_where(payload)
+    say(f"what it answers beside its numbers: bells backtest show {payload['run_id']}, or its report")
     if payload["simulated"]:
         say("these are results on SIMULATED data")
 

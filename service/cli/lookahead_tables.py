@@ -53,5 +53,10 @@ def show_lookahead(payload: Mapping[str, Any]) -> None:
     emit_rows("driven", [{"what": name, **tally} for name, tally in payload["drivers"].items()])
     emit_rows("assets", [{"asset": name, "compared in": ways} for name, ways in payload["assets"].items()])
     emit_rows("left out", [{"what": name, "why": reason} for name, reason in payload["exempt"].items()])
+    missed = [{"what": name, "why": "planted, and no future showed it"} for name in payload["missed"]]
+    flagged = [{"what": name, "why": "honest, and flagged"} for name in payload["flagged"]]
+    undriven = [{"what": name, "why": "neither driven nor listed"} for name in payload["undriven"]]
+    if missed or flagged or undriven:
+        emit_rows("the proof is not whole: more --perturbations show more", [*missed, *flagged, *undriven])
     if payload["places"]:
         emit_rows("cells that changed though they were known", payload["places"])

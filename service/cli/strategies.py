@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,8 +91,8 @@ def new(
         emit({"ok": True, **asdict(made), "template": template}, as_json=True)
         return
     emit_rows(f"{made.name} in {made.folder}", [{"file": file} for file in made.files])
-    say("try it: python -m pytest " + str(made.folder))
-    say("install it: python -m pip install --no-deps --no-build-isolation " + str(made.folder))
+    say(f"try it: {sys.executable} -m pytest {made.folder} (`make test` or `make lint` installs pytest)")
+    say(f"install it: {sys.executable} -m pip install --no-deps --no-build-isolation {made.folder}")
     say("then put the lines of its strategies.yaml into configs/base/strategies.yaml")
 
 
