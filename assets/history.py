@@ -153,7 +153,7 @@ def read_history(
     last = max(cell_label(end), first)
     adjustment = _adjustments(daily) | _adjustments(bars)
     actions = read_actions(symbols, end, feed=feed, warehouse=warehouse, at=at)
-    splits = _splits(actions, adjustment, bars)
+    splits = _splits(actions, adjustment, bars, daily)
     corrected, latest = (
         tuple(
             Corrected(since, build_panel(newer[OHLCV_H4], symbols, first, last), newer[OHLCV_DAILY])
@@ -187,11 +187,14 @@ def read_history(
     )
 
 
-def _splits(actions: pl.DataFrame, adjustment: Mapping[str, str], bars: pl.DataFrame) -> pl.DataFrame:
-    """Return the splits that raw bars go through, and since when each is in force."""
+def _splits(
+    actions: pl.DataFrame, adjustment: Mapping[str, str], bars: pl.DataFrame, daily: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the splits that raw bars or daily bars go through, and since when each is in force."""
     import polars as pl
 
-    begun = bars.group_by("symbol").agg(begun=pl.col("ts").min())
+    every = pl.concat([bars.select("symbol", "ts"), daily.select("symbol", "ts")])
+    begun = every.group_by("symbol").agg(begun=pl.col("ts").min())
     raw = [symbol for symbol, word in adjustment.items() if word == "raw"]
     splits = actions.filter(pl.col("kind") == "split", pl.col("symbol").is_in(raw)).join(begun, on="symbol")
     inside = splits.filter(pl.col("ts") > pl.col("begun")).drop("begun")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assets.locks import code_of, locked
-from assets.manifests import code_version
 from assets.robustness import answers_of
 from pipeline.errors import ComponentNotFoundError
 from warehouse.tables import ATTESTATIONS, TRIALS
@@ -194,6 +193,8 @@ def luck_of(desk: Desk, run: Mapping[str, Any]) -> Luck:
     held, own = (_returns(desk, trial) for trial in (f"{run['run_id']}-0000-hold", run["run_id"]))
     if held is None or own is None or held.size != own.size:
         return Luck()
+    if "interest" in json.loads(run["flags_json"] or "{}"):
+        return Luck()  # what cash earned day by day is not stored, and none of it is skill
     series = desk.warehouse.query("family_series", **place).to_dicts()
     mine = [row for row in series if row["config_hash"] == run["config_hash"]]
     others = [
@@ -284,7 +285,7 @@ def _leaks(desk: Desk, subject: Subject) -> tuple[int | None, str | None]:
     proofs = desk.warehouse.query("attestations", strategy=subject.name, feed=desk.market.feed).to_dicts()
     if not proofs:
         return None, None
-    wanted = (subject.version, code_version())
+    wanted = (subject.version, subject.code)
     for proof in proofs:
         if (proof["version"], proof["code_version"]) == wanted and proof["cells"] and proof["planted"]:
             rows = desk.warehouse.as_of(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assets.locks import code_of, locked
 from assets.lookahead_cuts import Cuts, asset_keys, cut_through, shortened_stretches
 from assets.lookahead_drivers import EXEMPT, STRATEGY, Bench, drivers
 from assets.lookahead_sisters import restated, start_dates
@@ -219,6 +220,7 @@ def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: 
     import polars as pl
 
     from pipeline.strategies.registry import kind_of, names
+    from pipeline.strategies.registry import strategy as strategy_of
     from warehouse.frames import schema
 
     common = {
@@ -256,6 +258,7 @@ def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: 
                     "what": "strategy" if kind else "book",
                     "name": strategy,
                     "version": kind.version if kind else None,
+                    "code_version": code_of(locked([strategy_of(strategy)])) if kind else code_version(),
                     "perturbations": tally.perturbations,
                     "cuts": 0,
                     "cells": tally.cells,

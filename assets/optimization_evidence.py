@@ -187,7 +187,8 @@ def _luck(
     from pipeline.optimization.luck.bootstrap import Trips
 
     held, done = robustness.hold, run.metrics
-    benchmark = on_days(held, np.searchsorted(held.ts, days)).daily_returns
+    on_them = on_days(held, np.searchsorted(held.ts, days))
+    benchmark = on_them.daily_returns
     exposure = [member.metrics["mean_exposure"] for member in members]
     won = 0 if done.win_rate is None else round(done.win_rate * done.round_trips)
     return luck_of(
@@ -195,6 +196,7 @@ def _luck(
         np.array(exposure, dtype=np.float64),
         chosen,
         benchmark=benchmark.astype(np.float32).astype(np.float64),
+        cash=benchmark - on_them.excess_returns if on_them.credit.size else None,
         family=family,
         years=done.years,
         trips=Trips(won, done.round_trips),

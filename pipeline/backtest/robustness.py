@@ -198,6 +198,7 @@ def robustness_of(
             numbers.years,
             seed=plan.seed,
             trips=Trips(round((numbers.win_rate or 0.0) * numbers.round_trips), numbers.round_trips),
+            cash=run.daily_returns - run.excess_returns if run.credit.size else None,
         ),
         crises=tuple(crises(run, hold, plan.crises)),
         parts={name: tuple(each) for name, each in parts.items()},

@@ -186,7 +186,8 @@ def approvals_missing(events: Sequence[Event], request: Request) -> int:
 
 def who(operator: str) -> str:
     """Return a name as it is compared: `Ann` and ` ann` are one person."""
-    return " ".join(unicodedata.normalize("NFKC", operator).casefold().split())
+    visible = "".join(c for c in unicodedata.normalize("NFKC", operator) if unicodedata.category(c) != "Cf")
+    return " ".join(visible.casefold().split())
 
 
 def require_words(operator: str, reason: str) -> None:

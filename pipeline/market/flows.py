@@ -75,9 +75,9 @@ class Flows:
 def actions_on(panel: "Panel", actions: pl.DataFrame) -> tuple[Float2D, Float2D]:
     """Lay dividends and splits on the cells in which a holder of units of that day is paid.
 
-    That is the cell of the first bar which opens on the ex-date or later, or the first cell that begins when
-    the action is known, whichever is later; a split that becomes known late counts from its bar all the same,
-    since prices do not wait.
+    That is the cell in which the first bar from the ex-date on opens.  A dividend that nobody knew by that
+    open is paid when the first cell after it was known begins, for the units of then: divided by the splits
+    in between.  A split that becomes known late counts from its bar all the same, since prices do not wait.
 
     Parameters
     ----------
@@ -93,26 +93,26 @@ def actions_on(panel: "Panel", actions: pl.DataFrame) -> tuple[Float2D, Float2D]
         in neither.
     """
     dividend, split = np.zeros(panel.close.shape), np.ones(panel.close.shape)
-    for symbol, ts, kind, value, known_at in actions.select(
+    told = actions.filter(pl.col("symbol").is_in(panel.symbols)).select(
         "symbol", "ts", "kind", "value", "known_at"
-    ).iter_rows():
-        if symbol not in panel.symbols:
-            continue
+    )
+    paid = []
+    for symbol, ts, kind, value, known_at in told.iter_rows():
         column = panel.symbols.index(symbol)
         opened = panel.open_at[:, column]
         ex = np.datetime64(ts.replace(tzinfo=None), "us")
-        rows = np.flatnonzero(opened >= ex)
-        held_before = np.flatnonzero(opened < ex).size > 0
-        if not rows.size or not held_before:
+        after = opened[opened >= ex]
+        if not after.size or not (opened < ex).any():
             continue
-        row = int(rows[0])
+        row = max(0, int(np.searchsorted(panel.ts, after[0], side="right")) - 1)
         if kind == ActionKind.SPLIT:
             split[row, column] *= value
-            continue
-        known = np.datetime64(known_at.replace(tzinfo=None), "us")
-        row = max(row, int(np.searchsorted(panel.ts, known)))
+        else:
+            paid.append((row, column, value, after[0], np.datetime64(known_at.replace(tzinfo=None), "us")))
+    for ex_row, column, value, open_at, known in paid:
+        row = ex_row if known <= open_at else max(ex_row, int(np.searchsorted(panel.ts, known)))
         if row < panel.n_bars:
-            dividend[row, column] += value
+            dividend[row, column] += value / np.prod(split[ex_row:row, column])
     return dividend, split
 
 

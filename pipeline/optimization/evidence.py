@@ -89,6 +89,7 @@ def luck_of(
     best: int,
     *,
     benchmark: Float1D,
+    cash: Float1D | None,
     family: Family,
     years: float,
     trips: Trips,
@@ -107,6 +108,9 @@ def luck_of(
         Row of the member that the search chose.
     benchmark
         Daily returns of buy-and-hold on the same days.
+    cash
+        What cash earned on the same days, of which everything but growth and drawdown is in excess; None:
+        nothing.
     family
         What else was tried.
     years
@@ -120,19 +124,21 @@ def luck_of(
     seed
         Of every bootstrap.
     """
-    excess = in_excess(returns, benchmark, exposure)
-    others = in_excess(family.returns, benchmark, family.exposure)
+    excess = in_excess(returns, benchmark, exposure, cash)
+    others = in_excess(family.returns, benchmark, family.exposure, cash)
     everyone = np.concatenate([excess, others]) if others.size else excess
-    plain = np.concatenate([returns, family.returns]) if others.size else returns
+    own = returns if cash is None else returns - cash
+    theirs = family.returns if cash is None else family.returns - cash
+    plain = np.concatenate([own, theirs]) if others.size else own
     return Luck(
         deflated=deflated_sharpe(excess[best], sharpes(everyone, years), family.n_trials, years),
-        raw=deflated_sharpe(returns[best], sharpes(plain, years), family.n_trials, years),
+        raw=deflated_sharpe(own[best], sharpes(plain, years), family.n_trials, years),
         check=reality_check(everyone, seed=seed, years=years),
-        overfitting=pbo(returns),
-        effective=effective_trials(returns),
-        intervals=intervals(returns[best], years, seed=seed, trips=trips),
+        overfitting=pbo(own),
+        effective=effective_trials(own),
+        intervals=intervals(returns[best], years, seed=seed, trips=trips, cash=cash),
         stability=stability_map(points, scores, tolerance=error),
-        standing=standing(returns, years),
+        standing=standing(own, years),
     )
 
 

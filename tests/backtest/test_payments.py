@@ -200,3 +200,31 @@ def test_every_sharpe_ratio_of_a_run_is_in_excess_of_the_same_cash():
     plain = excess.mean() / excess.std(ddof=1) * np.sqrt(excess.size / done.metrics.years)
     assert done.metrics.sharpe == pytest.approx(plain, rel=1e-12)
     assert on_days(done, done.daily).metrics.sharpe == pytest.approx(plain, rel=1e-12)
+
+
+def test_a_dividend_that_is_known_when_its_ex_date_opens_goes_to_who_held_before_that_open():
+    ex, open_at = datetime(2024, 7, 2, tzinfo=UTC), datetime(2024, 7, 2, 13, 30, tzinfo=UTC)
+    dividend, _ = actions_on(two_days(), actions(("SPY", ex, "dividend", 1.5, open_at)))
+    assert dividend[:, 0].nonzero()[0].tolist() == [9]
+
+
+def test_a_late_dividend_is_paid_for_the_units_of_then():
+    monday, tuesday = datetime(2024, 7, 1, tzinfo=UTC), datetime(2024, 7, 2, tzinfo=UTC)
+    panel = two_days()
+    panel.open_at[0, 0] = np.datetime64("2024-06-28T13:30", "us")
+    late = datetime(2024, 7, 2, 17, tzinfo=UTC)
+    told = actions(("SPY", monday, "dividend", 2.0, late), ("SPY", tuesday, "split", 2.0, monday))
+    dividend, split = actions_on(panel, told)
+    assert split[:, 0].argmax() == 9
+    assert dividend[11, 0] == 1.0, "one old share is two by then"
+
+
+def test_a_bar_that_straddles_two_cells_is_paid_in_the_cell_of_its_open():
+    panel = two_days()
+    panel.open_at[10, 0] = np.datetime64("2024-07-02T15:30", "us")
+    panel.open_at[9, 0] = np.datetime64("NaT")
+    ex = datetime(2024, 7, 2, tzinfo=UTC)
+    dividend, split = actions_on(
+        panel, actions(("SPY", ex, "split", 2.0, ex), ("SPY", ex, "dividend", 1.0, ex))
+    )
+    assert split[:, 0].argmax() == dividend[:, 0].argmax() == 9

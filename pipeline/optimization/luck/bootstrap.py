@@ -21,6 +21,7 @@ from pipeline.optimization.luck.sample import defined_days, moves, positive, too
 DRAWS = 2000
 LEVEL = 0.90
 FIGURES = ("sharpe", "cagr", "max_drawdown", "bps")
+_SHARPE_IN_BPS = 0.4
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def intervals(
     *,
     seed: int,
     trips: Trips = NO_TRIPS,
+    cash: Float1D | None = None,
     mean_block: float = MEAN_BLOCK,
     draws: int = DRAWS,
     level: float = LEVEL,
@@ -97,6 +99,8 @@ def intervals(
         Of the streams ``luck/intervals`` and ``luck/round_trips``.
     trips
         Round trips, for the win rate in BPS; without any, BPS is undefined.
+    cash
+        What cash earned on the same days, of which Sharpe ratios are in excess; None: nothing.
     mean_block, draws
         Mean length of a block in days and number of samples.
     level
@@ -119,6 +123,14 @@ def intervals(
     blocks = draw_blocks(seed, "luck/intervals", days.size, mean_block=mean_block, draws=draws)
     drawn = drawn_figures(days, kept_years, blocks, trips, seed=seed)
     seen = figures(days, kept_years, trips)
+    if cash is not None:
+        beyond = days - cash[np.isfinite(returns)]
+        over = drawn_figures(beyond, kept_years, blocks, trips, seed=seed)["sharpe"]
+        score = drawn["bps"] + _SHARPE_IN_BPS * (over - drawn["sharpe"])
+        drawn = {**drawn, "sharpe": over, "bps": score}
+        ratio, wins = figures(beyond, kept_years, trips)["sharpe"], metrics.win_rate(trips.won, trips.closed)
+        score_seen = metrics.balanced_score(ratio, seen["cagr"], wins, seen["max_drawdown"])
+        seen = {**seen, "sharpe": ratio, "bps": score_seen}
     sharpe, cagr, fall, bps = (_interval(seen[name], drawn[name], level) for name in FIGURES)
     return Intervals(sharpe, cagr, fall, bps, days.size, draws, level, left_out)
 

@@ -83,8 +83,10 @@ class Shape:
     kurtosis: float = 3.0
 
 
-def in_excess(returns: Float2D, benchmark: Float1D, exposure: "Float1D | float") -> Float2D:
-    """Return what a strategy earned beyond holding the benchmark at its own mean exposure.
+def in_excess(
+    returns: Float2D, benchmark: Float1D, exposure: "Float1D | float", cash: Float1D | None = None
+) -> Float2D:
+    """Return what a strategy earned beyond holding the benchmark at its own mean exposure, the rest in cash.
 
     Parameters
     ----------
@@ -94,6 +96,8 @@ def in_excess(returns: Float2D, benchmark: Float1D, exposure: "Float1D | float")
         Buy-and-hold's on the same days, shape ``(days,)``.
     exposure
         Mean exposure of the strategy, or of each trial, as a fraction of NAV.
+    cash
+        What cash earned on the same days, shape ``(days,)``; None: nothing.
 
     Raises
     ------
@@ -108,7 +112,9 @@ def in_excess(returns: Float2D, benchmark: Float1D, exposure: "Float1D | float")
             constraint=f"{returns.shape[-1:]}",
             fix="read both from one window",
         )
-    return returns - np.multiply.outer(exposure, benchmark)
+    if cash is None:
+        return returns - np.multiply.outer(exposure, benchmark)
+    return (returns - cash) - np.multiply.outer(exposure, benchmark - cash)
 
 
 def expected_best(n_trials: int) -> float:

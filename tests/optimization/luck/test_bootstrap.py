@@ -140,3 +140,15 @@ def test_impossible_arguments_are_refused(returns, bad):
 def test_more_trips_won_than_closed_are_refused():
     with pytest.raises(DataError):
         Trips(3, 2)
+
+
+def test_with_cash_sharpe_is_that_of_the_excess_and_growth_that_of_the_returns():
+    rng = np.random.default_rng(6)
+    returns, cash = rng.normal(0.0006, 0.01, 700), np.full(700, 0.0002)
+    trips = Trips(12, 20)
+    told = intervals(returns, 2.0, seed=3, trips=trips, cash=cash)
+    excess, plain = (intervals(each, 2.0, seed=3, trips=trips) for each in (returns - cash, returns))
+    assert told.sharpe == excess.sharpe
+    assert (told.cagr, told.max_drawdown) == (plain.cagr, plain.max_drawdown)
+    assert told.bps.value == pytest.approx(plain.bps.value + 0.4 * (excess.sharpe.value - plain.sharpe.value))
+    assert told.bps.low < plain.bps.low

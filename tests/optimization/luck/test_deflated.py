@@ -153,3 +153,11 @@ def test_the_annual_sharpe_ratio_that_the_best_of_n_needs(trials, years, quoted)
         expected_best(trials) / np.sqrt(years), 1.6448536, Shape(365.25, round(365.25 * years))
     )
     assert found == pytest.approx(quoted, abs=0.01)
+
+
+def test_interest_on_idle_cash_is_no_excess():
+    rng = np.random.default_rng(5)
+    held, cash = rng.normal(0.0005, 0.01, 500), np.full(500, 0.0002)
+    traded = 0.4 * held + rng.normal(0.0, 0.004, 500)
+    paid = traded + 0.6 * cash
+    np.testing.assert_allclose(in_excess(paid, held, 0.4, cash), in_excess(traded, held, 0.4), atol=1e-15)
