@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 LENGTH = timedelta(days=300)
 """Of the stretches that are materialised: daily closes reach further back."""
-TRIES = 3
-"""So many futures of one cut may be stopped by a blocking check before the proof gives up."""
+TRIES = 6
+"""So many futures of one cut, of each kind in turn, may be stopped by a check before the proof gives up."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _CELL = timedelta(hours=4)
 
@@ -118,10 +118,9 @@ def cut_through(
             rng = stream(seed, "lookahead/cuts", number)
             turn = number // len(stretches)
             at = instant_of(stretch, turn // len(MODES), rng)
-            for _ in range(TRIES):
-                after = scratch.materialised(
-                    perturbed(stretch.world, at, MODES[turn % len(MODES)], rng, MILD)
-                )
+            for attempt in range(TRIES):
+                mode = MODES[(turn + attempt) % len(MODES)]
+                after = scratch.materialised(perturbed(stretch.world, at, mode, rng, MILD))
                 if after.keys() >= before.keys():
                     break
                 seen.stopped += 1

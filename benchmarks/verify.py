@@ -43,6 +43,8 @@ def load_claims(path: Path) -> list[dict[str, Any]]:
             )
         if claim["kind"] not in KINDS:
             raise SystemExit(f"{path.name}: claim {claim['id']}: kind must be one of {sorted(KINDS)}")
+        if isinstance(claim["bound"], str):
+            raise SystemExit(f"{path.name}: claim {claim['id']}: the bound is text; write 1.0e-9, not 1e-9")
         if claim["op"] not in OPERATORS:
             raise SystemExit(f"{path.name}: claim {claim['id']}: op must be one of {sorted(OPERATORS)}")
     return claims
