@@ -49,7 +49,7 @@ def test_checks_that_stop_every_future_stop_the_proof(graph, tmp_path, monkeypat
     from assets import lookahead_cuts
 
     made = lookahead_cuts._Scratch.materialised
-    answers = iter([True, False, False, False])
+    answers = iter([True, *[False] * lookahead_cuts.TRIES])
 
     def stopped(scratch, world):
         return made(scratch, world) if next(answers) else {}
@@ -57,6 +57,23 @@ def test_checks_that_stop_every_future_stop_the_proof(graph, tmp_path, monkeypat
     monkeypatch.setattr(lookahead_cuts._Scratch, "materialised", stopped)
     with pytest.raises(RefusedError, match="was stopped before"):
         cut(graph, tmp_path, 1)
+
+
+def test_where_a_check_stops_one_kind_of_future_another_kind_is_tried(graph, tmp_path, monkeypatch):
+    from assets import lookahead_cuts
+    from pipeline.lookahead import perturb
+
+    made, tried = lookahead_cuts._Scratch.materialised, []
+    honest = perturb.perturbed
+    monkeypatch.setattr(perturb, "perturbed", lambda *how: tried.append(how[2]) or honest(*how))
+    monkeypatch.setattr(
+        lookahead_cuts._Scratch,
+        "materialised",
+        lambda scratch, world: {} if len(tried) == 1 else made(scratch, world),
+    )
+    seen = cut(graph, tmp_path, 1)
+    assert (seen.cuts, seen.stopped) == (1, 1)
+    assert tried == list(perturb.MODES[:2])
 
 
 def test_the_job_proves_the_graph_it_lives_in_and_leaves_attestations(graph):
