@@ -60,21 +60,6 @@ def mean(values: Float1D) -> float:
 
 
 @kernel
-def inner_product(left: Float1D, right: Float1D) -> float:
-    """Return the sum of the products of two series of one length."""
-    whole = left.size - left.size % 4
-    a = b = c = d = 0.0
-    for i in range(0, whole, 4):
-        a += left[i] * right[i]
-        b += left[i + 1] * right[i + 1]
-        c += left[i + 2] * right[i + 2]
-        d += left[i + 3] * right[i + 3]
-    for i in range(whole, left.size):
-        a += left[i] * right[i]
-    return (a + b) + (c + d)
-
-
-@kernel
 def moments(values: Float1D) -> tuple[float, float, float, float]:
     """Return the mean and the second, third and fourth central moments (divided by n), n > 0."""
     middle = mean(values)
@@ -110,14 +95,25 @@ def downside(values: Float1D, least: float) -> float:
 
 @kernel
 def long_run_variance(centred: Float1D) -> float:
-    """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0."""
+    """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0.
+
+    With L lags it is the sum of squares of all sums of L + 1 neighbours, those that reach over an end
+    included, divided by L + 1: multiplied out, a product at distance k stands there L + 1 - k times.  One
+    running sum does what L + 1 inner products would.
+    """
     n = centred.size
     lags = min(int(4.0 * (n / 100.0) ** (2.0 / 9.0)), n - 1)
-    total = 0.0
-    for lag in range(lags + 1):
-        product = inner_product(centred[lag:], centred[: n - lag])
-        total += product if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0)) * product
-    return total / n
+    together = squares = 0.0
+    for t in range(lags + 1):
+        together += centred[t]
+        squares += together * together
+    for t in range(lags + 1, n):
+        together += centred[t] - centred[t - lags - 1]
+        squares += together * together
+    for t in range(n - lags - 1, n - 1):
+        together -= centred[t]
+        squares += together * together
+    return squares / (lags + 1.0) / n
 
 
 @kernel
