@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Float1D, Float2D
+from pipeline.backtest.cash import beyond_cash
 from pipeline.optimization.luck.bootstrap import Intervals, Trips, intervals
 from pipeline.optimization.luck.deflated import DeflatedSharpe, deflated_sharpe, in_excess
 from pipeline.optimization.luck.effective import effective_trials
@@ -30,6 +31,8 @@ class Family:
     ----------
     returns
         Shape ``(trials, days)``.
+    cash
+        What cash earned in each on those days, shape ``(trials, days)``; None: nothing in any.
     exposure
         Mean exposure of each, shape ``(trials,)``.
     n_trials
@@ -37,6 +40,7 @@ class Family:
     """
 
     returns: Float2D
+    cash: Float2D | None
     exposure: Float1D
     n_trials: int
 
@@ -109,8 +113,8 @@ def luck_of(
     benchmark
         Daily returns of buy-and-hold on the same days.
     cash
-        What cash earned on the same days, of which everything but growth and drawdown is in excess; None:
-        nothing.
+        What cash earned on the same days, of which everything but growth and drawdown is in excess; None or
+        empty: nothing.
     family
         What else was tried.
     years
@@ -125,10 +129,9 @@ def luck_of(
         Of every bootstrap.
     """
     excess = in_excess(returns, benchmark, exposure, cash)
-    others = in_excess(family.returns, benchmark, family.exposure, cash)
+    others = in_excess(family.returns, benchmark, family.exposure, family.cash)
     everyone = np.concatenate([excess, others]) if others.size else excess
-    own = returns if cash is None else returns - cash
-    theirs = family.returns if cash is None else family.returns - cash
+    own, theirs = beyond_cash(returns, cash), beyond_cash(family.returns, family.cash)
     plain = np.concatenate([own, theirs]) if others.size else own
     return Luck(
         deflated=deflated_sharpe(excess[best], sharpes(everyone, years), family.n_trials, years),

@@ -163,6 +163,37 @@ def test_luck_is_counted_over_everything_that_the_family_tried(desk, subject):
     )
 
 
+CASH = np.full(DAYS, 0.0002)
+
+
+def test_what_cash_earns_is_no_excess_and_passes_no_gate(desk, subject):
+    idle = CASH + np.random.default_rng(6).normal(0.0, 0.0001, DAYS)
+    store_run(desk, subject, days=idle, cash=CASH)
+    facts = measure(desk, subject).facts
+    assert facts.excess == pytest.approx(0.5 * (0.0002 - 0.0001) * DAYS / 3.0, abs=2e-3)
+    assert facts.reality_check_p is not None
+    store_run(desk, subject, "20240102T000000000000-aaaa", days=idle, data_hash="no cash")
+    assert measure(desk, subject).facts.excess > facts.excess + 0.02
+
+
+def test_a_run_whose_cash_nobody_stored_has_no_luck_to_show(desk, subject):
+    store_run(desk, subject, cash=None)
+    facts = measure(desk, subject).facts
+    assert (facts.reality_check_p, facts.excess) == (None, None)
+    assert verdicts(desk, subject)["reality_check_p"] is Outcome.UNKNOWN
+
+
+def test_old_trials_without_cash_still_count_as_tried(desk, subject):
+    store_run(desk, subject, days=np.random.default_rng(5).normal(0.0006, 0.008, DAYS))
+    alone = measure(desk, subject)
+    for number in range(5):
+        store_run(desk, subject, f"20230101T000000000000-{number:04}", config_hash=f"c{number}", cash=None)
+    after = measure(desk, subject)
+    assert after.facts.reality_check_p == pytest.approx(1.0 - (1.0 - alone.facts.reality_check_p) ** 6)
+    assert after.trials == 6
+    assert after.deflated_sharpe < alone.deflated_sharpe
+
+
 def test_a_weak_run_is_not_carried_by_a_strong_one_of_its_family(desk, subject):
     weak = np.random.default_rng(4).normal(0.0001, 0.008, DAYS)
     store_run(desk, subject, days=weak)

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.arrays import Float1D, Float2D
 from pipeline.backtest import kernel_sums as sums
+from pipeline.backtest.cash import beyond_cash
 from pipeline.errors import DataError
 from pipeline.optimization.luck.sample import defined_days, moves, positive, too_short
 from pipeline.optimization.luck.verdict import LEVEL, POWER, Verdict, decide
@@ -84,7 +85,10 @@ class Shape:
 
 
 def in_excess(
-    returns: Float2D, benchmark: Float1D, exposure: "Float1D | float", cash: Float1D | None = None
+    returns: Float2D,
+    benchmark: Float1D,
+    exposure: "Float1D | float",
+    cash: Float1D | Float2D | None = None,
 ) -> Float2D:
     """Return what a strategy earned beyond holding the benchmark at its own mean exposure, the rest in cash.
 
@@ -97,7 +101,8 @@ def in_excess(
     exposure
         Mean exposure of the strategy, or of each trial, as a fraction of NAV.
     cash
-        What cash earned on the same days, shape ``(days,)``; None: nothing.
+        What cash earned on the same days, shape ``(days,)``, or ``(trials, days)`` where each trial has its
+        own; None or empty: nothing.
 
     Raises
     ------
@@ -112,9 +117,8 @@ def in_excess(
             constraint=f"{returns.shape[-1:]}",
             fix="read both from one window",
         )
-    if cash is None:
-        return returns - np.multiply.outer(exposure, benchmark)
-    return (returns - cash) - np.multiply.outer(exposure, benchmark - cash)
+    share = np.asarray(exposure)[..., None]
+    return beyond_cash(returns, cash) - share * beyond_cash(benchmark, cash)
 
 
 def expected_best(n_trials: int) -> float:
