@@ -181,13 +181,12 @@ def run_of(desk: Desk, subject: Subject) -> tuple[dict[str, Any] | None, str | N
 def luck_of(desk: Desk, run: Mapping[str, Any]) -> Luck:
     """Return how much of a run is luck, by the ledger's series of its family.
 
-    Trials on other windows have no series on these days, and of old ones nobody knows what cash earned; for the
-    Reality Check they count as further groups with a chance as good as that of the trials that have.
+    Trials on other windows have no series on these days, and of old ones nobody knows what cash earned; for
+    the Reality Check they count as further groups with a chance as good as that of the trials that have.
     """
     import numpy as np
 
-    from pipeline.optimization.evidence import sharpes
-    from pipeline.optimization.luck.deflated import deflated_sharpe, in_excess
+    from pipeline.optimization.luck.deflated import deflated_among, in_excess
     from pipeline.optimization.luck.reality_check import reality_check
 
     place = {"family": run["family"], "window_start": run["window_start"], "window_end": run["window_end"]}
@@ -216,7 +215,7 @@ def luck_of(desk: Desk, run: Mapping[str, Any]) -> Luck:
     excess = in_excess(table, held[0], shares, cash)
     check = reality_check(excess, seed=SEED, years=years, row=0)
     trials, tried = desk.warehouse.query("family_trials", **place).select("trials", "configurations").row(0)
-    deflated = deflated_sharpe(excess[0], sharpes(excess, years), trials, years)
+    deflated = deflated_among(excess, 0, trials, years)
     return Luck(
         reality_check_p=_of_more(check.p_white, max(1.0, tried / len(table))),
         excess=float(np.nanmean(excess[0]) * days / years),
@@ -292,9 +291,10 @@ def _leaks(desk: Desk, subject: Subject) -> tuple[int | None, str | None]:
     proofs = desk.warehouse.query("attestations", strategy=subject.name, feed=desk.market.feed).to_dicts()
     if not proofs:
         return None, None
-    wanted = (subject.version, subject.code)
+    wanted = (subject.version, subject.code, subject.identity)
     for proof in proofs:
-        if (proof["version"], proof["code_version"]) == wanted and proof["cells"] and proof["planted"]:
+        of = (proof["version"], proof["code_version"], proof["identity"])
+        if of == wanted and proof["cells"] and proof["planted"]:
             rows = desk.warehouse.as_of(
                 ATTESTATIONS, where={"attestation_id": proof["attestation_id"]}, columns=("changed", "cuts")
             )
@@ -307,4 +307,6 @@ def _leaks(desk: Desk, subject: Subject) -> tuple[int | None, str | None]:
             missed = proof["planted"] - proof["caught"]
             return int(rows["changed"].sum()) + missed + proof["false_alarms"], None
     newest = proofs[0]
+    if (newest["version"], newest["code_version"]) == wanted[:2] and newest["identity"] != subject.identity:
+        return None, f"the newest proof is of other parameters or another universe ({newest['params_json']})"
     return None, f"the newest proof is of version {newest['version']} and code {newest['code_version']}"

@@ -136,7 +136,7 @@ def trial_row(result: BacktestResult, identity: Identity) -> dict[str, Any]:
 
 
 def series_of(ran: Ran) -> dict[str, Any]:
-    """Return what the ledger keeps of a control: digest, daily returns, and what cash earned on those days."""
+    """Return what the ledger keeps of a control: digest, daily returns, and what cash earned on the days."""
     series = {"daily_returns": ran.daily_returns, "cash_returns": ran.cash_returns}
     return {"digest": ran.digest, **{n: None if v is None else v.tolist() for n, v in series.items()}}
 

@@ -13,11 +13,10 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D
 from pipeline.backtest.cash import beyond_cash
 from pipeline.optimization.luck.bootstrap import Intervals, Trips, intervals
-from pipeline.optimization.luck.deflated import DeflatedSharpe, deflated_sharpe, in_excess
+from pipeline.optimization.luck.deflated import DeflatedSharpe, deflated_among, in_excess
 from pipeline.optimization.luck.effective import effective_trials
 from pipeline.optimization.luck.overfitting import Overfitting, pbo
 from pipeline.optimization.luck.reality_check import RealityCheck, reality_check
-from pipeline.optimization.luck.sample import moves
 from pipeline.optimization.luck.stability import StabilityMap, stability_map
 from pipeline.optimization.luck.ties import Standing, standing
 from pipeline.optimization.luck.verdict import Verdict
@@ -134,20 +133,12 @@ def luck_of(
     own, theirs = beyond_cash(returns, cash), beyond_cash(family.returns, family.cash)
     plain = np.concatenate([own, theirs]) if others.size else own
     return Luck(
-        deflated=deflated_sharpe(excess[best], sharpes(everyone, years), family.n_trials, years),
-        raw=deflated_sharpe(own[best], sharpes(plain, years), family.n_trials, years),
+        deflated=deflated_among(everyone, best, family.n_trials, years),
+        raw=deflated_among(plain, best, family.n_trials, years),
         check=reality_check(everyone, seed=seed, years=years),
         overfitting=pbo(own),
         effective=effective_trials(own),
         intervals=intervals(returns[best], years, seed=seed, trips=trips, cash=cash),
         stability=stability_map(points, scores, tolerance=error),
         standing=standing(own, years),
-    )
-
-
-def sharpes(returns: Float2D, years: float) -> Float1D:
-    """Return the annual Sharpe ratio of each row, NaN where it never moves."""
-    days = returns.shape[1]
-    return np.array(
-        [row.mean() / row.std(ddof=1) * np.sqrt(days / years) if moves(row) else np.nan for row in returns]
     )

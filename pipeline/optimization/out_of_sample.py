@@ -1,8 +1,8 @@
 """What choosing would have earned on days that did not choose: walk-forward folds and cross-validation paths.
 
 Works on the daily returns of all members, which ran once through the whole window; which member was chosen
-when is the result.  Ratios are those of `pipeline.backtest.metrics`, in excess of what cash earned; growth and
-falls are those of NAV.  The walk-forward account itself, with the cost of switching, is run by the door.
+when is the result.  Ratios are those of `pipeline.backtest.metrics`, in excess of what cash earned; growth
+and falls are those of NAV.  The walk-forward account itself, with the cost of switching, is run by the door.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,8 +78,8 @@ def score(name: str, returns: Float2D, per_year: float, cash: Float1D | None = N
     per_year
         Returns per year.
     cash
-        What cash earned on the same days, of which the ratios are in excess, shape ``(days,)``; None or empty:
-        nothing.
+        What cash earned on the same days, of which the ratios are in excess, shape ``(days,)``; None or
+        empty: nothing.
     """
     if name in _RATIOS:
         excess = np.ascontiguousarray(beyond_cash(returns, cash))

@@ -122,6 +122,8 @@ def test_of_two_runs_that_count_the_newest_is_measured(proven, subject):
         ({"false_alarms": 1}, Outcome.FAIL),
         ({"code_version": "another commit"}, Outcome.UNKNOWN),
         ({"version": "0.9.0"}, Outcome.UNKNOWN),
+        ({"identity": "other parameters"}, Outcome.UNKNOWN),
+        ({"identity": None}, Outcome.UNKNOWN),
         ({"feed": "files"}, Outcome.UNKNOWN),
         ({"planted": 0, "caught": 0}, Outcome.UNKNOWN),
         ({"cells": 0}, Outcome.UNKNOWN),
@@ -131,6 +133,21 @@ def test_only_a_clean_proof_of_this_version_code_and_feed_counts(desk, subject, 
     store_run(desk, subject)
     store_proof(desk, subject, **other)
     assert verdicts(desk, subject)["lookahead"] is verdict
+
+
+def test_a_proof_with_other_parameters_does_not_count_and_names_them(tmp_path, proven, subject):
+    changed = {"strategies.EquityTrend.parameters.sma_days": 150}
+    other = replace(desk_at(tmp_path, overrides=changed), warehouse=proven.warehouse)
+    told = json.dumps({"sma_days": 200})
+    store_proof(proven, subject, "second", params_json=told)
+    faster = subject_of(other, NAME)
+    store_run(other, faster, "20240103T000000000000-aaaa", config_hash=other.loaded.config_hash)
+    (gate,) = (each for each in judged(other, faster) if each.name == "lookahead")
+    assert gate.verdict is Outcome.UNKNOWN
+    assert "other parameters" in gate.sentence
+    assert told in gate.sentence
+    store_proof(other, faster, "third")
+    assert verdicts(other, faster)["lookahead"] is Outcome.PASS
 
 
 def test_a_leak_in_any_asset_of_the_proof_fails_the_strategy(proven, subject):

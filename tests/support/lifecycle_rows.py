@@ -101,6 +101,7 @@ def store_proof(desk: Desk, subject: Subject, attestation_id: str = "proof", **c
         "what": "strategy",
         "name": subject.name,
         "version": subject.version,
+        "identity": subject.identity,
         "code_version": code_version(),
         "config_hash": desk.loaded.config_hash,
         "feed": desk.market.feed,

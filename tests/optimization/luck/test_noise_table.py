@@ -16,7 +16,7 @@ import hashlib, numpy as np
 from pipeline.optimization.luck import bootstrap, deflated, effective, overfitting, reality_check, ties
 x = 0.01 * np.random.default_rng(1).standard_normal((150, 504))
 found = (
-    deflated.deflated_sharpe(x[0], x.mean(axis=1), 300, 2.0),
+    deflated.deflated_among(x, 0, 300, 2.0),
     reality_check.reality_check(x, seed=8, draws=300),
     overfitting.pbo(x).pbo, overfitting.pbo(x).degradation, effective.effective_trials(x),
     bootstrap.intervals(x[0], 2.0, seed=8), dict(ties.differences(x[0], x[1], 2.0, seed=8)),
