@@ -274,7 +274,7 @@ def in_ledger(returns: Float1D) -> Float1D:
     return returns.astype(np.float32).astype(np.float64)
 
 
-def cash_table(series: Sequence[Sequence[float]], days: int) -> Float2D:
+def cash_table(series: Sequence[Sequence[float] | Float1D], days: int) -> Float2D:
     """Return what cash earned in trials, shape ``(trials, days)``; one that is empty earned nothing."""
     import numpy as np
 

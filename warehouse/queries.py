@@ -114,8 +114,8 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             ("family", "window_start", "window_end"),
         ),
         "family_returns": Query(
-            "Daily returns, what cash earned and mean exposure of the distinct research trials of a family on one"
-            " window.",
+            "Daily returns, what cash earned and mean exposure of the distinct research trials of a family on"
+            " one window.",
             "SELECT t.config_hash, t.daily_returns, t.cash_returns,"
             " coalesce(r.mean_exposure, e.gross) AS exposure"
             " FROM {ledger.trials} t LEFT JOIN {optimization.results} r ON r.trial_id = t.trial_id"
@@ -130,8 +130,8 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             ("family", "data_hash", "code_version", "window_start", "window_end"),
         ),
         "family_series": Query(
-            "Daily returns, what cash earned and mean exposure of every configuration of a family tried on one"
-            " window, the newest of each, whatever data and code it ran on.",
+            "Daily returns, what cash earned and mean exposure of every configuration of a family tried on"
+            " one window, the newest of each, whatever data and code it ran on.",
             "SELECT t.config_hash, t.daily_returns, t.cash_returns,"
             " coalesce(r.mean_exposure, e.gross) AS exposure"
             " FROM {ledger.trials} t LEFT JOIN {optimization.results} r ON r.trial_id = t.trial_id"

@@ -183,8 +183,8 @@ TRIALS = Table(
             "cash_returns",
             "FLOAT[]",
             "fraction",
-            "What cash earned on the same days, of which skill is in excess; empty where it earns nothing, NULL"
-            " where unknown: without daily returns, and in rows from before this column.",
+            "What cash earned on the same days, of which skill is in excess; empty where it earns nothing,"
+            " NULL where unknown: without daily returns, and in rows from before this column.",
         ),
         Column("digest", "VARCHAR", "SHA-256", "Digest of the full series."),
         Column("who", "VARCHAR", "name", "Who ran it."),

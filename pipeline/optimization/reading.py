@@ -55,8 +55,9 @@ def readings(record: Mapping[str, Any]) -> tuple[Reading, ...]:
         Reading(
             "trials counted (N)",
             tried,
-            f"everything ever tried on these days, {record['members']:,} of it in this search, as different as"
-            f" {_number(record['effective_trials'])} unrelated ones; the more, the better a lucky best looks",
+            f"everything ever tried on these days; the {record['members']:,} of this search are as different"
+            f" as {_number(record['effective_trials'])} unrelated ones. The more, the better looks a lucky"
+            " best",
         ),
         Reading("probability of overfitting", _number(record["pbo"]), _overfitting(record["pbo"])),
         Reading(
@@ -91,16 +92,18 @@ def verdict_means(record: Mapping[str, Any]) -> str:
     least = evidence["deflated_sharpe"]["min_detectable"]
     seen = "nothing would have been seen" if least is None else f"only {least:.2f} and more is seen {_OFTEN}"
     half = f"{sure[0]} sees skill, the other test does not; " if sure else ""
-    return f"{half}skill and luck cannot be told apart here ({seen}); do not trade on it, take more days or try less"
+    told = f"{half}skill and luck cannot be told apart here ({seen})"
+    return f"{told}; do not trade on it, take more days or try less"
 
 
 def _deflated(found: Mapping[str, Any], tried: str) -> str:
     if found["value"] is None:
         return f"not known: {found['reason']}"
     return (
-        f"{100.0 * found['value']:.0f} % sure that it beats the best of {tried} without skill: it has a Sharpe"
-        f" ratio of {_number(found['sharpe'])} beyond buy-and-hold, luck reaches {_number(found['threshold'])};"
-        f" skill from {100.0 * LEVEL:.0f} % on, which takes {_number(found['needed'])}"
+        f"{100.0 * found['value']:.0f} % sure that it beats the best of {tried} without skill: it has a"
+        f" Sharpe ratio of {_number(found['sharpe'])} beyond buy-and-hold, luck reaches"
+        f" {_number(found['threshold'])}; skill from {100.0 * LEVEL:.0f} % on, which takes"
+        f" {_number(found['needed'])}"
     )
 
 
@@ -117,8 +120,8 @@ def _overfitting(pbo: float | None) -> str:
     if pbo is None:
         return "not known: too few days or members"
     return (
-        f"in {100.0 * pbo:.0f} of 100 splits of the days, what was best on one half is below the middle of all on"
-        " the other; 50 is noise, near 0 is good"
+        f"in {100.0 * pbo:.0f} of 100 splits of the days, what was best on one half is below the middle of"
+        " all on the other; 50 is noise, near 0 is good"
     )
 
 

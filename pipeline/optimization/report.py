@@ -83,9 +83,9 @@ def image(png: bytes, alt: str) -> str:
 
 
 _LUCK = (
-    "Skill needs both tests, the deflated Sharpe and Hansen's SPA. Sharpe ratios are beyond what cash earned, "
-    "and those of both tests beyond holding the universe at the same exposure too. Near-copies among the "
-    "trials count in N, and once in how far the trials spread."
+    "Skill needs both tests, the deflated Sharpe and Hansen's SPA. Sharpe ratios are beyond what cash "
+    "earned, and those of both tests beyond holding the universe at the same exposure too. Near-copies among "
+    "the trials each count in N, and together once in how far the trials spread."
 )
 _OUT = (
     "Walk-forward is one account that holds what the window before chose; switching is paid for. "

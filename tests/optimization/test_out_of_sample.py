@@ -113,7 +113,7 @@ CASH = np.full(DAYS.size, 0.0002)
 
 
 def sleepers():
-    """Daily returns of a member that only ever holds cash, nearly, and of two that trade, one of them well."""
+    """Daily returns of a member that only holds cash, nearly, and of two that trade, one of them well."""
     rng = np.random.default_rng(6)
     asleep = CASH + rng.normal(0.0, 1e-6, DAYS.size)
     noise, skilled = rng.normal(0.0, 0.01, (2, DAYS.size))

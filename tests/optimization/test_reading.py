@@ -40,7 +40,7 @@ def test_every_number_comes_with_what_it_means():
     assert "23 of 100 show a best trial as good" in told["Reality Check p (White)"].means
     assert "the verdict asks this one: 0.05 or less" in told["Reality Check p (Hansen's SPA)"].means
     assert "in 42 of 100 splits" in told["probability of overfitting"].means
-    assert "6 of it in this search, as different as 3.14" in told["trials counted (N)"].means
+    assert "the 6 of this search are as different as 3.14" in told["trials counted (N)"].means
     assert told["walk-forward Sharpe"].value == "unknown"
 
 
