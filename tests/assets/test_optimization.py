@@ -4,14 +4,11 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 
 from assets import holdouts
-from assets.backtest import backtest_assets
-from assets.experiments import experiment_assets
 from assets.ingest import update_bars
 from assets.manifests import manifest_for
 from assets.optimization import run_experiment
@@ -262,13 +259,6 @@ def test_a_search_that_was_finished_since_it_was_looked_up_is_not_run_again(sear
         run_experiment(desk, resume=True)
     (row,) = desk.warehouse.as_of(EXPERIMENTS).to_dicts()
     assert row["digest"] == first.row["digest"]
-
-
-def test_the_graph_says_that_a_search_reads_regimes_and_macro_as_any_run_does():
-    (search,), (alone,) = experiment_assets(), backtest_assets()
-    read = {key for keys in search.asset_deps.values() for key in keys}
-    assert dg.AssetKey(["regimes", "h4"]) in read
-    assert read == {key for keys in alone.asset_deps.values() for key in keys}
 
 
 def test_without_an_interrupted_run_there_is_nothing_to_resume(searching):
