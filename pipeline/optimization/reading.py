@@ -56,8 +56,8 @@ def readings(record: Mapping[str, Any]) -> tuple[Reading, ...]:
             "trials counted (N)",
             tried,
             f"everything ever tried on these days; the {record['members']:,} of this search are as different"
-            f" as {_number(record['effective_trials'])} unrelated ones. The more, the better looks a lucky"
-            " best",
+            f" as {_number(record['effective_trials'])} unrelated ones. The more is tried, the better"
+            " the luckiest looks",
         ),
         Reading("probability of overfitting", _number(record["pbo"]), _overfitting(record["pbo"])),
         Reading(
@@ -90,7 +90,11 @@ def verdict_means(record: Mapping[str, Any]) -> str:
         )
     sure = [name for name, each in said.items() if each is Verdict.SKILL]
     least = evidence["deflated_sharpe"]["min_detectable"]
-    seen = "nothing would have been seen" if least is None else f"only {least:.2f} and more is seen {_OFTEN}"
+    seen = (
+        "no skill would show"
+        if least is None
+        else f"only a true Sharpe ratio of {least:.2f} or more would show, {_OFTEN}"
+    )
     half = f"{sure[0]} sees skill, the other test does not; " if sure else ""
     told = f"{half}skill and luck cannot be told apart here ({seen})"
     return f"{told}; do not trade on it, take more days or try less"

@@ -51,8 +51,8 @@ def test_every_number_comes_with_what_it_means():
         (record("no skill", "no skill", "undecided"), "the deflated Sharpe would have seen"),
         (record("no skill", "no skill", "no skill"), "the deflated Sharpe and Hansen's SPA would have seen"),
         (record("no skill", "skill", "no skill"), "Hansen's SPA would have seen a true Sharpe ratio of 1 80"),
-        (record(), "only 2.84 and more is seen 80 times of 100"),
-        (record(least=None), "nothing would have been seen"),
+        (record(), "only a true Sharpe ratio of 2.84 or more would show, 80 times of 100"),
+        (record(least=None), "no skill would show"),
         (
             record("undecided", "skill", "undecided"),
             "the deflated Sharpe sees skill, the other test does not",
