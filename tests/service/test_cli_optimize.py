@@ -87,13 +87,23 @@ def test_the_answer_leads_with_the_best_and_with_what_is_luck(bells, stored, exp
     assert (
         report.index("Skill or luck") < report.index("The best member") < report.index("Settings and hashes")
     )
+    assert report.index("Skill or luck") < report.index("What it means") < report.index("Guard rails")
     assert "grid, 0 of 6 members" in answer.err
 
 
 def test_people_read_luck_first_then_the_best_member(bells, stored, experiment):
     answer = bells("optimize", "run", experiment(GRID), *QUIET)
     assert answer.code == 0, answer.err
-    words = ("verdict", "deflated Sharpe", "the best member", "guard rails", "best members", "digest")
+    words = (
+        "means",
+        "verdict",
+        "deflated Sharpe",
+        "without skill",
+        "the best member",
+        "guard rails",
+        "best members",
+        "digest",
+    )
     places = [answer.out.index(word) for word in words]
     assert places == sorted(places)
 
