@@ -67,8 +67,7 @@ def _distance(factors: tuple[float, ...]) -> pl.Expr:
 _volume_change = pl.col("log_volume") - pl.col("usual_volume")
 _above_price = pl.col("close").log().abs() - math.log(SWAPPED_PRICE)
 _swapped = (_above_price >= 0.0) & (
-    (_volume_change.abs() - pl.col("close").log().abs()).abs()
-    <= SWAPPED_SLACK + SWAPPED_WIDER * _above_price
+    (_volume_change.abs() - pl.col("close").log().abs()).abs() <= SWAPPED_SLACK + SWAPPED_WIDER * _above_price
 )
 _calm_span = pl.col("span") <= CALM * pl.col("usual_span")
 _calm_volume = pl.min_horizontal(_volume_change, _volume_change + pl.col("overnight")) <= math.log(CALM)

@@ -74,7 +74,7 @@ def in_shares_of_the_day(panel, split):
 def test_an_account_through_splits_is_the_account_on_adjusted_prices(seed):
     rng = np.random.default_rng(seed)
     panel = random_panel(rng, bars=160, assets=3)
-    weights, rules = random_weights(rng, panel), replace(random_rules(rng), volume_share=np.inf)
+    weights, rules = random_weights(rng, panel), random_rules(rng)
     assets = [Tradable(symbol, "crypto" if symbol[0] == "C" else "equity") for symbol in panel.symbols]
     split = np.ones(panel.close.shape)
     for column in range(panel.n_assets):
@@ -90,6 +90,37 @@ def test_an_account_through_splits_is_the_account_on_adjusted_prices(seed):
     np.testing.assert_allclose(ours.trips.pnl, plain.trips.pnl, atol=1e-6)
     np.testing.assert_allclose(ours.trips.quantity, plain.trips.quantity, rtol=1e-9)
     assert ours.counters == plain.counters
+
+
+def test_a_volume_cap_counts_old_volumes_in_the_units_of_the_fill():
+    rng = np.random.default_rng(5)
+    panel = random_panel(rng, bars=60, assets=1, late=False)
+    flat = {name: np.full(panel.close.shape, 10.0) for name in ("open", "high", "low", "close")}
+    panel = replace(panel, **flat, volume=np.full(panel.close.shape, 100.0))
+    split = np.ones(panel.close.shape)
+    split[40] = 4.0
+    raw = in_shares_of_the_day(panel, split)
+    rules = Rules(volume_share=0.1, volume_lookback=3, per_asset_cap=np.inf, class_caps={}, min_trade_usd=0.0)
+    weights = np.zeros(panel.close.shape)
+    weights[39:] = 1.0
+    done = simulate(raw, weights, rules=rules, assets=[Tradable(panel.symbols[0], "crypto")], initial_nav=NAV)
+    assert raw.volume[[39, 40], 0].tolist() == [25.0, 100.0]
+    assert done.fills.quantity[0] == 10.0, "a tenth of what 25 old units are by then"
+
+
+def test_a_run_that_ends_earlier_is_capped_alike_through_splits():
+    rng = np.random.default_rng(6)
+    panel = random_panel(rng, bars=160, assets=2)
+    split = np.where(rng.random(panel.close.shape) < 0.08, 3.0, 1.0)
+    raw = replace(panel, flows=replace(no_flows(panel), split=split))
+    rules = replace(random_rules(rng), volume_share=0.01, volume_lookback=3)
+    weights, assets = random_weights(rng, panel), random_assets(rng, panel)
+    whole = simulate(raw, weights, rules=rules, assets=assets, initial_nav=NAV)
+    assert whole.counters["volume_cut"] > 10
+    for end in (50, 111, 140):
+        part = simulate(raw.upto(end), weights[: end + 1], rules=rules, assets=assets, initial_nav=NAV)
+        np.testing.assert_array_equal(part.nav, whole.nav[: end + 1])
+        np.testing.assert_array_equal(part.quantity, whole.quantity[: end + 1])
 
 
 def actions(*rows):
