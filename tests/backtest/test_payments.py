@@ -15,58 +15,40 @@ from pipeline.backtest.engine import simulate
 from pipeline.backtest.population import evaluate
 from pipeline.backtest.rules import Rules, Tradable
 from pipeline.errors import SchemaError
-from pipeline.market.flows import CELL_YEARS, Flows, actions_on, interest_on
+from pipeline.market.flows import CELL_YEARS, actions_on, interest_on
 from pipeline.strategies.context import Context
 from tests.support import reference_account
-from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
+from tests.support.random_books import (
+    in_shares_of_the_day,
+    no_flows,
+    random_assets,
+    random_panel,
+    random_payments,
+    random_rules,
+    random_splits,
+    random_weights,
+)
 from tests.support.random_population import Draw, RandomWeights
 
 NAV = 10_000.0
 SLOW = {"max_examples": 30, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
-def no_flows(panel):
-    shape = panel.close.shape
-    return Flows(np.zeros(shape), np.ones(shape), np.zeros(shape[0]), np.zeros(shape[0]))
-
-
-def random_payments(rng, panel):
-    rare = rng.random(panel.close.shape) < 0.05
-    dividend = np.where(rare, rng.uniform(0.0, 2.0, rare.shape), 0.0)
-    rate = rng.uniform(0.0, 0.5, panel.n_bars) * CELL_YEARS
-    return replace(no_flows(panel), dividend=dividend, credit=rate, debit=rate + 0.2 * CELL_YEARS)
-
-
 @settings(**SLOW)
 @given(st.integers(0, 10**9))
-def test_dividends_and_interest_are_booked_as_in_a_slow_account(seed):
+def test_dividends_splits_and_interest_are_booked_as_in_a_slow_account(seed):
     rng = np.random.default_rng(seed)
     panel = random_panel(rng, bars=140, assets=3)
     weights, rules, assets = random_weights(rng, panel), random_rules(rng), random_assets(rng, panel)
-    flows = random_payments(rng, panel)
-
-    def before(account, row):
-        for column, symbol in enumerate(panel.symbols):
-            account.cash += account.units[symbol] * flows.dividend[row, column]
-        rate = flows.credit[row] if account.cash > 0 else flows.debit[row]
-        account.cash += account.cash * rate
-
-    ours = simulate(replace(panel, flows=flows), weights, rules=rules, assets=assets, initial_nav=NAV)
-    slow = reference_account.run(panel, weights, rules, assets, NAV, before=before)
+    panel = replace(panel, flows=random_payments(rng, panel))
+    panel = in_shares_of_the_day(panel, random_splits(rng, panel))
+    ours = simulate(panel, weights, rules=rules, assets=assets, initial_nav=NAV)
+    slow = reference_account.run(panel, weights, rules, assets, NAV)
     np.testing.assert_allclose(ours.nav, slow.navs, rtol=1e-9)
     np.testing.assert_allclose(ours.cash, slow.cashes, atol=1e-9 * NAV)
     spent = float((ours.fills.quantity * ours.fills.price + ours.fills.fee).sum())
     assert ours.cash[-1] == pytest.approx(NAV - spent + ours.interest + ours.dividends, abs=1e-6)
     assert ours.dividends > 0.0
-
-
-def in_shares_of_the_day(panel, split):
-    """Return the panel in raw prices: before a split, prices and units are those of old shares."""
-    later = np.ones(split.shape)
-    for row in range(panel.n_bars - 2, -1, -1):
-        later[row] = later[row + 1] * split[row + 1]
-    raw = {name: getattr(panel, name) * later for name in ("open", "high", "low", "close")}
-    return replace(panel, **raw, volume=panel.volume / later, flows=replace(no_flows(panel), split=split))
 
 
 @settings(**SLOW)
@@ -76,13 +58,8 @@ def test_an_account_through_splits_is_the_account_on_adjusted_prices(seed):
     panel = random_panel(rng, bars=160, assets=3)
     weights, rules = random_weights(rng, panel), random_rules(rng)
     assets = [Tradable(symbol, "crypto" if symbol[0] == "C" else "equity") for symbol in panel.symbols]
-    split = np.ones(panel.close.shape)
-    for column in range(panel.n_assets):
-        opens = np.flatnonzero(~np.isnan(panel.open[:, column]))[20:]
-        for row in rng.choice(opens, 3, replace=False):
-            if panel.open_at[row, column] >= panel.ts[row]:
-                split[row, column] = rng.choice([2.0, 3.0, 0.1])
-    raw = in_shares_of_the_day(panel, split)
+    panel = replace(panel, flows=random_payments(rng, panel))
+    raw = in_shares_of_the_day(panel, random_splits(rng, panel))
     plain = simulate(panel, weights, rules=rules, assets=assets, initial_nav=NAV)
     ours = simulate(raw, weights, rules=rules, assets=assets, initial_nav=NAV)
     np.testing.assert_allclose(ours.nav, plain.nav, rtol=1e-9)
