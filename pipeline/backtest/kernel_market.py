@@ -90,8 +90,8 @@ def volume_limit(
     Parameters
     ----------
     split
-        Units that one unit becomes when a cell begins, shape ``(bars, assets)``, empty without splits: volumes
-        from before a split count in the units of the fill, as the order does.
+        Units that one unit becomes when a cell begins, shape ``(bars, assets)``, empty where nothing is paid:
+        volumes from before a split count in the units of the fill, as the order does.
     cell, row
         The cell that begins with the decision, and the bar of the fill: its own volume is never read, nor any
         known after the decision.
