@@ -69,6 +69,24 @@ def test_an_account_through_splits_is_the_account_on_adjusted_prices(seed):
     assert ours.counters == plain.counters
 
 
+@settings(**SLOW)
+@given(st.integers(0, 10**9))
+def test_round_trips_earn_all_that_an_account_earns_but_for_interest(seed):
+    rng = np.random.default_rng(seed)
+    panel = random_panel(rng, bars=160, assets=3, late=False)
+    panel = replace(panel, flows=random_payments(rng, panel))
+    raw = in_shares_of_the_day(panel, random_splits(rng, panel))
+    weights = random_weights(rng, panel)
+    weights[100:] = 0.0
+    rules = replace(random_rules(rng), volume_share=np.inf)
+    assets = [replace(asset, lot=0.0, min_notional=0.0) for asset in random_assets(rng, panel)]
+    done = simulate(raw, weights, rules=rules, assets=assets, initial_nav=NAV)
+    assert done.metrics.open_round_trips == 0
+    assert done.trips.dividends.sum() == pytest.approx(done.dividends, abs=1e-9 * NAV)
+    assert done.trips.pnl.sum() == pytest.approx(done.final_nav - NAV - done.interest, abs=1e-9 * NAV)
+    assert (done.trips.dividends > 0.0).any() == (done.dividends > 0.0)
+
+
 def test_a_volume_cap_counts_old_volumes_in_the_units_of_the_fill():
     rng = np.random.default_rng(5)
     panel = random_panel(rng, bars=60, assets=1, late=False)

@@ -215,7 +215,7 @@ def payments_seen(panel, run, slow):
 
 
 def profits(ledger, run, slow):
-    """How far each member's profit is from the reference, and all of them from the account's less interest."""
+    """How far each member's profit is from the reference; all of them from the account's less interest."""
     ours = ledger.pnl.sum(axis=0)
     theirs = np.array([sum(d.earned[m] for d in slow.decisions) for m in slow.members])
     whole = abs(ours.sum() - (run.final_nav - NAV - run.interest))
