@@ -18,9 +18,9 @@ class Payments(NamedTuple):
     """The flows of a panel as kernels take them; every array is empty where nothing is ever paid.
 
     ``action`` marks the cells with a dividend or a split, shape ``(bars,)``; ``units`` says how many units of
-    the last cell one unit of a cell became, ``(bars, assets)``, and is empty without splits; ``paid`` sums the
-    dividends up to and with each cell on one unit of the last, and is empty without dividends; ``credit`` and
-    ``debit`` are interest, and ``earns`` says whether any is ever credited.
+    the last cell one unit of a cell became, ``(bars, assets)``, empty without splits; ``paid`` sums dividends
+    up to and with each cell on one unit of the last, empty without any; ``credit`` and ``debit`` are
+    interest, and ``earns`` says whether any is ever credited.
     """
 
     action: Bool1D
@@ -59,7 +59,7 @@ def _units_at_last(split: Float2D) -> Float2D:
 
 
 def _paid_by_then(flows: Flows) -> Float2D:
-    """Return the dividends until then on one unit of the last cell; each is paid before a split of its cell."""
+    """Return the dividends until then on one unit of the last cell; each comes before a split of its cell."""
     return np.cumsum(flows.dividend / (flows.split * _units_at_last(flows.split)), axis=0)
 
 

@@ -219,7 +219,9 @@ def profits(ledger, run, slow):
     ours = ledger.pnl.sum(axis=0)
     theirs = np.array([sum(d.earned[m] for d in slow.decisions) for m in slow.members])
     whole = abs(ours.sum() - (run.final_nav - NAV - run.interest))
-    return float(max(np.abs(ours - theirs).max(), whole) / NAV)
+    traded = np.abs(ledger.traded - [slow.traded[m] for m in slow.members]).max()
+    trades = np.abs(ledger.trades - [slow.trades[m] for m in slow.members]).max()
+    return float(max(np.abs(ours - theirs).max() / NAV, whole / NAV, traded / NAV, trades))
 
 
 def fills_outside(panel, run):

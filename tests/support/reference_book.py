@@ -30,12 +30,14 @@ class Book(Account):
     done: dict = field(default_factory=dict)
     before: dict = field(default_factory=dict)
     received: dict = field(default_factory=dict)
+    trades: dict = field(default_factory=dict)
 
     def __post_init__(self):
         super().__post_init__()
         self.owners = {s: dict.fromkeys(self.members, 0.0) for s in self.assets}
         self.traded = dict.fromkeys(self.members, 0.0)
         self.received = dict.fromkeys(self.members, 0.0)
+        self.trades = dict.fromkeys(self.members, 0)
 
     def trade(self, symbol, units, bar, row):
         cash = self.cash
@@ -119,6 +121,7 @@ class Book(Account):
             for m in self.members:
                 earned[m] -= cost * moves[m] / sum(moves.values())
                 self.traded[m] += notional * moves[m] / sum(moves.values())
+                self.trades[m] += abs(moves[m] / sum(moves.values())) > 1e-12
             if self.targets[-2][s] != 0.0:
                 self.owners[s] = dict(shares)
             if self.units[s]:
