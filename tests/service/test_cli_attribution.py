@@ -77,6 +77,17 @@ def test_without_an_id_it_is_the_newest_run_of_a_book_and_newer_ones_are_counted
     assert "1 newer run is of one strategy" in said.err
 
 
+def test_a_book_is_shown_with_its_strategies(bells, home_with_book):
+    run = bells("backtest", "attribution", "--json").json
+    shown = bells("backtest", "show", run["run_id"], "--json").json
+    assert shown["strategies"] == run["strategies"]
+    said = bells("backtest", "show", run["run_id"]).out
+    assert "strategies, in percent of the book's NAV" in said
+    assert "IndexMeanReversion" in said
+    single = bells("backtest", "show", "latest", "--json").json
+    assert "strategies" not in single
+
+
 def test_without_any_run_of_a_book_the_command_that_makes_one_is_named(bells, stored):
     bells("backtest", "run", "--start", "2023-03-01", "--end", "2023-04-01", "--json")
     answer = bells("backtest", "attribution", "--json")
