@@ -227,7 +227,7 @@ def _simulation(
 ) -> Simulation:
     ts = panel.ts[start:]
     fills["row"] -= start
-    trips = round_trips(fills, panel.n_assets, payments.units[start:])
+    trips = round_trips(fills, panel.n_assets, payments.units[start:], payments.paid[start:])
     credit = payments.credit[start:] if payments.earns else np.empty(0)
     daily = m.daily_rows(ts.view(np.int64), session_cells(panel, weights[start:], assets, start))
     return Simulation(

@@ -106,12 +106,21 @@ def round_trips(result: BacktestResult) -> str:
         days = (done.exited_at[mine] - done.entered_at[mine]) / _DAY
         rows.append(
             (symbol, f"{profit.size:,}", shown(float(np.mean(profit > 0.0)), "percent"),
-             shown(float(profit.sum()), "money"), shown(float(np.median(gain)), "percent"),
+             shown(float(profit.sum()), "money"), shown(float(trips["dividends"][mine].sum()), "money"),
+             shown(float(np.median(gain)), "percent"),
              shown(float(gain.max()), "percent"), shown(float(gain.min()), "percent"),
              shown(float(np.median(days)), "ratio"))
         )  # fmt: skip
-    head = ("Asset", "Closed", "Won", "Profit", "Median return", "Best", "Worst", "Median days")
-    return table(head, rows) if rows else note("No round trip was closed.")
+    head = (
+        "Asset", "Closed", "Won", "Profit", "Of it dividends", "Median return", "Best", "Worst", "Median days"
+    )  # fmt: skip
+    return table(head, rows) + note(_TRIPS) if rows else note("No round trip was closed.")
+
+
+_TRIPS = (
+    "Profit after all costs, with the dividends on what was held; interest on cash, earned or owed, belongs "
+    "to the account and to no trip."
+)
 
 
 def costs(result: BacktestResult) -> str:
