@@ -200,7 +200,7 @@ def _run_member(
         i += 1
         if book.bankrupt:
             return i - first
-        if i < last and not (sheet.payments.earns or book.cash < 0.0) and at_rest(book, lines, rules):
+        if i < last and at_rest(book, lines, rules, sheet.payments):
             stop = next_change(weights, i, last) - first
             if sheet.next_action.size > 0:
                 stop = min(stop, sheet.next_action[i] - first)
