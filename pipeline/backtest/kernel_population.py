@@ -182,7 +182,6 @@ def _run_member(
 ) -> int:
     assets = weights.shape[1]
     lines, quotes, log, nav, gross = bench.lines[:assets], bench.quotes, bench.log, bench.nav, bench.gross
-    accrues = sheet.payments.action.size > 0
     for a in range(assets):
         lines[a] = bench.lines[assets]
     i = first
@@ -196,15 +195,14 @@ def _run_member(
                 quotes[a].fill_open = sheet.quotes[i, a].fill_open
                 quotes[a].bar = sheet.quotes[i, a].bar
                 quotes[a].max_quantity = sheet.quotes[i, a].max_quantity
-        if accrues:
+        if sheet.payments.action.size > 0:
             accrue(book, lines, sheet.payments, i)
         step(book, lines, quotes, rules, terms, log, i - first)
         nav[i - first], gross[i - first] = book.nav, book.gross
         i += 1
         if book.bankrupt:
             return i - first
-        paid = accrues and (sheet.payments.earns or book.cash < 0.0)
-        if i < last and not paid and at_rest(book, lines, rules):
+        if i < last and at_rest(book, lines, rules, sheet.payments):
             stop = next_change(weights, i, last) - first
             if sheet.next_action.size > 0:
                 stop = min(stop, sheet.next_action[i] - first)

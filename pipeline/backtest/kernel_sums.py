@@ -11,6 +11,8 @@ from pipeline.jit import kernel
 from pipeline.portfolio.account import Records
 
 _STRETCH = 32
+_MARGIN = 1e-12
+"""Of a fall, far more than rounding."""
 
 
 @kernel
@@ -87,8 +89,8 @@ def moments(values: Float1D) -> tuple[float, float, float, float]:
 def downside(values: Float1D, least: float) -> float:
     """Return the mean square of what values, at least one, lack to ``least``."""
     squares = 0.0
-    for value in values:
-        below = min(value - least, 0.0)
+    for t in range(values.size):
+        below = min(values[t] - least, 0.0)
         squares += below * below
     return squares / values.size
 
@@ -169,40 +171,34 @@ def highest_of(values: Float1D) -> float:
 
 
 @kernel
-def range_of(values: Float1D) -> tuple[float, float]:
-    """Return the smallest and the largest of at least one value, none of them NaN."""
-    whole = values.size - values.size % 2
-    a = b = c = d = values[0]
-    for i in range(0, whole, 2):
-        a, b = min(a, values[i]), min(b, values[i + 1])
-        c, d = max(c, values[i]), max(d, values[i + 1])
-    last = values[values.size - 1]
-    return min(a, b, last), max(c, d, last)
+def count_within(values: Float1D, least: float, most: float) -> int:
+    """Return how many values lie between two bounds or on one."""
+    within = 0
+    for t in range(values.size):
+        within += 1 if (values[t] >= least) & (values[t] <= most) else 0
+    return within
 
 
 @kernel
 def deepest_fall(nav: Float1D, initial: float) -> float:
     """Return the largest ``(peak - nav) / peak``, the peak so far or ``initial``.
 
-    Under one peak the fall is deepest at the lowest value, so it is divided once per peak, and stretches
-    without a new peak are only looked through for their lowest value.
+    Stretches that neither reach a new peak nor come near the deepest fall so far are only looked through:
+    the bound lies above that fall by more than rounding can move it.
     """
-    peak = lowest = initial
-    deepest = 0.0
-    start = 0
-    while start < nav.size:
-        stretch = nav[start : start + _STRETCH]
-        start += _STRETCH
-        least, most = range_of(stretch)
-        if most <= peak:
-            lowest = min(lowest, least)
+    peak, deepest, shallow = initial, 0.0, initial
+    for start in range(0, nav.size, _STRETCH):
+        stop = min(start + _STRETCH, nav.size)
+        if count_within(nav[start:stop], shallow, peak) == stop - start:
             continue
-        for value in stretch:
-            if value > peak:
-                deepest = max(deepest, (peak - lowest) / peak)
-                peak = lowest = value
-            lowest = min(lowest, value)
-    return max(deepest, (peak - lowest) / peak)
+        for t in range(start, stop):
+            if nav[t] > peak:
+                peak = nav[t]
+                shallow = peak * (1.0 - deepest + _MARGIN)
+            elif nav[t] < shallow:
+                deepest = max(deepest, (peak - nav[t]) / peak)
+                shallow = peak * (1.0 - deepest + _MARGIN)
+    return deepest
 
 
 @kernel

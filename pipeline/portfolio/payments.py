@@ -76,3 +76,12 @@ def accrue(book: Record, lines: Records, payments: Payments, row: int) -> None:
     interest = book.cash * (payments.credit[row] if book.cash > 0.0 else payments.debit[row])
     book.cash += interest
     book.interest += interest
+
+
+@inlined
+def bears_interest(book: Record, payments: Payments) -> bool:
+    """Return whether interest may move cash in cells without a dividend or split.
+
+    Cash a rounding below zero, as an account that is all in may hold, is no debt where nothing is ever paid.
+    """
+    return payments.action.size > 0 and (payments.earns or book.cash < 0.0)
