@@ -35,14 +35,13 @@ class OutputKind(IntEnum):
 class TransactionColumns(NamedTuple):
     """One value per transaction, shape ``(transactions,)``.
 
-    ``first_input`` and ``first_output`` are rows of the other two tables; sizes are in bytes, ``witness_size``
-    is what the stripped form leaves out but for marker and flag.
+    ``first_input`` and ``first_output`` are rows of the other two tables; sizes are in bytes;
+    ``output_value`` is the sum of the outputs in satoshi.
     """
 
     offset: Int1D
     size: Int1D
     stripped_size: Int1D
-    witness_size: Int1D
     n_inputs: Int1D
     n_outputs: Int1D
     first_input: Int1D
@@ -50,12 +49,11 @@ class TransactionColumns(NamedTuple):
     version: Int1D
     locktime: Int1D
     output_value: Int1D
-    segwit: Int1D
 
     @property
     def is_segwit(self) -> Bool1D:
         """Whether a transaction is written with marker, flag and witness."""
-        return self.segwit != 0
+        return self.size != self.stripped_size
 
     @property
     def weight(self) -> Int1D:
@@ -70,7 +68,6 @@ class InputColumns(NamedTuple):
     script; ``witness_size`` counts the bytes of the input's witness with its counts.
     """
 
-    transaction: Int1D
     previous: Int1D
     vout: Int1D
     script: Int1D
@@ -83,7 +80,6 @@ class InputColumns(NamedTuple):
 class OutputColumns(NamedTuple):
     """One value per output, shape ``(outputs,)``; ``value`` in satoshi, ``kind`` an `OutputKind` (int8)."""
 
-    transaction: Int1D
     value: Int1D
     script: Int1D
     script_size: Int1D
