@@ -1,8 +1,8 @@
 """Walk-forward: what a model would have said each day, refitted from what was known then.
 
 A forecast of origin ``o`` is made when the row of ``o - 1`` is known and reads rows dated before ``o``;
-horizon ``h`` targets the row ``o + h - 1``.  The fit in force was made on the first day of the origin's month (or
-year), so no result depends on where a walk-forward starts.
+horizon ``h`` targets the row ``o + h - 1``.  The fit in force was made on the first day of the origin's month
+(or year), so no result depends on where a walk-forward starts.
 """
 
 from collections.abc import Sequence
