@@ -5,7 +5,7 @@ and the rows before each origin); fitting, intervals, diagnostics and walk-forwa
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, ClassVar, Self
@@ -74,6 +74,8 @@ class PriceModel(ABC):
     ----------
     zones
         Where a price counts as undervalued or overvalued.
+    levels
+        Nominal levels of the intervals that a prediction has; the first one is the headline.
     fitted
         None until `fit`, which returns a copy.
     """
@@ -85,6 +87,7 @@ class PriceModel(ABC):
     """The first day that has a price: `predict` refuses earlier ones."""
 
     zones: Zones = field(default_factory=Zones)
+    levels: tuple[float, ...] = LEVELS
     fitted: Fitted | None = field(default=None, repr=False, compare=False)
 
     @abstractmethod
@@ -157,9 +160,9 @@ class PriceModel(ABC):
         )
         return replace(self, fitted=fitted)
 
-    def with_errors(self, errors: ErrorQuantiles) -> Self:
-        """Return a copy whose intervals come from these errors."""
-        return replace(self, fitted=replace(self.require_fitted(), errors=errors))
+    def calibrated(self, errors_of: "Callable[[PriceModel], ErrorQuantiles]") -> Self:
+        """Return a copy whose intervals come from the errors that a function finds for a model."""
+        return replace(self, fitted=replace(self.require_fitted(), errors=errors_of(self)))
 
     def require_fitted(self) -> Fitted:
         """Return what the fit left.
@@ -197,7 +200,7 @@ class PriceModel(ABC):
         return fitted.history.date[known[-1]].item()
 
     def predict(
-        self, day: date, *, current_price: float | None = None, level: float = LEVELS[0]
+        self, day: date, *, current_price: float | None = None, level: float | None = None
     ) -> ModelPrediction:
         """Return the fair closing price of a day with its interval.
 
@@ -213,7 +216,8 @@ class PriceModel(ABC):
         current_price
             USD; gives ``metadata.deviation`` (a fraction) and ``metadata.zone``.
         level
-            Nominal level of ``confidence_interval``; ``metadata.intervals`` has 0.68 and 0.95.
+            Nominal level of ``confidence_interval``, by default the first of ``levels``;
+            ``metadata.intervals`` has all of them.
 
         Raises
         ------
@@ -236,15 +240,15 @@ class PriceModel(ABC):
                 f"<= {LONGEST_HORIZON} days after {as_of}",
             )
         origin = np.array([np.datetime64(as_of, "D") + DAY])
-        price = float(
-            self.fair(fitted.parameters, fitted.history, origin, np.array([np.datetime64(day, "D")]))[0]
-        )
+        target = np.array([np.datetime64(day, "D")])
+        price = float(self.fair(fitted.parameters, fitted.history, origin, target)[0])
         if not np.isfinite(price):
             raise InsufficientDataError(f"{self.name} has no price for that day", "date", day.isoformat())
+        level = self.levels[0] if level is None else level
         stretched = False
         intervals = {}
-        for each in dict.fromkeys((level, *LEVELS)):
-            interval, moved = interval_around(price, *self.bounds(price, each, origin[0], horizon))
+        for each in dict.fromkeys((level, *self.levels)):
+            interval, moved = interval_around(price, *self.bounds(price, each, origin[0], target[0]))
             intervals[each], stretched = interval, stretched or moved
         metadata: dict[str, Any] = {
             "as_of": as_of.isoformat(),
@@ -263,10 +267,10 @@ class PriceModel(ABC):
         return ModelPrediction(self.name, day, price, intervals[level], level, metadata)
 
     def bounds(
-        self, price: float, level: float, _origin: np.datetime64, horizon: int, /
+        self, price: float, level: float, origin: np.datetime64, day: np.datetime64, /
     ) -> tuple[float, float]:
-        """Return the bounds (USD) of the central interval about a price."""
-        lower, upper = self.require_fitted().errors.bounds(level, horizon)
+        """Return the bounds (USD) of the central interval of a day, seen from an origin."""
+        lower, upper = self.require_fitted().errors.bounds(level, int((day - origin) / DAY) + 1)
         return price * float(np.exp(lower)), price * float(np.exp(upper))
 
     def details(self, _day: date, _origin: np.datetime64, /) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from pipeline.valuation.history import DAY, LONGEST_LAG, ChainHistory
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.prediction import Interval, ModelPrediction, require_after_genesis
 from pipeline.valuation.registry import register
-from pipeline.valuation.residuals import LEVELS, WALK_FORWARD
+from pipeline.valuation.residuals import WALK_FORWARD
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class OnChainPrice(PriceModel):
         return self._before(origins)
 
     def predict(
-        self, day: date, *, current_price: float | None = None, level: float = LEVELS[0]
+        self, day: date, *, current_price: float | None = None, level: float | None = None
     ) -> ModelPrediction:
         """Return the oracle's price of a day.
 

@@ -131,6 +131,11 @@ def walk_forward_quantiles(errors: Float2D, horizons: tuple[int, ...]) -> ErrorQ
     )
 
 
+def stretched(price: Float2D, lower: Float2D, upper: Float2D) -> tuple[Float2D, Float2D]:
+    """Return bounds that hold their price: those of `interval_around`, for arrays of any shape."""
+    return np.minimum(lower, price * (1.0 - _MARGIN)), np.maximum(upper, price * (1.0 + _MARGIN))
+
+
 def interval_around(price: float, lower: float, upper: float) -> tuple[Interval, bool]:
     """Return an interval that holds its price, and whether it had to be stretched to it.
 

@@ -60,6 +60,8 @@ class WalkForward:
         Which of ``fits`` each origin used, shape ``(n,)``.
     failures
         Every forecast that is missing, with its reason.
+    refit
+        How often coefficients were estimated anew.
     """
 
     model: str
@@ -71,6 +73,7 @@ class WalkForward:
     fit_of: Int1D
     fits: tuple[Refit, ...]
     failures: tuple[Failure, ...]
+    refit: str
 
     def targets(self, horizon: int) -> Time1D:
         """Return the target days of one horizon."""
@@ -160,6 +163,7 @@ def walk_forward(
         fit_of.astype(np.int64),
         fits,
         failures,
+        refit,
     )
 
 
@@ -173,8 +177,9 @@ def calibrate(
     InsufficientDataError
         When the history is too short for the fit, or for any walk-forward error quantiles.
     """
-    fitted = model.fit(history)
-    return fitted.with_errors(errors_of(walk_forward(model, history, horizons=horizons, refit=refit)))
+    return model.fit(history).calibrated(
+        lambda each: errors_of(walk_forward(each, history, horizons=horizons, refit=refit))
+    )
 
 
 def errors_of(walk: WalkForward) -> ErrorQuantiles:
@@ -188,6 +193,29 @@ def errors_of(walk: WalkForward) -> ErrorQuantiles:
     return walk_forward_quantiles(walk.error, walk.horizons)
 
 
+def first_origin(model: PriceModel, history: ChainHistory, *, unit: str = "M") -> date:
+    """Return the first day on which a refit finds a year of complete days.
+
+    Raises
+    ------
+    InsufficientDataError
+        When the history never has one.
+    """
+    complete = model.complete(history)
+    enough = np.flatnonzero(np.cumsum(complete) >= LEAST_POINTS)
+    if not enough.size:
+        raise InsufficientDataError(
+            f"{model.name} has too few complete days for a walk-forward",
+            "history",
+            int(complete.sum()),
+            f">= {LEAST_POINTS} days",
+            "take a longer history",
+        )
+    ready = history.date[enough[0]] + DAY
+    start = ready.astype(f"datetime64[{unit}]")
+    return (start if start == ready else start + 1).astype("datetime64[D]").item()
+
+
 def _origins(
     model: PriceModel, history: ChainHistory, start: date | None, end: date | None, unit: str
 ) -> Time1D:
@@ -195,19 +223,7 @@ def _origins(
         raise InsufficientDataError("there is no chain history", "history", 0, ">= 1 row")
     beyond = history.date[-1] + 2 * DAY
     if start is None:
-        enough = np.flatnonzero(np.cumsum(model.complete(history)) >= LEAST_POINTS)
-        if not enough.size:
-            raise InsufficientDataError(
-                f"{model.name} has too few complete days for a walk-forward",
-                "history",
-                int(model.complete(history).sum()),
-                f">= {LEAST_POINTS} days",
-                "take a longer history",
-            )
-        ready = history.date[enough[0]] + DAY
-        first = ready.astype(f"datetime64[{unit}]").astype("datetime64[D]")
-        later = (ready.astype(f"datetime64[{unit}]") + 1).astype("datetime64[D]")
-        begin = first if first == ready else later
+        begin = np.asarray(first_origin(model, history, unit=unit), "datetime64[D]")[()]
     else:
         begin = np.asarray(start, "datetime64[D]")[()]
     stop = beyond if end is None else min(beyond, np.asarray(end, "datetime64[D]")[()])
