@@ -1,6 +1,7 @@
 """The valuation models by name; a class joins by ``@register`` and nothing else is edited."""
 
 import difflib
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from pipeline.errors import ComponentNotFoundError, ConfigError
@@ -80,7 +81,7 @@ def create(name: str, **configuration: Any) -> PriceModel:
         When it does not take the configuration.
     """
     kind = get(name)
-    takes = set(kind.__dataclass_fields__) - {"fitted"}
+    takes = {each.name for each in fields(kind)} - {"fitted"}
     for key, value in configuration.items():
         if key not in takes:
             raise ConfigError(
@@ -90,7 +91,8 @@ def create(name: str, **configuration: Any) -> PriceModel:
                 constraint=f"one of {', '.join(sorted(takes))}",
                 fix="correct or remove it",
             )
-    return kind(**configuration)
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in configuration.items()}
+    return kind(**given)
 
 
 def slug(name: str) -> str:

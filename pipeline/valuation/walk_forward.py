@@ -182,6 +182,27 @@ def calibrate(
     )
 
 
+def calibrate_or_flag(
+    model: Model, history: ChainHistory, *, horizons: Sequence[int] = HORIZONS, refit: str = "monthly"
+) -> Model:
+    """Return the model fitted, with intervals from walk-forward errors, or from its residuals if they are few.
+
+    The second kind is flagged in every prediction (``metadata.interval``).
+
+    Raises
+    ------
+    InsufficientDataError, FitError
+        When the history does not even give a fit.
+    """
+    fitted = model.fit(history)
+    try:
+        return fitted.calibrated(
+            lambda each: errors_of(walk_forward(each, history, horizons=horizons, refit=refit))
+        )
+    except InsufficientDataError:
+        return fitted
+
+
 def errors_of(walk: WalkForward) -> ErrorQuantiles:
     """Return the quantiles of the errors of a walk-forward.
 
