@@ -68,11 +68,13 @@ def read_history(
     DataError
         When there is no warehouse yet.
     """
-    from assets.inputs import input_of
+    from warehouse.digest import digest_frame
+    from warehouse.manifest import Input
 
     declared = table(METRICS)
     frame = warehouse.as_of(declared, at, where={} if feed is None else {"feed": feed})
-    return inputs_from(frame, feed=feed, inputs=(input_of(declared, frame, at, None),))
+    digest = digest_frame(declared, frame) if frame.height else None
+    return inputs_from(frame, feed=feed, inputs=(Input(METRICS, at, frame.height, digest),))
 
 
 def inputs_from(

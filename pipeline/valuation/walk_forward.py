@@ -185,7 +185,7 @@ def calibrate(
 def calibrate_or_flag(
     model: Model, history: ChainHistory, *, horizons: Sequence[int] = HORIZONS, refit: str = "monthly"
 ) -> Model:
-    """Return the model fitted, with intervals from walk-forward errors, or from its residuals if they are few.
+    """Return the model fitted, with intervals from walk-forward errors, or from residuals if those are few.
 
     The second kind is flagged in every prediction (``metadata.interval``).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, is_dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,8 @@ from service.cli.opening import instant, open_for, window_of
 from service.cli.output import Json, Set, emit, emit_rows
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from assets.valuation_inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
@@ -22,7 +23,7 @@ app = typer.Typer(help="Valuation models: fair prices, intervals, and how they d
 
 Feed = Annotated[
     str | None,
-    typer.Option("--feed", metavar="NAME", help="Chain source, where the warehouse holds several."),
+    typer.Option("--feed", metavar="NAME", help="Chain source, where there are several."),
 ]
 At = Annotated[str | None, typer.Option("--at", metavar="DATE", help="As known then; by default now.")]
 Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First day of the window.")]
@@ -124,7 +125,7 @@ def predict(
     assignments: Set = None,
     as_json: Json = False,
 ) -> int:
-    """Say what a model knew of a day before it began: fitted to the rows dated before it, and to nothing else."""
+    """Say what a model knew of a day before it began: it is fitted to the rows dated before it alone."""
     desk, model = _model(name, assignments)
     target = _day(day) or desk.clock.now().date()
     if price is not None and not price > 0.0:
@@ -166,12 +167,12 @@ def backtest(
     read = _read(desk, feed, at)
     options = _options(desk, start, end, train_pct, horizon)
     found = run(model, read.history, levels=model.levels, **options)
-    payload = {"ok": True, **_origin(read), **found.to_dict()}
-    emit(payload, as_json=as_json)
+    record = found.to_dict()
+    emit({"ok": True, **_origin(read), **record}, as_json=as_json)
     if not as_json:
-        emit_rows("errors and the traded signal", [payload["metrics"]])
-        emit_rows("coverage, with bounds of 95 %", payload["coverage"])
-        emit_rows("forecasts that are missing", payload["failures"], 10)
+        emit_rows("errors and the traded signal", [record["metrics"]])
+        emit_rows("coverage, with bounds of 95 %", record["coverage"])
+        emit_rows("forecasts that are missing", record["failures"], 10)
     return 0
 
 
