@@ -251,14 +251,17 @@ def test_dividends_stand_beside_the_profit_of_the_round_trips_they_are_part_of(r
     done = run.simulation
     trips = done.trips.copy()
     trips["dividends"][trips["asset"] == 0] = 12.5
-    page = report_html(dataclasses.replace(run, simulation=dataclasses.replace(done, trips=trips)), {})
+    first, second, third = done.symbols
+    where = dataclasses.replace(run.provenance, pays=(first,), adjustment={second: "split_dividend"})
+    changed = {"simulation": dataclasses.replace(done, trips=trips), "provenance": where}
+    page = report_html(dataclasses.replace(run, **changed), {})
     head, *rows = table_under(page, "Round trips")
     place = head.index("Of it dividends")
     closed = int(((trips["asset"] == 0) & (trips["exit_row"] >= 0)).sum())
     paid = {line[0]: line[place] for line in rows}
-    assert float(paid[done.symbols[0]].replace(",", "")) == pytest.approx(12.5 * closed, abs=0.51)
-    assert paid[done.symbols[1]] == "0.00"
-    assert "interest on cash, earned or owed, belongs to the account" in own(page)
+    assert float(paid[first].replace(",", "")) == pytest.approx(12.5 * closed, abs=0.51)
+    assert (paid[second], paid[third]) == ("in the price", DASH)
+    assert "Interest on cash, earned or owed, belongs to the account" in own(page)
 
 
 @pytest.fixture(scope="module")
