@@ -110,6 +110,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "steps in the lives of strategies, and hold-out windows",
         creates=("ledger.lifecycle", "ledger.holdouts"),
     ),
+    Migration(12, "days and blocks of the chain", creates=("chain.metrics_daily", "chain.blocks")),
 )
 
 

@@ -16,6 +16,7 @@ from warehouse.tables_backtest import (
     TRIALS,
 )
 from warehouse.tables_book import ATTRIBUTION, BOOK_TABLES, MEMBER_DAYS, MEMBERS
+from warehouse.tables_chain import BLOCKS, CHAIN_TABLES, METRICS_DAILY
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
 from warehouse.tables_lifecycle import HOLDOUTS, LIFECYCLE, LIFECYCLE_TABLES
 from warehouse.tables_market import (
@@ -37,6 +38,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
         t.full_name: t
         for t in (
             *MARKET_TABLES,
+            *CHAIN_TABLES,
             *FEATURE_TABLES,
             *REGIME_TABLES,
             *BACKTEST_TABLES,
@@ -71,6 +73,7 @@ __all__ = [
     "ARTIFACTS",
     "ATTESTATIONS",
     "ATTRIBUTION",
+    "BLOCKS",
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
@@ -86,6 +89,7 @@ __all__ = [
     "MANIFESTS",
     "MEMBERS",
     "MEMBER_DAYS",
+    "METRICS_DAILY",
     "MIGRATIONS",
     "MONTHLY",
     "OHLCV_DAILY",

@@ -4,13 +4,14 @@ from typing import Self
 
 from pydantic import model_validator
 
+from pipeline.config.chain import ChainSettings
 from pipeline.config.instruments import AssetClass, Instrument
 from pipeline.config.model import Strict, broken_rule
 from pipeline.config.regimes import RegimeSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 
-SECTIONS = ("system", "instruments", "strategies", "regimes")
+SECTIONS = ("system", "instruments", "strategies", "regimes", "chain")
 """The files of ``configs/base``, one section each."""
 PORTFOLIO = "portfolio"
 """What ``backtest.strategy`` calls the book of all strategies with a budget."""
@@ -23,6 +24,7 @@ class Settings(Strict):
     instruments: dict[str, Instrument]
     strategies: dict[str, StrategySettings]
     regimes: RegimeSettings
+    chain: ChainSettings
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:
