@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from warehouse.store import Warehouse
 
 
-def update_blocks(
-    chain: ChainSource, *, warehouse: Warehouse, now: datetime, manifest: Manifest
-) -> Ingested:
+def update_blocks(chain: ChainSource, *, warehouse: Warehouse, now: datetime, manifest: Manifest) -> Ingested:
     """Append the blocks that are missing, piece by piece, each in one transaction.
 
     What was stored of a chain that lost stays, as stale.  A source out of reach is a finding: the pieces that

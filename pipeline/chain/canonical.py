@@ -33,7 +33,9 @@ def chain_of(blocks: pl.DataFrame, tip: str) -> list[str]:
     before = dict(blocks.select("hash", "prev_hash").iter_rows())
     found, current = [], tip
     if tip not in before:
-        raise DataError("the tip is not among the blocks", field="tip", value=tip, fix="fetch the block first")
+        raise DataError(
+            "the tip is not among the blocks", field="tip", value=tip, fix="fetch the block first"
+        )
     while current in before:
         found.append(current)
         if len(found) > len(before):
@@ -115,7 +117,9 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
             "issuance_btc",
             "fees_btc",
             "tx_count",
-            (pl.col("difficulty") * (HASHES_PER_DIFFICULTY / _SECONDS_PER_DAY / _TERA)).alias("hash_rate_ths"),
+            (pl.col("difficulty") * (HASHES_PER_DIFFICULTY / _SECONDS_PER_DAY / _TERA)).alias(
+                "hash_rate_ths"
+            ),
             pl.lit(COUNTED).alias("source"),
             pl.lit("as_published").alias("vintage"),
             "simulated",

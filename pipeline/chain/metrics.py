@@ -140,9 +140,7 @@ def _laid_out(given: pl.DataFrame, made: dict[str, Float1D], source: list[str]) 
         given.select("ts", "source", "vintage", "simulated", pl.col("known_at").cum_max())
         .with_columns(columns)
         .with_columns(pl.Series("height_source", source, pl.String))
-        .select(
-            "ts", *names[:3], "height_source", *names[3:], "source", "vintage", "simulated", "known_at"
-        )
+        .select("ts", *names[:3], "height_source", *names[3:], "source", "vintage", "simulated", "known_at")
     )
 
 

@@ -48,7 +48,9 @@ def simulated_days(
     if end <= start:
         return empty(DAY_SCHEMA)
     axis = pl.datetime_range(start, end, DAY, closed="left", eager=True, time_unit="us").alias("ts")
-    priced = axis.to_frame().join(prices.select("ts", "price_usd"), on="ts", how="left", maintain_order="left")
+    priced = axis.to_frame().join(
+        prices.select("ts", "price_usd"), on="ts", how="left", maintain_order="left"
+    )
     price = priced["price_usd"].fill_null(float("nan")).to_numpy()
     size = price.size
 

@@ -71,9 +71,7 @@ class ChainSettings(Strict):
     source: Literal["auto", "none", "sample", "files", "coinmetrics", "node"] = Field(
         description="Chain source; auto: sample or files with that market source, else coinmetrics"
     )
-    price_symbol: Name = Field(
-        description="Whose daily close is the price of a chain source that knows none"
-    )
+    price_symbol: Name = Field(description="Whose daily close is the price of a chain source that knows none")
     sample: SampleChain
     coinmetrics: CoinMetricsChain
     node: NodeChain

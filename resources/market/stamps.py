@@ -129,7 +129,9 @@ def _parsed(text: pl.Series, entry: ActionFile | BarFile | ChainFile | SeriesFil
     return _require_some(parsed, text, entry, path)
 
 
-def _counted(numbers: pl.Series, entry: ActionFile | BarFile | ChainFile | SeriesFile, path: Path) -> pl.Series:
+def _counted(
+    numbers: pl.Series, entry: ActionFile | BarFile | ChainFile | SeriesFile, path: Path
+) -> pl.Series:
     import polars as pl
 
     if entry.epoch is None:
