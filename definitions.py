@@ -8,6 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from assets.backtest import backtest_assets
+from assets.chain import chain_assets
 from assets.experiments import GROUP, experiment_assets
 from assets.features import feature_assets
 from assets.lookahead_job import lookahead_job
@@ -21,6 +22,7 @@ from sensors.market_update import market_update
 
 OWNERS = {
     "market": ["team:data"],
+    "chain": ["team:data"],
     "features": ["team:research"],
     "regimes": ["team:research"],
     "backtest": ["team:research"],
@@ -57,6 +59,7 @@ def build_definitions(
         warnings.simplefilter("ignore", dg.BetaWarning)  # backfill_policy: the pinned release has it
         assets = [
             *market_assets(months),
+            *chain_assets(months),
             *feature_assets(months),
             *regime_assets(months),
             *backtest_assets(),
@@ -80,6 +83,7 @@ def build_definitions(
         executor=dg.in_process_executor,
         resources={
             "market": desk.market,
+            "chain": desk.chain,
             "warehouse": WarehouseResource.around(desk.warehouse),
             "clock": desk.clock,
             "settings": desk.loaded,
@@ -96,6 +100,7 @@ def _with_policies(assets: list[dg.AssetsDefinition], desk: Desk) -> list[dg.Ass
         ("market", "ohlcv_h4"): limits.h4_hours,
         ("market", "ohlcv_daily"): limits.daily_hours,
         ("market", "macro"): limits.macro_hours,
+        ("chain", "metrics_daily"): limits.daily_hours,
         ("features", "h4"): limits.h4_hours,
         ("regimes", "h4"): limits.h4_hours,
     }

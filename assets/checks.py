@@ -33,6 +33,17 @@ UNREAD = frozenset({"unreadable", "unknown_symbol", "unreachable", "no_bars"})
 """Rules of findings about a whole file, symbol or series that the source had to leave out."""
 MACRO_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time", "plausible")
 ACTION_CHECKS = ("all_read", "no_duplicates", "no_nan", "known_in_time")
+CHAIN_CHECKS = (
+    "all_read",
+    "no_gaps",
+    "no_duplicates",
+    "no_nan",
+    "rising",
+    "on_schedule",
+    "fresh",
+    "known_in_time",
+)
+BLOCK_CHECKS = ("all_read", "no_duplicates", "one_chain", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 REGIME_CHECKS = ("no_duplicates", "no_nan", "known_in_time", "inputs_fresh", "leaves_neutral")
@@ -59,6 +70,9 @@ _DESCRIPTIONS = {
     "known_in_time": "No row claims to be known before it could be, or only after it was stored.",
     "inputs_fresh": "Every regime has an input, and its newest value is not overdue; warns.",
     "leaves_neutral": "Every regime has changed at least once; warns.",
+    "rising": "Height, supply and thermocap never fall from one day to the next.",
+    "on_schedule": "Supply is that of the issuance schedule, but for coins not claimed; warns.",
+    "one_chain": "Active blocks have one height each and lead back to each other.",
     "plausible": "No series shows what markets do not do: filled, frozen, in another unit, shifted.",
 }
 

@@ -187,6 +187,7 @@ class _Scratch:
                 self.assets,
                 resources={
                     "market": desk.market,
+                    "chain": desk.chain,
                     "warehouse": WarehouseResource.around(desk.warehouse),
                     "clock": desk.clock,
                     "settings": desk.loaded,

@@ -27,13 +27,16 @@ def axis_start(market: MarketSource, settings: Loaded) -> datetime:
 
 
 def window_of(
-    context: dg.AssetExecutionContext, market: MarketSource, settings: Loaded
+    context: dg.AssetExecutionContext, market: MarketSource, settings: Loaded, begins: datetime | None = None
 ) -> tuple[datetime, datetime]:
-    """Return the labels of the months of a run, end exclusive; the first month brings what is older."""
+    """Return the labels of the months of a run, end exclusive; the first month brings what is older.
+
+    ``begins``: where the rows begin, if not with the market source.
+    """
     window = context.partition_time_window
     if window.start > axis_start(market, settings):
         return window.start, window.end
-    return min(window.start, market.history.start), window.end
+    return min(window.start, begins or market.history.start), window.end
 
 
 def months_from(start: datetime) -> dg.TimeWindowPartitionsDefinition:

@@ -5,10 +5,12 @@ Both ``definitions.py`` and the ``bells`` command open a desk, so they cannot di
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.config.load import load_settings
+from resources.chain.nothing import NoChain
+from resources.chain.registry import open_chain
 from resources.clock import SystemClock
 from resources.home import ROOT, Home
 from resources.logs import Logs
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.config.load import Loaded
+    from resources.chain.port import ChainSource
     from resources.clock import Clock
     from resources.market.port import MarketSource
 
@@ -43,6 +46,8 @@ class Desk:
         The configured market source.
     logs
         The JSON-line streams: trades, orders, performance, regime, errors.
+    chain
+        The configured source of the chain's days and blocks.
     """
 
     loaded: Loaded
@@ -51,6 +56,7 @@ class Desk:
     warehouse: Warehouse
     market: MarketSource
     logs: Logs
+    chain: ChainSource = field(default=NoChain("none", "this desk was opened without the chain"))
 
 
 def open_desk(
@@ -93,4 +99,7 @@ def open_desk(
         instruments=loaded.settings.instruments,
     )
     logs = Logs.from_settings(system.logging, home.logs, now=ticking.now, environ=environ)
-    return Desk(loaded=loaded, home=home, clock=ticking, warehouse=warehouse, market=market, logs=logs)
+    chain = open_chain(loaded.settings.chain, market=market, environ=environ, clock=ticking)
+    return Desk(
+        loaded=loaded, home=home, clock=ticking, warehouse=warehouse, market=market, logs=logs, chain=chain
+    )

@@ -120,6 +120,12 @@ MIGRATIONS: tuple[Migration, ...] = (
             "DELETE FROM meta.digests WHERE table_name IN ('ledger.trials', 'ledger.attestations')",
         ),
     ),
+    Migration(12, "days and blocks of the chain", creates=("chain.metrics_daily", "chain.blocks")),
+    Migration(
+        13,
+        "fits, forecasts, errors and verdicts of valuation models",
+        creates=("valuation.models", "valuation.predictions", "valuation.backtests", "valuation.board"),
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from warehouse.tables_backtest import (
     TRIALS,
 )
 from warehouse.tables_book import ATTRIBUTION, BOOK_TABLES, MEMBER_DAYS, MEMBERS
+from warehouse.tables_chain import BLOCKS, CHAIN_TABLES, METRICS_DAILY
 from warehouse.tables_features import FEATURE_TABLES, FEATURES_H4
 from warehouse.tables_lifecycle import HOLDOUTS, LIFECYCLE, LIFECYCLE_TABLES
 from warehouse.tables_market import (
@@ -31,12 +32,14 @@ from warehouse.tables_market import (
 from warehouse.tables_meta import ARTIFACTS, DIGESTS, INGESTS, MANIFESTS, META_TABLES, MIGRATIONS, SPOOLED
 from warehouse.tables_optimization import EXPERIMENTS, FOLDS, OPTIMIZATION_TABLES, RESULTS
 from warehouse.tables_regimes import REGIME_TABLES, REGIMES_H4, TRANSITIONS
+from warehouse.tables_valuation import BACKTESTS, BOARD, MODELS, PREDICTIONS, VALUATION_TABLES
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {
         t.full_name: t
         for t in (
             *MARKET_TABLES,
+            *CHAIN_TABLES,
             *FEATURE_TABLES,
             *REGIME_TABLES,
             *BACKTEST_TABLES,
@@ -44,6 +47,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             *OPTIMIZATION_TABLES,
             *ATTESTATION_TABLES,
             *LIFECYCLE_TABLES,
+            *VALUATION_TABLES,
             *META_TABLES,
         )
     }
@@ -68,9 +72,14 @@ def table(full_name: str) -> Table:
 
 
 __all__ = [
+    "PREDICTIONS",
+    "MODELS",
+    "BOARD",
+    "BACKTESTS",
     "ARTIFACTS",
     "ATTESTATIONS",
     "ATTRIBUTION",
+    "BLOCKS",
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
@@ -86,6 +95,7 @@ __all__ = [
     "MANIFESTS",
     "MEMBERS",
     "MEMBER_DAYS",
+    "METRICS_DAILY",
     "MIGRATIONS",
     "MONTHLY",
     "OHLCV_DAILY",

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from pipeline.config.chain import ChainSettings
 from pipeline.config.instruments import AssetClass, Instrument
 from pipeline.config.model import Strict, broken_rule
 from pipeline.config.regimes import RegimeSettings
@@ -11,7 +12,11 @@ from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 from pipeline.config.valuation import ValuationSettings
 
+<<<<<<< HEAD
 SECTIONS = ("system", "instruments", "strategies", "regimes", "valuation")
+=======
+SECTIONS = ("system", "instruments", "strategies", "regimes", "chain")
+>>>>>>> wt-chain
 """The files of ``configs/base``, one section each."""
 PORTFOLIO = "portfolio"
 """What ``backtest.strategy`` calls the book of all strategies with a budget."""
@@ -24,7 +29,11 @@ class Settings(Strict):
     instruments: dict[str, Instrument]
     strategies: dict[str, StrategySettings]
     regimes: RegimeSettings
+<<<<<<< HEAD
     valuation: ValuationSettings
+=======
+    chain: ChainSettings
+>>>>>>> wt-chain
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.config.instruments import Instrument
     from pipeline.market.findings import Finding
     from resources.market.file_marks import FileMark
-    from resources.market.mapping import BarFile, SeriesFile
+    from resources.market.mapping import BarFile, ChainFiles, SeriesFile
 
 CODE_VERSION = "1"
 """Rises when the same files and mapping give other rows."""
@@ -146,6 +146,16 @@ class FilesSource:
             return Window(named.start, named.end)
         entries = enumerate(self._mapping.entries)
         return spanned(frame for n, entry in entries for frame in self._of(n, entry).bars.values())
+
+    @property
+    def base(self) -> Path:
+        """The folder that the mapping's paths start from."""
+        return self._base
+
+    @property
+    def chain(self) -> ChainFiles | None:
+        """What the mapping says of the chain."""
+        return self._mapping.chain
 
     @property
     def backtest(self) -> Window:

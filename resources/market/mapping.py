@@ -256,6 +256,58 @@ class ActionFile(_File):
         return self
 
 
+class ChainColumns(Strict):
+    """Names of the columns of a file of days; null where there is none."""
+
+    time: Name = Field("date", description="The UTC day")
+    price_usd: Name | None = Field(None, description="Price at the END of the day")
+    block_count: Name | None = None
+    height: Name | None = Field(
+        None, description="Height of the last block; null: counted from the first day"
+    )
+    supply_btc: Name | None = None
+    issuance_btc: Name | None = None
+    fees_btc: Name | None = None
+    market_cap_usd: Name | None = None
+    realized_cap_usd: Name | None = None
+    mvrv: Name | None = None
+    hash_rate_ths: Name | None = None
+    tx_count: Name | None = None
+    active_addresses: Name | None = None
+
+
+class ChainFile(_File):
+    """One file of days of the Bitcoin chain."""
+
+    columns: ChainColumns = ChainColumns()
+    vintage: Vintage = "as_published"
+    lag_minutes: Annotated[float, Field(ge=0, le=525_600)] = Field(
+        0.0, description="From the end of a day until its row was there"
+    )
+    thermocap_usd_before: Annotated[float, Field(ge=0, le=1e15)] = Field(
+        0.0, description="Miner revenue before the first day of the file, USD"
+    )
+    height_before: Annotated[int, Field(ge=-1, le=100_000_000)] | None = Field(
+        None, description="Height before the first day; null: no block where it begins with the chain"
+    )
+
+
+class ChainBlocks(Strict):
+    """Files of one raw block each, in consensus serialisation."""
+
+    path: Pattern = Field(description="Below the base folder")
+    lag_minutes: Annotated[float, Field(ge=0, le=525_600)] = Field(
+        120.0, description="From the time in a header until the block counts as known"
+    )
+
+
+class ChainFiles(Strict):
+    """What the files hold of the chain."""
+
+    days: ChainFile | None = None
+    blocks: ChainBlocks | None = None
+
+
 class FilesMapping(Strict):
     """All of a mapping file."""
 
@@ -270,6 +322,7 @@ class FilesMapping(Strict):
     entries: tuple[BarFile, ...] = Field((), strict=False)
     series: tuple[SeriesFile, ...] = Field((), strict=False)
     actions: tuple[ActionFile, ...] = Field((), strict=False)
+    chain: ChainFiles | None = Field(None, description="Days and blocks of the Bitcoin chain")
 
     @model_validator(mode="after")
     def _not_nothing(self) -> Self:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from resources.market.mapping import ActionFile, BarFile, SeriesFile
+    from resources.market.mapping import ActionFile, BarFile, ChainFile, SeriesFile
 
 FIRST_YEAR, LAST_YEAR = 1941, 2044
 """Stamps outside are damage: no calendar here reaches them."""
@@ -56,7 +56,7 @@ def instants(column: pl.Series, entry: BarFile | SeriesFile, path: Path) -> pl.S
     return _plausible(times)
 
 
-def dates(column: pl.Series, entry: ActionFile | BarFile | SeriesFile, path: Path) -> pl.Series:
+def dates(column: pl.Series, entry: ActionFile | BarFile | ChainFile | SeriesFile, path: Path) -> pl.Series:
     """Return session dates as 00:00 UTC of the date that a stamp shows in its zone.
 
     Raises
@@ -113,7 +113,7 @@ def stretches(stamps: pl.Series, entry: BarFile, calendar: str) -> tuple[pl.Seri
     )
 
 
-def _parsed(text: pl.Series, entry: ActionFile | BarFile | SeriesFile, path: Path) -> pl.Series:
+def _parsed(text: pl.Series, entry: ActionFile | BarFile | ChainFile | SeriesFile, path: Path) -> pl.Series:
     import polars as pl
 
     if entry.epoch is not None:
@@ -129,7 +129,9 @@ def _parsed(text: pl.Series, entry: ActionFile | BarFile | SeriesFile, path: Pat
     return _require_some(parsed, text, entry, path)
 
 
-def _counted(numbers: pl.Series, entry: ActionFile | BarFile | SeriesFile, path: Path) -> pl.Series:
+def _counted(
+    numbers: pl.Series, entry: ActionFile | BarFile | ChainFile | SeriesFile, path: Path
+) -> pl.Series:
     import polars as pl
 
     if entry.epoch is None:
@@ -171,7 +173,7 @@ def _plausible(times: pl.Series) -> pl.Series:
 
 
 def _require_some(
-    parsed: pl.Series, text: pl.Series, entry: ActionFile | BarFile | SeriesFile, path: Path
+    parsed: pl.Series, text: pl.Series, entry: ActionFile | BarFile | ChainFile | SeriesFile, path: Path
 ) -> pl.Series:
     given = text.drop_nulls()
     if given.len() and parsed.is_null().all():

@@ -56,6 +56,7 @@ def resources_of(desk: Desk) -> dict[str, Any]:
     """Return the resources under the names that assets ask for."""
     return {
         "market": desk.market,
+        "chain": desk.chain,
         "warehouse": WarehouseResource.around(desk.warehouse),
         "clock": desk.clock,
         "settings": desk.loaded,

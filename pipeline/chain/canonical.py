@@ -1,0 +1,155 @@
+"""Which blocks are the chain, and what they come to by day.
+
+One idea: the chain is what the best tip leads back to; a day is over when no later block can fall into it,
+which is when the median time of the newest block has passed its end.
+"""
+
+import polars as pl
+
+from pipeline.chain.days import ACTIVE, DAY, DAY_SCHEMA, STALE, conform_days, empty
+from pipeline.errors import DataError
+
+HASHES_PER_DIFFICULTY = 2.0**32
+_SECONDS_PER_DAY, _TERA = 86_400.0, 1e12
+COUNTED = "counted from blocks"
+"""What ``source`` says of such a day."""
+
+
+def chain_of(blocks: pl.DataFrame, tip: str) -> list[str]:
+    """Return the hashes from a tip back to the first stored block, newest first.
+
+    Parameters
+    ----------
+    blocks
+        Columns ``hash, prev_hash``.
+    tip
+        Where the best chain ends.
+
+    Raises
+    ------
+    DataError
+        When the tip is not among the blocks, or blocks lead in a circle.
+    """
+    before = dict(blocks.select("hash", "prev_hash").iter_rows())
+    found, current = [], tip
+    if tip not in before:
+        raise DataError(
+            "the tip is not among the blocks", field="tip", value=tip, fix="fetch the block first"
+        )
+    while current in before:
+        found.append(current)
+        if len(found) > len(before):
+            raise DataError("blocks lead in a circle", field="prev_hash", value=current)
+        current = before[current]
+    return found
+
+
+def with_states(blocks: pl.DataFrame, tip: str) -> pl.DataFrame:
+    """Return blocks with ``state``: active on the chain that ends in the tip, stale beside it.
+
+    A block that the tip does not lead back to, though it lies above all that it does, is stale too.
+    """
+    active = pl.col("hash").is_in(chain_of(blocks, tip))
+    return blocks.with_columns(pl.when(active).then(pl.lit(ACTIVE)).otherwise(pl.lit(STALE)).alias("state"))
+
+
+def left_behind(stored: pl.DataFrame, ancestor: int) -> pl.DataFrame:
+    """Return the stored active blocks above the height of a common ancestor, as stale ones."""
+    gone = stored.filter((pl.col("state") == ACTIVE) & (pl.col("height") > ancestor))
+    return gone.with_columns(pl.lit(STALE).alias("state"))
+
+
+def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
+    """Return the days that are over, columns of ``DAY_SCHEMA``, without a price.
+
+    Parameters
+    ----------
+    blocks
+        Columns of ``BLOCK_SCHEMA``; stale ones count nothing.  The first day is left out unless the first
+        block of all is there, for nobody knows what it lacks.
+
+    Returns
+    -------
+    polars.DataFrame
+        Blocks count for the day of the time in their header.  A sum is NULL where a block lacks the number.  A
+        day is known with the block that ended it, and with the last of its own.
+
+    Raises
+    ------
+    DataError
+        When heights are missing or repeated among the active blocks.
+    """
+    chain = blocks.filter(pl.col("state") == ACTIVE).sort("height")
+    if chain.is_empty():
+        return empty(DAY_SCHEMA)
+    _require_whole(chain)
+    first = int(chain["height"][0])
+    totals = (
+        chain.with_columns(pl.col("ts").dt.truncate("1d").alias("day"))
+        .group_by("day")
+        .agg(
+            pl.len().alias("block_count"),
+            _whole_sum("subsidy_btc").alias("issuance_btc"),
+            _whole_sum("fees_btc"),
+            _whole_sum("tx_count"),
+            _whole_sum("difficulty"),
+            pl.col("known_at").max().alias("own"),
+            pl.col("simulated").any(),
+        )
+        .sort("day")
+        .with_columns((first - 1 + pl.col("block_count").cum_sum()).alias("height"))
+    )
+    passed = chain.select("median_time", closed_at="known_at").drop_nulls("median_time")
+    passed = passed.with_columns(pl.col("median_time").cum_max(), pl.col("closed_at").cum_max())
+    over = (
+        totals.with_columns((pl.col("day") + DAY).alias("end"))
+        .sort("end")
+        .join_asof(passed, left_on="end", right_on="median_time", strategy="forward")
+        .filter(pl.col("closed_at").is_not_null())
+    )
+    if first > 0:
+        over = over.filter(pl.col("day") > chain["ts"].dt.truncate("1d").min())
+    return conform_days(
+        over.select(
+            pl.col("day").alias("ts"),
+            "block_count",
+            "height",
+            "issuance_btc",
+            "fees_btc",
+            "tx_count",
+            (pl.col("difficulty") * (HASHES_PER_DIFFICULTY / _SECONDS_PER_DAY / _TERA)).alias(
+                "hash_rate_ths"
+            ),
+            pl.lit(COUNTED).alias("source"),
+            pl.lit("as_published").alias("vintage"),
+            "simulated",
+            pl.max_horizontal("own", "closed_at", "end").alias("known_at"),
+        )
+    )
+
+
+def _whole_sum(name: str) -> pl.Expr:
+    """Return the sum of a column, NULL where a value is."""
+    return pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).alias(name)
+
+
+def faults_of(chain: pl.DataFrame) -> list[str]:
+    """Return what is wrong with active blocks, sorted by height: heights with a hole, links that do not hold."""
+    found = []
+    if chain["height"].null_count() or (chain["height"].diff().drop_nulls() != 1).any():
+        found.append("heights do not follow each other")
+    if (chain["prev_hash"].slice(1) != chain["hash"].head(max(chain.height - 1, 0))).any():
+        found.append("a block does not lead back to the one before it")
+    return found
+
+
+def _require_whole(chain: pl.DataFrame) -> None:
+    faults = faults_of(chain)
+    if faults:
+        raise DataError(
+            f"the stored chain is not whole: {faults[0]}",
+            field="height",
+            value=chain.height,
+            constraint="one active block at each height, each leading back to the one before",
+            fix="update the blocks again; if it stays, run `bells doctor`",
+        )

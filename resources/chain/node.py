@@ -1,0 +1,211 @@
+"""Blocks of a Bitcoin Core node: from where the stored chain and the node's part, up to the node's tip.
+
+One idea: a block is named by its hash.  Whatever the node answers must lead on from what is stored; where it
+does not, the node has changed its mind, and the common ancestor is looked for again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import SourceError
+from resources.chain.node_rows import HEADER, STATS, block_rows
+from resources.chain.port import Blocks, Days
+from resources.chain.rpc import NOT_FOUND, OUT_OF_RANGE, Call, Rpc, RpcError, refused
+from resources.market.port import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import polars as pl
+
+    from pipeline.chain.metrics import Origin
+    from pipeline.config.chain import NodeChain
+    from resources.clock import Clock
+
+MOST_TURNS = 5
+"""So often may the node change its best chain in one update."""
+RAW_AT_ONCE = 8
+"""Raw blocks in one request: four megabytes each in hexadecimal, or more."""
+
+
+class Node:
+    """Blocks by a node of one's own.
+
+    Parameters
+    ----------
+    settings
+        ``chain.node``.
+    environ
+        Where credentials are.
+    clock
+        What waits are counted by.
+    """
+
+    feed = "node"
+    simulated = False
+    has_days = False
+    has_blocks = True
+    priced = False
+    recheck_days = None
+    history = Window(datetime(2009, 1, 3, tzinfo=UTC))
+
+    def __init__(self, settings: NodeChain, environ: Mapping[str, str], clock: Clock) -> None:
+        self._settings = settings
+        self._rpc = Rpc(settings, environ, clock)
+
+    @property
+    def version(self) -> str:
+        """Hash of what is asked for."""
+        settings = self._settings
+        text = f"{settings.first_height} {settings.read} {settings.lag_minutes}"
+        return sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def origin(self) -> Origin:
+        """Nothing before the first block; of a later first height nobody knows what had been earned."""
+        from pipeline.chain.metrics import GENESIS, Origin
+
+        first = self._settings.first_height
+        return GENESIS if first == 0 else Origin(None, float("nan"))
+
+    def days(self, start: datetime, end: datetime, *, now: datetime, prices: pl.DataFrame) -> Days:  # noqa: ARG002 - the port
+        """Return no days: they are counted from the stored blocks."""
+        from pipeline.chain.days import DAY_SCHEMA, empty
+
+        return Days(empty(DAY_SCHEMA))
+
+    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:
+        """Yield new blocks, and with the first ones those that a change of the best chain left behind.
+
+        Raises
+        ------
+        SourceError
+            When the node is out of reach, refuses, or changes its best chain again and again.
+        """
+        import polars as pl
+
+        for _ in range(MOST_TURNS):
+            whole = True
+            for piece in self._lead_on(stored, now):
+                if piece is None:
+                    whole = False
+                    break
+                yield piece
+                stored = pl.concat([stored, piece.frame.select(stored.columns)]).unique(
+                    "hash", keep="last", maintain_order=True
+                )
+            if whole:
+                return
+        raise SourceError(
+            "the node changes its best chain faster than it can be read",
+            field="chain.node",
+            value=self._rpc.address,
+            constraint=f"at most {MOST_TURNS} changes in one update",
+            fix="try again later; what is stored leads on",
+        )
+
+    def _lead_on(self, stored: pl.DataFrame, now: datetime) -> Iterator[Blocks | None]:
+        """Yield pieces from the common ancestor to the tip; None where the node's chain has changed."""
+        from pipeline.chain.canonical import left_behind
+
+        tip = int(self._rpc.ask("getblockcount"))
+        active = self._active(stored)
+        ancestor = self._ancestor(active, tip)
+        before = active.get(ancestor)
+        gone = left_behind(stored, ancestor).with_columns(known_at=_moment(now))
+        if tip <= ancestor:
+            if gone.height:
+                yield Blocks(gone)
+            return
+        for first in range(ancestor + 1, tip + 1, self._settings.batch):
+            last = min(first + self._settings.batch, tip + 1)
+            piece = self._piece(range(first, last), before, now)
+            if piece is None:
+                yield None
+                return
+            yield Blocks(_together(gone, piece.frame), piece.findings)
+            gone, before = gone.clear(), piece.frame["hash"][-1]
+
+    def _active(self, stored: pl.DataFrame) -> dict[int, str]:
+        from pipeline.chain.days import ACTIVE
+
+        kept = stored.filter(stored["state"] == ACTIVE)
+        return dict(zip(kept["height"].to_list(), kept["hash"].to_list(), strict=True))
+
+    def _ancestor(self, active: Mapping[int, str], tip: int) -> int:
+        """Return the greatest stored height at which the node has the same block, or that before the first.
+
+        The node is asked for a growing number of heights at a time, downwards: forks are short.
+        """
+        heights = sorted((height for height in active if height <= tip), reverse=True)
+        step, place = 1, 0
+        while place < len(heights):
+            some = heights[place : place + step]
+            answers = self._rpc.batch([Call("getblockhash", (height,)) for height in some])
+            for height, answer in zip(some, answers, strict=True):
+                if isinstance(answer, RpcError) and answer.code != OUT_OF_RANGE:
+                    raise refused("getblockhash", answer)
+                if answer == active[height]:
+                    return height
+            place, step = place + step, min(2 * step, self._settings.batch)
+        return self._settings.first_height - 1
+
+    def _piece(self, heights: range, before: str | None, now: datetime) -> Blocks | None:
+        """Return the blocks of some heights; None when they do not lead on from the block ``before``."""
+        hashes = self._rpc.batch([Call("getblockhash", (height,)) for height in heights])
+        if _changed(hashes):
+            return None
+        headers = self._rpc.batch([Call(HEADER, (name,)) for name in hashes])
+        if _changed(headers):
+            return None
+        links = [header.get("previousblockhash") for header in headers]
+        followed = [before, *hashes[:-1]]
+        if any(link != hash_ for link, hash_ in zip(links, followed, strict=True) if hash_ is not None):
+            return None
+        lag = timedelta(minutes=self._settings.lag_minutes)
+        frame, findings = block_rows(
+            list(heights),
+            headers,
+            self._bodies(list(heights), hashes),
+            source=self._rpc.address,
+            now=now,
+            lag=lag,
+        )
+        return Blocks(frame, findings)
+
+    def _bodies(self, heights: list[int], hashes: list[str]) -> list[Any]:
+        """Return the node's statistics or the bytes of each block; `RpcError` where it has thrown them away."""
+        if self._settings.read == "stats":
+            return self._rpc.batch([Call("getblockstats", (name, list(STATS))) for name in hashes])
+        found: list[Any] = []
+        for first in range(0, len(hashes), RAW_AT_ONCE):
+            some = hashes[first : first + RAW_AT_ONCE]
+            found += self._rpc.batch([Call("getblock", (name, 0)) for name in some])
+        return [
+            bytes.fromhex(body) if isinstance(body, str) else body
+            for _, body in zip(heights, found, strict=True)
+        ]
+
+
+def _changed(answers: list[Any]) -> bool:
+    """Say whether a height or a block is gone that was there; other errors of the node are its refusal."""
+    errors = [answer for answer in answers if isinstance(answer, RpcError)]
+    for error in errors:
+        if error.code not in (NOT_FOUND, OUT_OF_RANGE):
+            raise refused("a block", error)
+    return bool(errors)
+
+
+def _together(gone: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.concat([gone.select(fresh.columns), fresh]) if gone.height else fresh
+
+
+def _moment(now: datetime) -> pl.Expr:
+    import polars as pl
+
+    return pl.lit(now, pl.Datetime("us", "UTC"))

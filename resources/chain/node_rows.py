@@ -1,0 +1,131 @@
+"""What a node answers about blocks, as rows: header and statistics, header and bytes, or the header alone.
+
+A node that prunes keeps all headers and throws old blocks away: what only the block would tell is NULL.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DataError, SourceError
+from pipeline.market.findings import Finding, Severity
+from resources.chain.rpc import MISC, NOT_FOUND, RpcError, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+HEADER = "getblockheader"
+STATS = ("height", "ins", "outs", "subsidy", "totalfee", "txs")
+"""What is asked of ``getblockstats``; its sizes leave out the coinbase, so they are not asked for."""
+PRUNED = "pruned"
+"""The rule of the finding about blocks that the node has thrown away."""
+NO_BLOCK = "0" * 64
+"""What stands in the first header of all for the block before it."""
+
+
+def block_rows(
+    heights: Sequence[int],
+    headers: Sequence[Mapping[str, Any]],
+    bodies: Sequence[Any],
+    *,
+    source: str,
+    now: datetime,
+    lag: timedelta,
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Return blocks in the columns of ``BLOCK_SCHEMA``, and what was pruned.
+
+    Parameters
+    ----------
+    heights, headers
+        Of the blocks, in order; headers as ``getblockheader`` tells them.
+    bodies
+        Statistics as ``getblockstats`` tells them, bytes, or the error that the block is gone.
+    source
+        The node's address.
+    now, lag
+        A block is known ``lag`` after the time in its header, and no later than now: a new one when seen.
+
+    Raises
+    ------
+    SourceError
+        When the node refuses for another reason, or an answer cannot be read.
+    """
+    import polars as pl
+
+    from pipeline.chain.days import ACTIVE, BLOCK_SCHEMA
+
+    rows, pruned = [], []
+    for height, header, body in zip(heights, headers, bodies, strict=True):
+        try:
+            row = _of_header(height, header)
+            if isinstance(body, RpcError):
+                _require_pruned(body)
+                pruned.append(height)
+            else:
+                row |= _of_body(height, body, str(header["hash"]))
+        except (KeyError, TypeError, ValueError, OverflowError, DataError) as error:
+            if isinstance(error, SourceError):
+                raise
+            raise _unreadable(height, error) from error
+        known = min(now, row["ts"] + lag)
+        rows.append({**row, "state": ACTIVE, "source": source, "simulated": False, "known_at": known})
+    frame = pl.DataFrame(rows, schema=dict(BLOCK_SCHEMA))
+    if not pruned:
+        return frame, ()
+    whole = [height for height in heights if height > pruned[-1]]
+    reason = f"the node has pruned blocks {pruned[0]} to {pruned[-1]}: their fees are unknown"
+    reason += f"; the first whole one is {whole[0]}" if whole else ""
+    return frame, (Finding(PRUNED, Severity.WARN, "node", rows[0]["ts"], reason, count=len(pruned)),)
+
+
+def _of_header(height: int, header: Mapping[str, Any]) -> dict[str, Any]:
+    from pipeline.chain.issuance import SATOSHI, subsidy
+
+    return {
+        "hash": str(header["hash"]),
+        "ts": datetime.fromtimestamp(int(header["time"]), UTC),
+        "height": height,
+        "prev_hash": str(header.get("previousblockhash") or NO_BLOCK),
+        "median_time": datetime.fromtimestamp(int(header["mediantime"]), UTC),
+        "tx_count": int(header["nTx"]),
+        "difficulty": float(header["difficulty"]),
+        "subsidy_btc": subsidy(height) / SATOSHI,
+    }
+
+
+def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
+    from pipeline.chain.issuance import SATOSHI
+
+    if isinstance(body, bytes):
+        from pipeline.chain.raw_rows import row_of
+
+        row = dict(row_of(body, height))
+        if row["hash"] != name:
+            raise DataError("the node sent another block", field="hash", value=row["hash"], constraint=name)
+        return row
+    return {
+        "inputs": int(body["ins"]),
+        "outputs": int(body["outs"]),
+        "subsidy_btc": int(body["subsidy"]) / SATOSHI,
+        "fees_btc": int(body["totalfee"]) / SATOSHI,
+        "tx_count": int(body["txs"]),
+    }
+
+
+def _require_pruned(error: RpcError) -> None:
+    """Let the error pass that says a block was thrown away."""
+    if error.code not in (MISC, NOT_FOUND) or "not available" not in error.message.lower():
+        raise refused("a block", error)
+
+
+def _unreadable(height: int, error: Exception) -> SourceError:
+    return SourceError(
+        "the node's answer about a block cannot be read",
+        field=str(height),
+        value=str(error)[:200],
+        constraint="a header, and statistics or bytes of the same block",
+        fix="update the node; docs/chain.md names the calls",
+    )
