@@ -15,6 +15,7 @@ from assets.lookahead_job import lookahead_job
 from assets.market import market_assets
 from assets.partitions import axis_start, months_from
 from assets.regimes import regime_assets
+from assets.valuation import valuation_assets
 from resources.clock import Clock
 from resources.desk import Desk, open_desk
 from resources.warehouse import WarehouseResource
@@ -27,6 +28,7 @@ OWNERS = {
     "regimes": ["team:research"],
     "backtest": ["team:research"],
     "optimization": ["team:research"],
+    "valuation": ["team:research"],
 }
 """Who answers for each group."""
 
@@ -62,6 +64,7 @@ def build_definitions(
             *chain_assets(months),
             *feature_assets(months),
             *regime_assets(months),
+            *valuation_assets(),
             *backtest_assets(),
             *experiment_assets(),
         ]

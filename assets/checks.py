@@ -47,6 +47,9 @@ BLOCK_CHECKS = ("all_read", "no_duplicates", "one_chain", "known_in_time")
 RUN_CHECKS = ("finite_nav", "has_trades")
 FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 REGIME_CHECKS = ("no_duplicates", "no_nan", "known_in_time", "inputs_fresh", "leaves_neutral")
+FIT_CHECKS = ("no_duplicates", "fit_fresh", "known_in_time")
+FORECAST_CHECKS = ("no_duplicates", "known_in_time", "inside_its_interval")
+MODEL_ERROR_CHECKS = ("no_duplicates", "all_forecast")
 TRANSITION_CHECKS = ("no_duplicates", "known_in_time")
 
 
@@ -73,6 +76,9 @@ _DESCRIPTIONS = {
     "rising": "Height, supply and thermocap never fall from one day to the next.",
     "on_schedule": "Supply is that of the issuance schedule, but for coins not claimed; warns.",
     "one_chain": "Active blocks have one height each and lead back to each other.",
+    "fit_fresh": "No fit is older than auto_refit_days; warns.",
+    "inside_its_interval": "Every forecast lies inside its own intervals.",
+    "all_forecast": "No forecast is missing; those that are count, with reasons, and warn.",
     "plausible": "No series shows what markets do not do: filled, frozen, in another unit, shifted.",
 }
 

@@ -72,14 +72,12 @@ def table(full_name: str) -> Table:
 
 
 __all__ = [
-    "PREDICTIONS",
-    "MODELS",
-    "BOARD",
-    "BACKTESTS",
     "ARTIFACTS",
     "ATTESTATIONS",
     "ATTRIBUTION",
+    "BACKTESTS",
     "BLOCKS",
+    "BOARD",
     "CORPORATE_ACTIONS",
     "DIGESTS",
     "EQUITY",
@@ -97,9 +95,11 @@ __all__ = [
     "MEMBER_DAYS",
     "METRICS_DAILY",
     "MIGRATIONS",
+    "MODELS",
     "MONTHLY",
     "OHLCV_DAILY",
     "OHLCV_H4",
+    "PREDICTIONS",
     "QUARANTINE",
     "REGIMES_H4",
     "RESULTS",

@@ -12,11 +12,7 @@ from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 from pipeline.config.valuation import ValuationSettings
 
-<<<<<<< HEAD
-SECTIONS = ("system", "instruments", "strategies", "regimes", "valuation")
-=======
-SECTIONS = ("system", "instruments", "strategies", "regimes", "chain")
->>>>>>> wt-chain
+SECTIONS = ("system", "instruments", "strategies", "regimes", "chain", "valuation")
 """The files of ``configs/base``, one section each."""
 PORTFOLIO = "portfolio"
 """What ``backtest.strategy`` calls the book of all strategies with a budget."""
@@ -29,11 +25,8 @@ class Settings(Strict):
     instruments: dict[str, Instrument]
     strategies: dict[str, StrategySettings]
     regimes: RegimeSettings
-<<<<<<< HEAD
     valuation: ValuationSettings
-=======
     chain: ChainSettings
->>>>>>> wt-chain
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:
