@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assets.ingest import Ingested
 from assets.increments import MOST_GAPS
+from assets.ingest import Ingested
 from pipeline.errors import SourceError
 from warehouse.tables import BLOCKS, METRICS_DAILY, OHLCV_DAILY
 

@@ -65,7 +65,10 @@ def valuation_assets() -> list[dg.AssetsDefinition]:
         try:
             read = read_history(warehouse, feed=chain.feed, at=now)
         except InsufficientDataError as failure:
-            yield from (nothing(table, failure.what, CHECKS[table.full_name]) for table in (MODELS, PREDICTIONS, BACKTESTS))
+            yield from (
+                nothing(table, failure.what, CHECKS[table.full_name])
+                for table in (MODELS, PREDICTIONS, BACKTESTS)
+            )
             return
         horizons = chosen.intervals.horizons
         records, absent = records_of(

@@ -71,11 +71,14 @@ def models_result(
     return dg.MaterializeResult(
         asset_key=MODELS.asset_key,
         metadata={**_counts(done), **shown, **numbers(plotted), **_provenance(read, absent)},
-        check_results=[
-            checks.duplicates(repeated),
-            _fits_fresh({name: row["ts"].date() for name, row in fitted.items()}, settings, today),
-            checks.known_in_time(rows.filter(rows["known_at"] < rows["ts"]).height),
-        ],
+        check_results=_on(
+            MODELS,
+            [
+                checks.duplicates(repeated),
+                _fits_fresh({name: row["ts"].date() for name, row in fitted.items()}, settings, today),
+                checks.known_in_time(rows.filter(rows["known_at"] < rows["ts"]).height),
+            ],
+        ),
     )
 
 
@@ -89,7 +92,16 @@ def predictions_result(
 
     fair = rows.filter(pl.col("horizon_days") == HEADLINE)
     newest = fair.sort("ts").group_by("model", maintain_order=True).last()
-    columns = ("model", "target", "predicted_price", "lower_68", "upper_68", "last_price", "deviation", "zone")
+    columns = (
+        "model",
+        "target",
+        "predicted_price",
+        "lower_68",
+        "upper_68",
+        "last_price",
+        "deviation",
+        "zone",
+    )
     shown: dict[str, Any] = {"newest": markdown_table(newest.select(columns).to_dicts())}
     if records:
         shown["picture"] = picture(
@@ -97,17 +109,21 @@ def predictions_result(
         )
     plotted = {f"{row['model']} fair price": row["predicted_price"] for row in newest.to_dicts()}
     plotted |= {f"{row['model']} deviation": row["deviation"] for row in newest.to_dicts()}
-    outside = rows.filter(~pl.col("predicted_price").is_between("lower_68", "upper_68")).height
+    banded = rows.filter(pl.col("lower_68").is_finite())
+    outside = banded.filter(~pl.col("predicted_price").is_between("lower_68", "upper_68")).height
     return dg.MaterializeResult(
         asset_key=PREDICTIONS.asset_key,
         metadata={**_counts(done), **shown, **numbers(plotted), **_provenance(read, {})},
-        check_results=[
-            checks.duplicates(repeated),
-            checks.known_in_time(rows.filter(pl.col("known_at") < pl.col("ts")).height),
-            dg.AssetCheckResult(
-                check_name="inside_its_interval", passed=not outside, metadata={"outside": outside}
-            ),
-        ],
+        check_results=_on(
+            PREDICTIONS,
+            [
+                checks.duplicates(repeated),
+                checks.known_in_time(rows.filter(pl.col("known_at") < pl.col("ts")).height),
+                dg.AssetCheckResult(
+                    check_name="inside_its_interval", passed=not outside, metadata={"outside": outside}
+                ),
+            ],
+        ),
     )
 
 
@@ -130,17 +146,28 @@ def backtests_result(
     return dg.MaterializeResult(
         asset_key=BACKTESTS.asset_key,
         metadata={**_counts(done), **shown, **numbers(plotted), **_provenance(read, {})},
-        check_results=[
-            checks.duplicates(repeated),
-            dg.AssetCheckResult(
-                check_name="all_forecast",
-                passed=not failed,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=f"{failed} forecasts are missing, each counted with its reason" if failed else "",
-                metadata={"failed": failed},
-            ),
-        ],
+        check_results=_on(
+            BACKTESTS,
+            [
+                checks.duplicates(repeated),
+                dg.AssetCheckResult(
+                    check_name="all_forecast",
+                    passed=not failed,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=f"{failed} forecasts are missing, each counted with its reason"
+                    if failed
+                    else "",
+                    metadata={"failed": failed},
+                ),
+            ],
+        ),
     )
+
+
+def _on(table: Table, results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
+    """Name the asset that verdicts are about: one step makes several."""
+    key = dg.AssetKey(table.asset_key)
+    return [each._replace(asset_key=key) for each in results]
 
 
 def _fits_fresh(fitted: Mapping[str, date], settings: ValuationSettings, today: date) -> dg.AssetCheckResult:
@@ -174,4 +201,3 @@ def _provenance(read: ValuationInputs, absent: Mapping[str, str]) -> dict[str, A
         "through": str(read.history.date[-1]),
         **told,
     }
-

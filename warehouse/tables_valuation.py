@@ -51,7 +51,12 @@ PREDICTIONS = Table(
         key_column("ts", "TIMESTAMPTZ", "UTC", "Origin: 00:00 of the day it is made."),
         Column("target", "TIMESTAMPTZ", "UTC", "The instant whose price is forecast.", nullable=False),
         Column("predicted_price", "DOUBLE", "USD", "The forecast.", nullable=False),
-        Column("lower_68", "DOUBLE", "USD", "Lower end of the 68 % interval; NULL before there were errors to take it from."),
+        Column(
+            "lower_68",
+            "DOUBLE",
+            "USD",
+            "Lower end of the 68 % interval; NULL before there were errors to take it from.",
+        ),
         Column("upper_68", "DOUBLE", "USD", "Upper end of the 68 % interval."),
         Column("lower_95", "DOUBLE", "USD", "Lower end of the 95 % interval."),
         Column("upper_95", "DOUBLE", "USD", "Upper end of the 95 % interval."),
@@ -114,7 +119,9 @@ BOARD = Table(
         _share("power", "Chance to find the fitted structure, were it true."),
         _share("coverage_68", "Share of prices inside the 68 % interval, out of sample."),
         _share("coverage_95", "Share of prices inside the 95 % interval, out of sample."),
-        Column("verdict", "VARCHAR", "skill | structure | undecided | no skill", "NULL: could not be judged."),
+        Column(
+            "verdict", "VARCHAR", "skill | structure | undecided | no skill", "NULL: could not be judged."
+        ),
         Column("reason", "VARCHAR", "text", "Why, in words.", nullable=False),
         Column("details_json", "VARCHAR", "JSON", "p by drift, least detectable effect, other tests."),
         _SIMULATED,

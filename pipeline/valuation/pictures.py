@@ -66,7 +66,9 @@ def cone_picture(records: Sequence[Record], history: ChainHistory, *, simulated:
             continue
         at = walk.origins[rows[-1]] + np.array(walk.horizons) * DAY
         middle = walk.forecast[rows[-1]]
-        axis.plot(at, middle, color=colour, linewidth=1.1, marker="o", markersize=2.5, label=record.model.name)
+        axis.plot(
+            at, middle, color=colour, linewidth=1.1, marker="o", markersize=2.5, label=record.model.name
+        )
         level = min(record.bounds)
         lower, upper = (bound[rows[-1]] for bound in record.bounds[level])
         axis.fill_between(at, lower, upper, color=colour, alpha=0.10, linewidth=0)
@@ -119,7 +121,9 @@ def coverage_picture(rows: Sequence[Mapping[str, Any]], *, simulated: bool) -> b
     for name, colour in zip(names, SERIES, strict=False):
         own = {row["horizon_days"]: row["coverage_68"] for row in rows if row["model"] == name}
         values = [np.nan if own.get(h) is None else own[h] for h in horizons]
-        axis.plot(range(len(horizons)), values, color=colour, marker="o", markersize=3, linewidth=1, label=name)
+        axis.plot(
+            range(len(horizons)), values, color=colour, marker="o", markersize=3, linewidth=1, label=name
+        )
     axis.axhline(0.68, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
     axis.set_xticks(range(len(horizons)), [f"{h} d" for h in horizons])
     axis.set_ylim(0.0, 1.0)
