@@ -59,6 +59,10 @@ _NO_TABLE = np.empty((0, 0), np.int64)
 _NO_KINDS = np.empty(0, np.int8)
 _NO_BYTES = np.empty(0, np.uint8)
 _ALL = -1
+_TELLS_HEIGHT = 2
+"""Version of a block from which on its coinbase may begin with its height."""
+_OP_1, _OP_16 = 0x51, 0x60
+_LONGEST_HEIGHT = 4
 _NOWHERE = 0xFFFF_FFFF
 """Output number that a coinbase spends."""
 
@@ -88,7 +92,7 @@ class Header:
 
 @dataclass(frozen=True, eq=False)
 class Block(Transactions):
-    """A block: its header and the columns of its transactions; ``size`` and ``weight`` are the whole block's."""
+    """A block: its header and the columns of its transactions."""
 
     header: Header
 
@@ -176,13 +180,13 @@ def coinbase_height(block: Block) -> int | None:
     _require_coinbase(block)
     begin, size = int(block.inputs.script[0]), int(block.inputs.script_size[0])
     script = block.raw[begin : begin + size]
-    if block.header.version < 2 or not script:
+    if block.header.version < _TELLS_HEIGHT or not script:
         return None
     length = script[0]
-    if length == 0 or 0x51 <= length <= 0x60:
-        return max(length - 0x50, 0)
+    if length == 0 or _OP_1 <= length <= _OP_16:
+        return max(length - _OP_1 + 1, 0)
     number = script[1 : 1 + length]
-    if length > 4 or len(number) < length or number[-1] & 0x80:
+    if length > _LONGEST_HEIGHT or len(number) < length or number[-1] & 0x80:
         return None
     return int.from_bytes(number, "little")
 
@@ -221,8 +225,8 @@ def target(bits: int) -> int:
     DataError
         When the compact form is negative, zero or does not fit 256 bits.
     """
-    exponent, mantissa = bits >> 24, bits & 0x7F_FFFF
-    number = mantissa << 8 * (exponent - 3) if exponent > 3 else mantissa >> 8 * (3 - exponent)
+    octets, mantissa = bits >> 24, bits & 0x7F_FFFF
+    number = mantissa << 8 * octets >> 8 * 3
     if bits & 0x80_0000 or number == 0 or number >> 256:
         raise DataError("not a target", "bits", hex(bits), "a positive number below 2^256")
     return number
@@ -278,12 +282,12 @@ def _parse(
     kinds = np.empty(found.outputs, np.int8)
     strip = txids and found.stripped < octets.size - start
     stripped = np.empty(found.stripped, np.uint8) if strip else _NO_BYTES
-    fill_rows(octets, start, wanted, txs, inputs, outputs, kinds, stripped, strip)
+    fill_rows(octets, start, wanted, txs, inputs, outputs, kinds, stripped, strip=strip)
     columns = TransactionColumns(*txs)
     txid = None
     if txids and strip:
         ends = accumulate(columns.stripped_size.tolist(), initial=0)
-        txid = hashes.as_hashes(hashes.hash_slices(stripped, list(ends)))
+        txid = hashes.as_hashes(hashes.hash_slices(stripped.data, list(ends)))
     elif txids:
         txid = hashes.as_hashes(hashes.hash_slices(raw, [*columns.offset.tolist(), octets.size]))
     return columns, InputColumns(*inputs), OutputColumns(*outputs, kind=kinds), txid
@@ -300,4 +304,6 @@ def _spends_nothing(block: Block) -> np.ndarray:
 
 def _require_coinbase(block: Block) -> None:
     if block.tx.n_inputs[0] != 1 or not _spends_nothing(block)[0]:
-        raise DataError("the first transaction is no coinbase", "transaction", 0, "one input, which spends none")
+        raise DataError(
+            "the first transaction is no coinbase", "transaction", 0, "one input, which spends none"
+        )
