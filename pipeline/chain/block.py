@@ -5,7 +5,6 @@ The walk over the bytes is `kernel`, hashes are `hashes`, a slow and readable tw
 
 from dataclasses import dataclass
 from itertools import accumulate
-from struct import Struct
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from pipeline.chain.columns import (
 )
 from pipeline.chain.faults import MAX_WEIGHT, Fault, malformed
 from pipeline.chain.hashes import merkle_root
+from pipeline.chain.header import HEADER_SIZE, MAIN_LIMIT, Header, parse_header, target
 from pipeline.chain.issuance import subsidy
 from pipeline.chain.kernel import (
     INPUT_ROWS,
@@ -50,11 +50,6 @@ __all__ = [
     "target",
 ]
 
-HEADER_SIZE = 80
-MAIN_LIMIT = 0xFFFF << 208
-"""The easiest target that the main network allows."""
-
-_HEADER = Struct("<i32s32sIII")
 _NO_TABLE = np.empty((0, 0), np.int64)
 _NO_KINDS = np.empty(0, np.int8)
 _NO_BYTES = np.empty(0, np.uint8)
@@ -65,29 +60,6 @@ _OP_1, _OP_16 = 0x51, 0x60
 _LONGEST_HEIGHT = 4
 _NOWHERE = 0xFFFF_FFFF
 """Output number that a coinbase spends."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """The 80 bytes at the head of a block; hashes in the order of the wire, ``time`` in Unix seconds."""
-
-    version: int
-    previous: bytes
-    merkle_root: bytes
-    time: int
-    bits: int
-    nonce: int
-    hash: bytes
-
-    @property
-    def hash_hex(self) -> str:
-        """The hash of the block as explorers show it."""
-        return self.hash[::-1].hex()
-
-    @property
-    def previous_hex(self) -> str:
-        """The hash of the block before as explorers show it."""
-        return self.previous[::-1].hex()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,20 +77,6 @@ class Block(Transactions):
     def weight(self) -> int:
         """Three times the stripped size plus the size, header and count included."""
         return 4 * int(self.tx.offset[0]) + int(self.tx.weight.sum())
-
-
-def parse_header(raw: bytes | bytearray | memoryview) -> Header:
-    """Read the first 80 bytes of a block.
-
-    Raises
-    ------
-    DataError
-        When there are fewer.
-    """
-    head = bytes(memoryview(raw)[:HEADER_SIZE])
-    if len(head) < HEADER_SIZE:
-        raise malformed(Fault.TRUNCATED, 0, 0)
-    return Header(*_HEADER.unpack(head), hash=hashes.double_sha256(head))
 
 
 def parse_block(raw: bytes | bytearray | memoryview, *, txids: bool = True) -> Block:
@@ -215,21 +173,6 @@ def fees(block: Block, height: int) -> int:
         When the first transaction is no coinbase or the height is negative.
     """
     return coinbase_value(block) - subsidy(height)
-
-
-def target(bits: int) -> int:
-    """Return the number that a header's hash must not exceed, from its compact form.
-
-    Raises
-    ------
-    DataError
-        When the compact form is negative, zero or does not fit 256 bits.
-    """
-    octets, mantissa = bits >> 24, bits & 0x7F_FFFF
-    number = mantissa << 8 * octets >> 8 * 3
-    if bits & 0x80_0000 or number == 0 or number >> 256:
-        raise DataError("not a target", "bits", hex(bits), "a positive number below 2^256")
-    return number
 
 
 def check_block(block: Block, *, limit: int = MAIN_LIMIT) -> None:
