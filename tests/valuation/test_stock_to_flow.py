@@ -5,15 +5,13 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipeline.errors import ConfigError, InsufficientDataError
+from pipeline.errors import ConfigError, DataError, InsufficientDataError
 from pipeline.valuation.history import DAY
 from pipeline.valuation.stock_to_flow import (
     StockToFlow,
     fair_value,
     projected_s2f,
     scheduled_s2f,
-    scheduled_supply,
-    subsidy,
 )
 from tests.support.chain_histories import simulated_history
 
@@ -27,17 +25,10 @@ def test_the_published_coefficients_give_the_published_prices_by_height(height, 
     assert fair_value(scheduled_s2f(height), intercept=-1.84, slope=3.36) == pytest.approx(price, abs=0.05)
 
 
-def test_the_supply_adds_up_block_by_block():
-    blocks = 500_000
-    whole = sum(50.0 / 2 ** (height // 210_000) for height in range(blocks))
-    assert scheduled_supply(np.array([float(blocks)]))[0] == pytest.approx(whole, rel=1e-12)
-    assert scheduled_supply(np.array([0.0]))[0] == 0.0
-    assert scheduled_supply(np.array([1e9]))[0] == pytest.approx(21e6)
-
-
-def test_a_chain_without_blocks_has_no_subsidy():
-    with pytest.raises(ConfigError):
-        subsidy(0)
+@pytest.mark.parametrize("height", [0, -1, 6_930_000])
+def test_a_chain_without_blocks_or_without_flow_has_no_s2f(height):
+    with pytest.raises(DataError):
+        scheduled_s2f(height)
 
 
 def test_no_flow_is_an_infinite_price():
