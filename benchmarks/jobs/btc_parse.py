@@ -7,6 +7,7 @@ work, it is below 1: two thirds mean 1.5 times the floor.  Ours also checks ever
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def _parse(data: Mapping[str, np.ndarray], *, txids: bool) -> Callable[[], list[
     from pipeline.chain.block import parse_block
 
     bounds = data["bounds"].tolist()
-    raws = [data["blocks"][a:b].tobytes() for a, b in zip(bounds, bounds[1:], strict=False)]
+    raws = [data["blocks"][a:b].tobytes() for a, b in pairwise(bounds)]
     return lambda: [parse_block(raw, txids=txids) for raw in raws]
 
 

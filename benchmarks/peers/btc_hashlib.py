@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,7 @@ VERSION = f"hashlib alone, {ssl.OPENSSL_VERSION}"
 def prepare(data: dict[str, np.ndarray]) -> Callable[[], dict[str, np.ndarray]]:
     """Cut the stripped transactions apart and return the call."""
     bounds = data["stripped_bounds"].tolist()
-    stripped = [data["stripped"][a:b].tobytes() for a, b in zip(bounds, bounds[1:], strict=False)]
+    stripped = [data["stripped"][a:b].tobytes() for a, b in pairwise(bounds)]
     answer = {"txid": np.empty((len(stripped), 32), np.uint8)}
     for row, one in zip(answer["txid"], stripped, strict=True):
         row[:] = np.frombuffer(sha256(sha256(one).digest()).digest(), np.uint8)

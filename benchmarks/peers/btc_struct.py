@@ -6,6 +6,7 @@ It checks nothing, so it does less than ours.
 import platform
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from itertools import pairwise
 from struct import Struct
 from typing import Any
 
@@ -43,7 +44,7 @@ class Found:
 def blocks_of(data: dict[str, np.ndarray]) -> list[bytes]:
     """Return the blocks of the workload."""
     bounds = data["bounds"].tolist()
-    return [data["blocks"][a:b].tobytes() for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [data["blocks"][a:b].tobytes() for a, b in pairwise(bounds)]
 
 
 def compact_size(raw: bytes, at: int) -> tuple[int, int]:
@@ -102,10 +103,9 @@ def parse(raw: bytes, *, txids: bool) -> list[tuple[Any, ...]]:
         at += 4
         txid = None
         if txids:
+            stripped = raw[begin:at]
             if segwit:
                 stripped = raw[begin : begin + 4] + raw[body:after] + raw[at - 4 : at]
-            else:
-                stripped = raw[begin:at]
             txid = sha256(sha256(stripped).digest()).digest()
         found.append((version, inputs, outputs, witness, locktime, txid))
     return found

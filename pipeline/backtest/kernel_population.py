@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.arrays import Bool1D, Bool2D, Float1D, Float2D, Float3D, Int1D
 from pipeline.backtest.kernel import History, quote_fill, step
-from pipeline.backtest.kernel_quiet import Held, at_rest, glide, next_change, room_for
+from pipeline.backtest.kernel_quiet import at_rest, glide, next_change
+from pipeline.backtest.kernel_stretch import Held, room_for
 from pipeline.backtest.kernel_summary import summarise
 from pipeline.backtest.round_trips import TRIP, trace_trips
 from pipeline.jit import kernel

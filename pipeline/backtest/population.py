@@ -149,6 +149,6 @@ def _common(symbols: tuple[str, ...], days: Time1D) -> "hashlib._Hash":
 
 def _digest(common: "hashlib._Hash", returns: Float1D, numbers: Float1D) -> str:
     digest = common.copy()
-    digest.update(returns.tobytes())
-    digest.update(numbers.tobytes())
+    digest.update(returns.data)
+    digest.update(numbers.data)
     return digest.hexdigest()

@@ -5,7 +5,6 @@ The walk over the bytes is `kernel`, hashes are `hashes`, a slow and readable tw
 
 from dataclasses import dataclass
 from itertools import accumulate
-from struct import Struct
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from pipeline.chain.columns import (
 )
 from pipeline.chain.faults import MAX_WEIGHT, Fault, malformed
 from pipeline.chain.hashes import merkle_root
+from pipeline.chain.header import HEADER_SIZE, MAIN_LIMIT, Header, parse_header, target
 from pipeline.chain.issuance import subsidy
 from pipeline.chain.kernel import (
     INPUT_ROWS,
@@ -50,45 +50,21 @@ __all__ = [
     "target",
 ]
 
-HEADER_SIZE = 80
-MAIN_LIMIT = 0xFFFF << 208
-"""The easiest target that the main network allows."""
-
-_HEADER = Struct("<i32s32sIII")
 _NO_TABLE = np.empty((0, 0), np.int64)
 _NO_KINDS = np.empty(0, np.int8)
 _NO_BYTES = np.empty(0, np.uint8)
 _ALL = -1
+_TELLS_HEIGHT = 2
+"""Version of a block from which on its coinbase may begin with its height."""
+_OP_1, _OP_16 = 0x51, 0x60
+_LONGEST_HEIGHT = 4
 _NOWHERE = 0xFFFF_FFFF
 """Output number that a coinbase spends."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """The 80 bytes at the head of a block; hashes in the order of the wire, ``time`` in Unix seconds."""
-
-    version: int
-    previous: bytes
-    merkle_root: bytes
-    time: int
-    bits: int
-    nonce: int
-    hash: bytes
-
-    @property
-    def hash_hex(self) -> str:
-        """The hash of the block as explorers show it."""
-        return self.hash[::-1].hex()
-
-    @property
-    def previous_hex(self) -> str:
-        """The hash of the block before as explorers show it."""
-        return self.previous[::-1].hex()
-
-
 @dataclass(frozen=True, eq=False)
 class Block(Transactions):
-    """A block: its header and the columns of its transactions; ``size`` and ``weight`` are the whole block's."""
+    """A block: its header and the columns of its transactions."""
 
     header: Header
 
@@ -101,20 +77,6 @@ class Block(Transactions):
     def weight(self) -> int:
         """Three times the stripped size plus the size, header and count included."""
         return 4 * int(self.tx.offset[0]) + int(self.tx.weight.sum())
-
-
-def parse_header(raw: bytes | bytearray | memoryview) -> Header:
-    """Read the first 80 bytes of a block.
-
-    Raises
-    ------
-    DataError
-        When there are fewer.
-    """
-    head = bytes(memoryview(raw)[:HEADER_SIZE])
-    if len(head) < HEADER_SIZE:
-        raise malformed(Fault.TRUNCATED, 0, 0)
-    return Header(*_HEADER.unpack(head), hash=hashes.double_sha256(head))
 
 
 def parse_block(raw: bytes | bytearray | memoryview, *, txids: bool = True) -> Block:
@@ -176,13 +138,13 @@ def coinbase_height(block: Block) -> int | None:
     _require_coinbase(block)
     begin, size = int(block.inputs.script[0]), int(block.inputs.script_size[0])
     script = block.raw[begin : begin + size]
-    if block.header.version < 2 or not script:
+    if block.header.version < _TELLS_HEIGHT or not script:
         return None
     length = script[0]
-    if length == 0 or 0x51 <= length <= 0x60:
-        return max(length - 0x50, 0)
+    if length == 0 or _OP_1 <= length <= _OP_16:
+        return max(length - _OP_1 + 1, 0)
     number = script[1 : 1 + length]
-    if length > 4 or len(number) < length or number[-1] & 0x80:
+    if length > _LONGEST_HEIGHT or len(number) < length or number[-1] & 0x80:
         return None
     return int.from_bytes(number, "little")
 
@@ -211,21 +173,6 @@ def fees(block: Block, height: int) -> int:
         When the first transaction is no coinbase or the height is negative.
     """
     return coinbase_value(block) - subsidy(height)
-
-
-def target(bits: int) -> int:
-    """Return the number that a header's hash must not exceed, from its compact form.
-
-    Raises
-    ------
-    DataError
-        When the compact form is negative, zero or does not fit 256 bits.
-    """
-    exponent, mantissa = bits >> 24, bits & 0x7F_FFFF
-    number = mantissa << 8 * (exponent - 3) if exponent > 3 else mantissa >> 8 * (3 - exponent)
-    if bits & 0x80_0000 or number == 0 or number >> 256:
-        raise DataError("not a target", "bits", hex(bits), "a positive number below 2^256")
-    return number
 
 
 def check_block(block: Block, *, limit: int = MAIN_LIMIT) -> None:
@@ -278,12 +225,12 @@ def _parse(
     kinds = np.empty(found.outputs, np.int8)
     strip = txids and found.stripped < octets.size - start
     stripped = np.empty(found.stripped, np.uint8) if strip else _NO_BYTES
-    fill_rows(octets, start, wanted, txs, inputs, outputs, kinds, stripped, strip)
+    fill_rows(octets, start, wanted, txs, inputs, outputs, kinds, stripped, strip=strip)
     columns = TransactionColumns(*txs)
     txid = None
     if txids and strip:
         ends = accumulate(columns.stripped_size.tolist(), initial=0)
-        txid = hashes.as_hashes(hashes.hash_slices(stripped, list(ends)))
+        txid = hashes.as_hashes(hashes.hash_slices(stripped.data, list(ends)))
     elif txids:
         txid = hashes.as_hashes(hashes.hash_slices(raw, [*columns.offset.tolist(), octets.size]))
     return columns, InputColumns(*inputs), OutputColumns(*outputs, kind=kinds), txid
@@ -300,4 +247,6 @@ def _spends_nothing(block: Block) -> np.ndarray:
 
 def _require_coinbase(block: Block) -> None:
     if block.tx.n_inputs[0] != 1 or not _spends_nothing(block)[0]:
-        raise DataError("the first transaction is no coinbase", "transaction", 0, "one input, which spends none")
+        raise DataError(
+            "the first transaction is no coinbase", "transaction", 0, "one input, which spends none"
+        )

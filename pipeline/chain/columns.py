@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays import Bool1D, Int1D, Int8
+from pipeline.errors import DataError
 
 Bytes1D: TypeAlias = NDArray[np.uint8]
 Hashes: TypeAlias = NDArray[np.uint8]
@@ -118,5 +119,5 @@ class Transactions:
     def txid_hex(self, number: int) -> str:
         """Return the id of a transaction as explorers show it."""
         if self.txid is None:
-            raise ValueError("parsed without txids")
+            raise DataError("parsed without txids", "txids", value=False, constraint="txids=True")
         return self.txid[number, ::-1].tobytes().hex()

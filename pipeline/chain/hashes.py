@@ -6,8 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.chain.columns import Bytes1D, Hashes
+from pipeline.chain.columns import Hashes
 from pipeline.errors import DataError
+
+_HASH = 32
+_PAIR = 2 * _HASH
 
 
 def double_sha256(octets: bytes | memoryview) -> bytes:
@@ -15,7 +18,7 @@ def double_sha256(octets: bytes | memoryview) -> bytes:
     return sha256(sha256(octets).digest()).digest()
 
 
-def hash_slices(octets: bytes | Bytes1D, bounds: Sequence[int]) -> bytes:
+def hash_slices(octets: bytes | memoryview, bounds: Sequence[int]) -> bytes:
     """Return the double hashes of ``octets[bounds[i]:bounds[i + 1]]`` one after another."""
     view, sha = memoryview(octets), sha256
     return b"".join([sha(sha(view[begin:end]).digest()).digest() for begin, end in pairwise(bounds)])
@@ -23,7 +26,7 @@ def hash_slices(octets: bytes | Bytes1D, bounds: Sequence[int]) -> bytes:
 
 def as_hashes(octets: bytes) -> Hashes:
     """Return hashes that lie one after another as rows, read-only."""
-    return np.frombuffer(octets, np.uint8).reshape(-1, 32)
+    return np.frombuffer(octets, np.uint8).reshape(-1, _HASH)
 
 
 def merkle_root(txids: Hashes) -> bytes:
@@ -49,8 +52,8 @@ def _levels(txids: Hashes) -> Iterator[bytes]:
     level = np.ascontiguousarray(txids, np.uint8).tobytes()
     if not level:
         raise DataError("no root without transactions", "txids", 0, "at least one")
-    while len(level) > 32:
+    while len(level) > _HASH:
         yield level
-        whole = level if len(level) % 64 == 0 else level + level[-32:]
-        level = hash_slices(whole, range(0, len(whole) + 1, 64))
+        whole = level if len(level) % _PAIR == 0 else level + level[-_HASH:]
+        level = hash_slices(whole, range(0, len(whole) + 1, _PAIR))
     yield level

@@ -83,7 +83,7 @@ def annual_flow(height: int) -> int:
 
 
 def s2f_at(height: int) -> float:
-    """Return stock-to-flow: supply at a height over its annual flow, in years.
+    """Return stock-to-flow: what existed before the block of a height over its annual flow, in years.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def s2f_at(height: int) -> float:
     flow = annual_flow(height)
     if flow == 0:
         raise DataError("there is no flow any more", "height", height, "height < 6,930,000")
-    return supply_at(height) / flow
+    return (supply_at(height) - subsidy(height)) / flow
 
 
 def subsidies(heights: Int1D) -> Int1D:

@@ -1,7 +1,7 @@
 """The walk over the bytes of transactions: once to check and count, once to fill columns.
 
-Nothing is read outside ``raw`` and nothing is allocated, whatever the bytes say: every count is held against the
-bytes that are left before it is believed.  The same source runs as plain Python (``.py_func``).
+Nothing is read outside ``raw`` and nothing is allocated, whatever the bytes say: every count is held against
+the bytes that are left before it is believed.  The same source runs as plain Python (``.py_func``).
 """
 
 from typing import NamedTuple
@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.arrays import Int2D, Int8
-from pipeline.chain.columns import Bytes1D, OutputKind
+from pipeline.chain.columns import Bytes1D
 from pipeline.chain.faults import MAX_MONEY, MAX_SIZE, MAX_WEIGHT, Fault
+from pipeline.chain.kernel_scripts import kind_of
 from pipeline.jit import inlined, kernel
 
 LEAST_INPUT = 41
@@ -36,19 +37,9 @@ _TOTAL_RANGE = int(Fault.TOTAL_RANGE)
 _OVERWEIGHT = int(Fault.OVERWEIGHT)
 _LEFT_OVER = int(Fault.LEFT_OVER)
 
-_OTHER = int(OutputKind.OTHER)
-_P2PK = int(OutputKind.P2PK)
-_P2PKH = int(OutputKind.P2PKH)
-_P2SH = int(OutputKind.P2SH)
-_MULTISIG = int(OutputKind.MULTISIG)
-_OP_RETURN = int(OutputKind.OP_RETURN)
-_P2WPKH = int(OutputKind.P2WPKH)
-_P2WSH = int(OutputKind.P2WSH)
-_P2TR = int(OutputKind.P2TR)
-
 
 class Walked(NamedTuple):
-    """What a walk found: the fault, its place and transaction, the numbers of rows, bytes of stripped form."""
+    """What a walk found: the fault and its place, how many rows there are, and bytes of stripped form."""
 
     fault: int
     at: int
@@ -59,13 +50,16 @@ class Walked(NamedTuple):
 
 
 @inlined
+def octet(raw: Bytes1D, at: int) -> int:
+    """Return one byte as an int64."""
+    return int(np.int64(raw[at]))
+
+
+@inlined
 def uint32(raw: Bytes1D, at: int) -> int:
     """Return four bytes, least significant first."""
     return (
-        np.int64(raw[at])
-        | (np.int64(raw[at + 1]) << 8)
-        | (np.int64(raw[at + 2]) << 16)
-        | (np.int64(raw[at + 3]) << 24)
+        octet(raw, at) | (octet(raw, at + 1) << 8) | (octet(raw, at + 2) << 16) | (octet(raw, at + 3) << 24)
     )
 
 
@@ -77,17 +71,19 @@ def copy(source: Bytes1D, target: Bytes1D) -> None:
 
 
 @inlined
-def compact_size(raw: Bytes1D, at: int, end: int) -> tuple[int, int, int]:
+def compact_size(  # noqa: PLR0911 - a way out for each width and each fault
+    raw: Bytes1D, at: int, end: int
+) -> tuple[int, int, int]:
     """Return a count or length, the place after it, and a fault."""
     if at >= end:
         return 0, at, _TRUNCATED
-    first = np.int64(raw[at])
+    first = octet(raw, at)
     if first < 253:
         return first, at + 1, _NONE
     if first == 253:
         if end - at < 3:
             return 0, at, _TRUNCATED
-        size = np.int64(raw[at + 1]) | (np.int64(raw[at + 2]) << 8)
+        size = octet(raw, at + 1) | (octet(raw, at + 2) << 8)
         return size, at + 3, _NONE if size >= 253 else _NOT_CANONICAL
     if first == 254:
         if end - at < 5:
@@ -102,57 +98,7 @@ def compact_size(raw: Bytes1D, at: int, end: int) -> tuple[int, int, int]:
 
 
 @inlined
-def multisig(raw: Bytes1D, at: int, size: int) -> bool:
-    """Return whether a script is m public keys of n, n <= 16, and nothing else."""
-    needed, given = np.int64(raw[at]) - 0x50, np.int64(raw[at + size - 2]) - 0x50
-    if needed < 1 or given > 16 or needed > given:
-        return False
-    place, last, keys = at + 1, at + size - 2, 0
-    while place < last:
-        length = np.int64(raw[place])
-        if ((length != 33) & (length != 65)) or place + 1 + length > last:
-            return False
-        if not is_key(np.int64(raw[place + 1]), length):
-            return False
-        place += 1 + length
-        keys += 1
-    return keys == given
-
-
-@inlined
-def is_key(prefix: int, length: int) -> bool:
-    """Return whether a public key of that length may begin with that byte."""
-    if length == 33:
-        return (prefix == 2) | (prefix == 3)
-    return (length == 65) & ((prefix == 4) | (prefix == 6) | (prefix == 7))
-
-
-@inlined
-def kind_of(raw: Bytes1D, at: int, size: int) -> int:
-    """Return the `OutputKind` of a script."""
-    if size == 0:
-        return _OTHER
-    first = raw[at]
-    if size == 22 and first == 0x00 and raw[at + 1] == 20:
-        return _P2WPKH
-    if size == 23 and first == 0xA9 and raw[at + 1] == 20 and raw[at + 22] == 0x87:
-        return _P2SH
-    if size == 25 and first == 0x76:
-        hashed = raw[at + 1] == 0xA9 and raw[at + 2] == 20
-        return _P2PKH if hashed and raw[at + 23] == 0x88 and raw[at + 24] == 0xAC else _OTHER
-    if size == 34 and raw[at + 1] == 32 and ((first == 0x00) | (first == 0x51)):
-        return _P2WSH if first == 0x00 else _P2TR
-    if first == 0x6A:
-        return _OP_RETURN
-    if ((size == 35) | (size == 67)) and first == size - 2 and raw[at + size - 1] == 0xAC:
-        return _P2PK if is_key(np.int64(raw[at + 1]), size - 2) else _OTHER
-    if size >= 37 and raw[at + size - 1] == 0xAE and multisig(raw, at, size):
-        return _MULTISIG
-    return _OTHER
-
-
-@inlined
-def walk(
+def walk(  # noqa: PLR0911 - a way out for each fault, at its place
     raw: Bytes1D,
     start: int,
     wanted: int,
@@ -309,7 +255,7 @@ def count_rows(
     raw: Bytes1D, start: int, wanted: int, room: int, txs: Int2D, kinds: Int8, stripped: Bytes1D
 ) -> Walked:
     """Check all bytes and return how many rows they hold; the tables are not touched."""
-    return walk(raw, start, wanted, room, txs, txs, txs, kinds, stripped, False, False)
+    return walk(raw, start, wanted, room, txs, txs, txs, kinds, stripped, fill=False, strip=False)
 
 
 @kernel
@@ -325,4 +271,4 @@ def fill_rows(
     strip: bool,
 ) -> Walked:
     """Write the rows of bytes that `count_rows` has found without fault."""
-    return walk(raw, start, wanted, UNLIMITED, txs, inputs, outputs, kinds, stripped, True, strip)
+    return walk(raw, start, wanted, UNLIMITED, txs, inputs, outputs, kinds, stripped, fill=True, strip=strip)

@@ -1,7 +1,7 @@
 """The parser once more, in plain Python that reads like the format: what the kernel is tested against.
 
-It looks at the same rules in the same order, so that both refuse the same bytes at the same place; it hashes and
-classifies scripts in its own way.  Nothing but tests and benchmarks uses it.
+It looks at the same rules in the same order, so that both refuse the same bytes at the same place; it hashes
+and classifies scripts in its own way.  Nothing but tests and benchmarks uses it.
 """
 
 import re
@@ -13,6 +13,10 @@ from pipeline.chain.faults import MAX_MONEY, MAX_SIZE, MAX_WEIGHT, Fault, malfor
 
 _LEAST_INPUT = 36 + 1 + 4
 _LEAST_OUTPUT = 8 + 1
+_LEAST_HEAD = 4 + 1
+_MARKER_AND_FLAG = 2
+_WIDER = {253: (2, 253), 254: (4, 2**16), 255: (8, 2**32)}
+"""By the first byte of a compact size: how many bytes follow, and the least that needs them."""
 _KINDS = (
     (OutputKind.P2PK, rb"\x21[\x02\x03].{32}\xac|\x41[\x04\x06\x07].{64}\xac"),
     (OutputKind.P2PKH, rb"\x76\xa9\x14.{20}\x88\xac"),
@@ -113,9 +117,9 @@ class Reader:
         """Return a count or length written in one, three, five or nine bytes."""
         begin = self.at
         first = self.number_of(1)
-        if first < 253:
+        if first not in _WIDER:
             return first
-        width, least = {253: (2, 253), 254: (4, 2**16), 255: (8, 2**32)}[first]
+        width, least = _WIDER[first]
         self.require(width <= self.left, Fault.TRUNCATED, begin)
         size = self.number_of(width)
         self.require(size >= least, Fault.NOT_CANONICAL, begin)
@@ -153,7 +157,7 @@ class Reader:
     def transaction(self, room: int) -> Transaction:
         """Return the next transaction, which may weigh no more than ``room``."""
         begin = self.at
-        self.require(self.left >= 5, Fault.TRUNCATED)
+        self.require(self.left >= _LEAST_HEAD, Fault.TRUNCATED)
         version = int.from_bytes(self.take(4), "little", signed=True)
         segwit = self.raw[self.at] == 0
         if segwit:
@@ -184,11 +188,11 @@ class Reader:
         return read
 
     def _marker(self) -> None:
-        self.require(self.left >= 2, Fault.TRUNCATED)
+        self.require(self.left >= _MARKER_AND_FLAG, Fault.TRUNCATED)
         flag = self.raw[self.at + 1]
         self.require(flag != 0, Fault.NO_INPUTS)
         self.require(flag == 1, Fault.UNKNOWN_FLAG)
-        self.at += 2
+        self.at += _MARKER_AND_FLAG
 
     def _outputs(self) -> list[Output]:
         begin = self.at

@@ -10,6 +10,7 @@ from pipeline.errors import FitError, InsufficientDataError
 LEAST_POINTS = 365
 """Days with a price that a fit needs: one year."""
 _NO_SPREAD = 1e-9
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,19 @@ def fit_line(x: Float1D, y: Float1D) -> Line:
     slope = float(np.sum(dx * dy)) / spread
     residual = dy - slope * dx
     ssr, total = float(np.sum(residual * residual)), float(np.sum(dy * dy))
-    explained = 1.0 - ssr / total if total > 0.0 else 0.0
     return Line(
         mean_y - slope * mean_x,
         slope,
         float(np.sqrt(ssr / (x.size - 2))),
-        min(max(explained, 0.0), 1.0),
+        explained(ssr, total, y),
         int(x.size),
     )
+
+
+def explained(ssr: float, total: float, values: Float1D) -> float:
+    """Return ``1 - ssr / total`` clamped to [0, 1]; 0 where the values do not vary beyond rounding."""
+    rounding = values.size * (_ROUNDING * float(np.abs(values).max(initial=0.0))) ** 2
+    return min(max(1.0 - ssr / total, 0.0), 1.0) if total > rounding else 0.0
 
 
 def require_points(n: int) -> None:

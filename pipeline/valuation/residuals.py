@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.arrays import Float1D, Float2D
 from pipeline.errors import ConfigError, InsufficientDataError
+from pipeline.valuation.line import explained
 from pipeline.valuation.prediction import Interval
 
 PROBABILITIES = np.arange(1, 200) / 200.0
@@ -188,7 +189,7 @@ def diagnose(residual: Float1D, ln_price: Float1D) -> Diagnostics:
     spread = float(np.sum(centred * centred))
     return Diagnostics(
         n=int(e.size),
-        r_squared=min(max(1.0 - squares / total, 0.0), 1.0) if total > 0.0 else 0.0,
+        r_squared=explained(squares, total, y),
         residual_sd=sd,
         autocorrelation=float(np.sum(centred[1:] * centred[:-1])) / spread if spread > 0.0 else None,
         durbin_watson=float(np.sum(step * step)) / squares if squares > 0.0 else None,

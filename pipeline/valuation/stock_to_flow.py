@@ -6,17 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.arrays import Float1D, Time1D
-from pipeline.errors import ConfigError
+from pipeline.chain.issuance import BLOCKS_PER_DAY, DAYS_PER_YEAR, SATOSHI, annual_flow, supplies, supply_at
+from pipeline.errors import ConfigError, DataError
 from pipeline.valuation.history import DAY, ChainHistory, rows_of
 from pipeline.valuation.line import fit_line, ln
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.registry import register
-
-YEAR = 365
-BLOCKS_A_DAY = 144
-"""The pace at which future blocks are projected: one in ten minutes, which the difficulty aims at."""
-HALVING = 210_000
-FIRST_SUBSIDY = 50.0
 
 
 @dataclass(frozen=True)
@@ -30,46 +25,35 @@ class StockToFlowParameters:
     n: int
 
 
-def subsidy(height: int) -> float:
-    """Return the new coins of the block at a height, BTC.
+def scheduled_s2f(height: int) -> float:
+    """Return the stock-to-flow of an ideal chain of ``height`` blocks: what they created over a year's flow.
+
+    The flow is that of 365 days of 144 blocks at the reward of the next block, number ``height``.
 
     Raises
     ------
-    ConfigError
-        When the height is not above 0.
-    """
-    if height <= 0:
-        raise ConfigError(
-            "no chain has this height", "height", height, "a height above 0", "name a later block"
-        )
-    return FIRST_SUBSIDY / 2.0 ** (height // HALVING)
-
-
-def scheduled_supply(height: Float1D) -> Float1D:
-    """Return the coins of the first ``height`` blocks by the schedule of halvings, BTC.
-
-    Lost and unspendable coins are counted; satoshis are not rounded (the error stays below 1e-7 of the supply
-    for two centuries).
-    """
-    era = np.floor(height / HALVING)
-    before = FIRST_SUBSIDY * HALVING * 2.0 * (1.0 - 0.5**era)
-    return before + (height - era * HALVING) * FIRST_SUBSIDY * 0.5**era
-
-
-def scheduled_s2f(height: int) -> float:
-    """Return the stock-to-flow of an ideal chain: supply by schedule over a year at today's subsidy.
+    DataError
+        When the height is not above 0, or so high that nothing is created any more.
 
     Examples
     --------
-    >>> round(scheduled_s2f(810_432), 4)
-    59.3689
+    >>> round(scheduled_s2f(892_800), 4)
+    120.8676
     """
-    flow = subsidy(height) * BLOCKS_A_DAY * YEAR
-    return float(scheduled_supply(np.array([float(height)]))[0]) / flow
+    flow = annual_flow(height)
+    if flow == 0:
+        raise DataError("nothing is created any more", "height", height, "height < 6,930,000")
+    return supply_at(height - 1) / flow
 
 
 def fair_value(s2f: float, *, intercept: float, slope: float) -> float:
-    """Return ``exp(intercept + slope ln s2f)``, USD; infinite where nothing is issued any more."""
+    """Return ``exp(intercept + slope ln s2f)``, USD; infinite where nothing is issued any more.
+
+    Examples
+    --------
+    >>> round(fair_value(27.3982, intercept=-1.84, slope=3.36), 1)
+    10755.8
+    """
     return float(np.exp(intercept + slope * np.log(s2f)))
 
 
@@ -126,16 +110,15 @@ def projected_s2f(history: ChainHistory, origins: Time1D, targets: Time1D) -> Fl
     ahead = np.maximum((targets - (origins - DAY)).astype(np.int64), 0)
     at = np.clip(row, 0, max(history.n - 1, 0))
     total, gaps = _running(history.column("issuance_btc"))
-    first = np.minimum(row + 1 - YEAR + ahead, row + 1)
+    first = np.minimum(row + 1 - DAYS_PER_YEAR + ahead, row + 1)
     head = np.clip(first, 0, history.n)
-    kept = total[at + 1] - total[head]
-    known = (row >= 0) & (first >= 0) & (gaps[at + 1] == gaps[head])
-    height = history.column("height")[at] + 1.0
-    then = height + BLOCKS_A_DAY * ahead.astype(np.float64)
-    earlier = np.maximum(height, then - BLOCKS_A_DAY * YEAR)
-    issued = scheduled_supply(then)
-    supply = history.column("supply_btc")[at] + issued - scheduled_supply(height)
-    flow = kept + issued - scheduled_supply(earlier)
+    last = history.column("height")[at]
+    known = (row >= 0) & (first >= 0) & (gaps[at + 1] == gaps[head]) & (last >= 0.0)
+    height = np.where(known, last, 0.0).astype(np.int64)
+    mined = supplies(height + BLOCKS_PER_DAY * ahead)
+    before = supplies(height + BLOCKS_PER_DAY * np.maximum(ahead - DAYS_PER_YEAR, 0))
+    supply = history.column("supply_btc")[at] + (mined - supplies(height)) / SATOSHI
+    flow = total[at + 1] - total[head] + (mined - before) / SATOSHI
     return np.where(known & (flow > 0.0), supply / np.where(flow > 0.0, flow, 1.0), np.nan)
 
 

@@ -255,7 +255,7 @@ def _options(
         "train_pct": chosen.train_pct if train_pct is None else train_pct,
         "horizon": ahead,
         "refit": chosen.refit,
-        "seed": settings.system.seed,
+        "seed": settings.system.controls.seed,
     }
 
 

@@ -15,7 +15,9 @@ from pipeline.backtest.engine import simulate
 from pipeline.backtest.population import evaluate
 from pipeline.backtest.rules import Rules, Tradable
 from pipeline.errors import SchemaError
-from pipeline.market.flows import CELL_YEARS, actions_on, interest_on
+from pipeline.market.flows import CELL_YEARS, Flows, actions_on, interest_on
+from pipeline.portfolio.account import BOOK, named, records
+from pipeline.portfolio.payments import bears_interest, payments_of
 from pipeline.strategies.context import Context
 from tests.support import reference_account
 from tests.support.random_books import (
@@ -214,6 +216,17 @@ def test_a_population_is_paid_as_a_single_run_is(seed):
         for name in ("sharpe", "sortino", "turnover", "profit_factor", "total_return"):
             known = getattr(alone.metrics, name)
             np.testing.assert_equal(several.metrics[name][n], np.nan if known is None else known)
+
+
+def test_cash_a_rounding_below_zero_bears_interest_only_where_something_is_ever_paid():
+    book = named(records(BOOK, 1))[0]
+    book.cash = -1e-12
+    flows = no_flows(random_panel(np.random.default_rng(0), bars=12, assets=1))
+    paid = payments_of(replace(flows, debit=np.full(12, 1e-5)))
+    assert bears_interest.py_func(book, paid)
+    assert not bears_interest.py_func(book, payments_of(None))
+    book.cash = 1.0
+    assert not bears_interest.py_func(book, paid)
 
 
 def test_every_sharpe_ratio_of_a_run_is_in_excess_of_the_same_cash():

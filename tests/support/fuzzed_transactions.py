@@ -94,7 +94,9 @@ def difference(ours: Transactions, theirs: list[twin.Transaction]) -> str | None
     inputs = [entry for one in theirs for entry in one.inputs]
     outputs = [entry for one in theirs for entry in one.outputs]
     stacks = [
-        items for one in theirs for items in (one.witness if one.witness is not None else [None] * len(one.inputs))
+        items
+        for one in theirs
+        for items in (one.witness if one.witness is not None else [None] * len(one.inputs))
     ]
     raw, spent, paid, tx = ours.raw, ours.inputs, ours.outputs, ours.tx
 
@@ -145,7 +147,7 @@ def _witness_size(items):
 
 
 class Cliff:
-    """Memory that ends where a page begins that may not be touched: one byte read too far kills the process."""
+    """Memory that ends where a page begins that none may touch: one byte read too far kills the process."""
 
     def __init__(self, size: int = 1 << 22) -> None:
         self._map = mmap.mmap(-1, size + mmap.PAGESIZE)
@@ -172,5 +174,5 @@ class Cliff:
             ]
             stripped = np.empty(found.stripped, np.uint8)
             kinds = np.empty(found.outputs, np.int8)
-            kernel.fill_rows(octets, 0, -1, *tables, kinds, stripped, True)
+            kernel.fill_rows(octets, 0, -1, *tables, kinds, stripped, strip=True)
         return found

@@ -38,7 +38,10 @@ def pay(value=COIN, script=b"\x00\x14" + b"\x22" * 20):
     return pack("<Q", value) + sized(script)
 
 
-def transaction(inputs=(spend(),), outputs=(pay(),), witness=None, version=2, locktime=0):
+ONE_INPUT, ONE_OUTPUT = (spend(),), (pay(),)
+
+
+def transaction(inputs=ONE_INPUT, outputs=ONE_OUTPUT, witness=None, version=2, locktime=0):
     """``witness`` lists the items of each input, or is None for the old form."""
     core = compact(len(inputs)) + b"".join(inputs) + compact(len(outputs)) + b"".join(outputs)
     head, tail = pack("<i", version), pack("<I", locktime)
@@ -77,7 +80,13 @@ def block(transactions, txids, bits=REGTEST_BITS, time=1_600_000_000, version=4,
 
 KEY33, KEY65 = b"\x21\x02" + b"\x44" * 32, b"\x41\x04" + b"\x55" * 64
 SCRIPTS = {
-    "OTHER": (b"", b"\x51", b"\x00\x14" + b"\x66" * 19, b"\x51\xae", b"\x76\xa9\x14" + b"\x01" * 20 + b"\x88\xad"),
+    "OTHER": (
+        b"",
+        b"\x51",
+        b"\x00\x14" + b"\x66" * 19,
+        b"\x51\xae",
+        b"\x76\xa9\x14" + b"\x01" * 20 + b"\x88\xad",
+    ),
     "P2PK": (KEY33 + b"\xac", KEY65 + b"\xac"),
     "P2PKH": (b"\x76\xa9\x14" + b"\x77" * 20 + b"\x88\xac",),
     "P2SH": (b"\xa9\x14" + b"\x77" * 20 + b"\x87",),
