@@ -14,6 +14,7 @@ from pipeline.arrays import Float1D, Float2D, Int1D
 from pipeline.backtest.kernel_sums import highest_of
 from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NOTHING, Record, Records
+from pipeline.portfolio.payments import Payments, bears_interest
 from pipeline.portfolio.sizing import crosses_band
 
 _MARGIN = 1e-9
@@ -55,9 +56,11 @@ def room_for(assets: int) -> Held:
 
 
 @inlined
-def at_rest(book: Record, lines: Records, rules: Record) -> bool:
-    """Return whether decisions after this one can be quiet: no order open or due, no limit in the way."""
-    if book.open_orders > 0 or book.any_strained or book.killed or book.units != 1.0:
+def at_rest(book: Record, lines: Records, rules: Record, payments: Payments) -> bool:
+    """Return whether decisions after this one can be quiet: no order or interest due, no limit in the way."""
+    if bears_interest(book, payments) or book.open_orders > 0 or book.any_strained or book.killed:
+        return False
+    if book.units != 1.0:
         return False
     for a in range(lines.size):
         line = lines[a]
@@ -130,6 +133,9 @@ def glide(
         stop = min(stop, row + max(0, rules.resume_after - book.halt_age - 1))
     n = _pack(lines, rules, terms, held)
     j = row
+    if n == 0 and _cash_is_quiet(book, rules):
+        nav[row:stop], gross[row:stop] = book.cash, 0.0
+        j = stop
     while j < stop:
         end = min(j + _STRETCH, stop)
         if end - j < _SHORT or not _mark_stretch(j, end, n, marks, rules, book, held, nav, gross):
@@ -169,6 +175,12 @@ def _bounds(book: Record, rules: Record, peak: float) -> tuple[float, float]:
     fall = fall if book.derisked else min(fall, rules.trigger)
     highest = peak * (1.0 - rules.release - _MARGIN) if book.derisked else math.inf
     return max(0.0, peak * (1.0 - fall + _MARGIN)), highest if fall > 0.0 else peak
+
+
+@inlined
+def _cash_is_quiet(book: Record, rules: Record) -> bool:
+    lowest, highest = _bounds(book, rules, book.peak)
+    return lowest < book.cash < highest and book.cash <= book.peak
 
 
 @inlined
@@ -231,9 +243,6 @@ def _mark_stretch(
     value, total = nav[row:stop], gross[row:stop]
     value[:] = book.cash
     total[:] = 0.0
-    if n == 0:
-        lowest, highest = _bounds(book, rules, book.peak)
-        return lowest < book.cash < highest and book.cash <= book.peak
     for h in range(n):
         _add_worth(held.units[h], marks[held.column[h], row:stop], value)
     peak = max(book.peak, highest_of(value))

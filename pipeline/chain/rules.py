@@ -10,7 +10,7 @@ from pipeline.chain.issuance import SATOSHI, supplies
 from pipeline.market.findings import Finding, Severity
 
 SUPPLY_TOLERANCE = 1e-4
-"""Share by which the supply may differ from the schedule: coins that miners did not claim, or lost for good."""
+"""Share by which the supply may differ from the schedule: coins not claimed, or lost for good."""
 GRACE = timedelta(hours=48)
 """How long the next day may be overdue before the chain counts as stale."""
 

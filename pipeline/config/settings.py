@@ -10,8 +10,9 @@ from pipeline.config.model import Strict, broken_rule
 from pipeline.config.regimes import RegimeSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
+from pipeline.config.valuation import ValuationSettings
 
-SECTIONS = ("system", "instruments", "strategies", "regimes", "chain")
+SECTIONS = ("system", "instruments", "strategies", "regimes", "chain", "valuation")
 """The files of ``configs/base``, one section each."""
 PORTFOLIO = "portfolio"
 """What ``backtest.strategy`` calls the book of all strategies with a budget."""
@@ -25,6 +26,7 @@ class Settings(Strict):
     strategies: dict[str, StrategySettings]
     regimes: RegimeSettings
     chain: ChainSettings
+    valuation: ValuationSettings
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:

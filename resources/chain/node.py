@@ -169,25 +169,22 @@ class Node:
         frame, findings = block_rows(
             list(heights),
             headers,
-            self._bodies(list(heights), hashes),
+            self._bodies(hashes),
             source=self._rpc.address,
             now=now,
             lag=lag,
         )
         return Blocks(frame, findings)
 
-    def _bodies(self, heights: list[int], hashes: list[str]) -> list[Any]:
-        """Return the node's statistics or the bytes of each block; `RpcError` where it has thrown them away."""
+    def _bodies(self, hashes: list[str]) -> list[Any]:
+        """Return statistics or, in hexadecimal, bytes of each block; `RpcError` where they are gone."""
         if self._settings.read == "stats":
             return self._rpc.batch([Call("getblockstats", (name, list(STATS))) for name in hashes])
         found: list[Any] = []
         for first in range(0, len(hashes), RAW_AT_ONCE):
             some = hashes[first : first + RAW_AT_ONCE]
             found += self._rpc.batch([Call("getblock", (name, 0)) for name in some])
-        return [
-            bytes.fromhex(body) if isinstance(body, str) else body
-            for _, body in zip(heights, found, strict=True)
-        ]
+        return found
 
 
 def _changed(answers: list[Any]) -> bool:
