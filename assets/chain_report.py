@@ -99,7 +99,7 @@ def blocks_result(
         "newest": markdown_table(active.tail(5).select("height", "hash", "ts", "tx_count").to_dicts()),
     }
     describe_months(context, rows_by_month(own), shown)
-    tip = active["height"].max()
+    tip = active["height"].to_list()[-1] if active.height else None
     faults = [] if chain.has_days else faults_of(active)
     figures = {"tip_height": tip, "stale_blocks": stored.height - active.height}
     return dg.MaterializeResult(
