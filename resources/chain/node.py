@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SourceError
-from resources.chain.node_rows import HEADER, STATS, block_rows
+from resources.chain.node_rows import HEADER, STATS, block_rows, is_unknown
 from resources.chain.port import Blocks, Days
 from resources.chain.rpc import NOT_FOUND, OUT_OF_RANGE, Call, Rpc, RpcError, refused
 from resources.market.port import Window
@@ -165,11 +165,14 @@ class Node:
         followed = [before, *hashes[:-1]]
         if any(link != hash_ for link, hash_ in zip(links, followed, strict=True) if hash_ is not None):
             return None
+        bodies = self._bodies(hashes)
+        if any(isinstance(body, RpcError) and is_unknown(body) for body in bodies):
+            return None
         lag = timedelta(minutes=self._settings.lag_minutes)
         frame, findings = block_rows(
             list(heights),
             headers,
-            self._bodies(hashes),
+            bodies,
             source=self._rpc.address,
             now=now,
             lag=lag,

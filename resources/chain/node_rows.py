@@ -115,6 +115,11 @@ def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
     }
 
 
+def is_unknown(error: RpcError) -> bool:
+    """Say whether the node has never heard of a block, or has forgotten it with the chain it was on."""
+    return error.code == NOT_FOUND and "not available" not in error.message.lower()
+
+
 def _require_pruned(error: RpcError) -> None:
     """Let the error pass that says a block was thrown away."""
     if error.code not in (MISC, NOT_FOUND) or "not available" not in error.message.lower():
