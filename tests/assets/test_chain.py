@@ -152,8 +152,9 @@ def test_blocks_of_a_node_become_days_with_the_price_of_the_market(warehouse, cl
     assert done.inserted == 500
     known = BEGIN + 2 * DAY
     bar = {
-        "feed": "sample", "symbol": "BTC/USD", "ts": BEGIN + DAY, "open_at": BEGIN + DAY, "close_at": known,
-        "open": 1.0, "high": 9.0, "low": 1.0, "close": 7.0, "state": "final", "simulated": True, "known_at": known,
+        **dict.fromkeys(OHLCV_DAILY.readable), "feed": "sample", "symbol": "BTC/USD", "ts": BEGIN + DAY,
+        "open_at": BEGIN + DAY, "close_at": known, "open": 1.0, "high": 9.0, "low": 1.0, "close": 7.0,
+        "state": "final", "simulated": True, "known_at": known,
     }  # fmt: skip
     warehouse.append(OHLCV_DAILY, pl.DataFrame([bar]))
     now = clock.now()

@@ -1,4 +1,4 @@
-"""Metrics of the chain: facts of the real history, unknown days, causality, and what rests on a correction."""
+"""Metrics of the chain: facts of the real history, unknown days, causality, what rests on a correction."""
 
 from datetime import UTC, date, datetime, timedelta
 

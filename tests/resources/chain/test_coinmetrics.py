@@ -1,6 +1,7 @@
 """Coin Metrics over real HTTP on loopback: pages, days that are not over, limits, and damaged answers."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_no_more_than_ten_requests_go_out_in_six_seconds(serve):
     told(source)
     at = [line.at for line in source.server.log]
     assert len(at) == 10
-    assert min(later - first for first, later in zip(at, at[1:], strict=False)) >= 0.6 - 1e-9
+    assert min(later - first for first, later in pairwise(at)) >= 0.6 - 1e-9
 
 
 @pytest.mark.parametrize("fault", LINE)
