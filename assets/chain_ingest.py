@@ -152,6 +152,7 @@ def windows_to_ask(
         How many of the newest stored days are asked for again.
     """
     from datetime import timedelta
+    from itertools import pairwise
 
     first, last = window
     inside = stored.filter((stored >= first) & (stored < last)).sort().to_list()
@@ -160,8 +161,9 @@ def windows_to_ask(
     day = timedelta(days=1)
     tail = max(first, inside[-1] + day - recheck_days * day)
     holes = [(first, inside[0])] if inside[0] > first else []
-    steps = zip(inside, inside[1:], strict=False)
-    holes += [(before + day, after) for before, after in steps if after - before > day and before < tail]
+    holes += [
+        (before + day, after) for before, after in pairwise(inside) if after - before > day and before < tail
+    ]
     return [*holes[-MOST_GAPS:], (tail, last)] if tail < last else holes[-MOST_GAPS:]
 
 

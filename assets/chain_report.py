@@ -1,4 +1,4 @@
-"""What a chain materialisation shows: counts that plot, the newest figures, a picture, and its checks' verdicts."""
+"""What a chain materialisation shows: counts that plot, newest figures, a picture, verdicts of its checks."""
 
 from __future__ import annotations
 
@@ -61,11 +61,10 @@ def day_verdicts(
 ) -> list[dg.AssetCheckResult]:
     """Judge the stored days by calendar, clocks, schedule and rules."""
     from pipeline.chain.rules import day_findings, overdue_hours, too_early
-    from warehouse.table import Column
 
     found = day_findings(stored, chain.feed)
     late = overdue_hours(stored, chain.history.until(now))
-    amounts: list[Column] = [column for column in METRICS_DAILY.columns if column.type == "DOUBLE"]
+    amounts = [column for column in METRICS_DAILY.columns if column.type == "DOUBLE"]
     return [
         checks.all_read(done.findings),
         _judged("no_gaps", [*found, *done.findings], "gap", "every day is there", blocks=False),
@@ -100,7 +99,7 @@ def blocks_result(
         "newest": markdown_table(active.tail(5).select("height", "hash", "ts", "tx_count").to_dicts()),
     }
     describe_months(context, rows_by_month(own), shown)
-    tip = active["height"].max()
+    tip = active["height"].to_list()[-1] if active.height else None
     faults = [] if chain.has_days else faults_of(active)
     figures = {"tip_height": tip, "stale_blocks": stored.height - active.height}
     return dg.MaterializeResult(

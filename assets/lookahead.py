@@ -198,12 +198,18 @@ def _judged(
         ways += ["cuts"] if cuts.cells.get(key) else []
         if ways:
             driven[key] = ways
-        elif key in cuts.cells:
+        elif key in cuts.cells or _without_rows(bench, key):
             reasons[key] = "the source has no rows of it"
         elif key in EXEMPT:
             reasons[key] = EXEMPT[key]
     undriven = [key for key in keys if key not in driven and key not in reasons]
     return Verdict(proof, cuts, driven, reasons | bench.left_out(), undriven, sisters)
+
+
+def _without_rows(bench: Bench, key: str) -> bool:
+    """Say whether an asset is one of source rows of which the source has none."""
+    rows = bench.sources.rows.get(key.replace("/", "."))
+    return rows is not None and rows.is_empty()
 
 
 def attest(desk: Desk, verdict: Verdict, extent: Extent) -> str:

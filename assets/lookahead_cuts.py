@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.lookahead_chain import serving
 from assets.partitions import month_range
 from pipeline.errors import RefusedError
 from resources.clock import SimulatedClock
@@ -239,7 +240,13 @@ class _Scratch:
         logs = Logs.from_settings(system.logging, home.logs, now=clock.now, environ={})
         loaded = replace(self.desk.loaded, settings=settings)
         return replace(
-            self.desk, loaded=loaded, home=home, clock=clock, warehouse=warehouse, market=market, logs=logs
+            serving(self.desk, world, market.history),
+            loaded=loaded,
+            home=home,
+            clock=clock,
+            warehouse=warehouse,
+            market=market,
+            logs=logs,
         )
 
     def _stored(self, warehouse: Warehouse, made: set[str]) -> dict[str, pl.DataFrame]:

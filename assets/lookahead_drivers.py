@@ -11,12 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from assets.history import History, read_history
+from assets.lookahead_chain import DAYS, derived
 from assets.trial_plan import Plan
 from warehouse.memory import FrameStore
 from warehouse.tables import (
     EQUITY,
     FEATURES_H4,
     MACRO,
+    METRICS_DAILY,
     OHLCV_DAILY,
     OHLCV_H4,
     REGIMES_H4,
@@ -57,6 +59,7 @@ _SEARCHED = (
     " and what it chooses is used for no decision inside that window"
 )
 EXEMPT: Mapping[str, str] = {
+    "chain/blocks": "a block is stored as its source tells it, and nothing is computed",
     "optimization/experiments": _SEARCHED,
     "optimization/results": _SEARCHED,
     "optimization/folds": _SEARCHED,
@@ -254,6 +257,8 @@ def drivers(bench: Bench) -> list[Driver[Opened]]:
         Driver(_asset(REGIMES_H4), ("ts",), _regimes),
         Driver(_asset(TRANSITIONS), ("dimension", "ts"), _transitions, every=2),
     ]
+    if bench.sources.rows[DAYS].height:
+        found.append(Driver(_asset(METRICS_DAILY), ("ts",), _chain, every=5))
     for name, plan in bench.plans().items():
         found += [
             Driver(f"{STRATEGY}{name}", key, partial(_weights, plan)),
@@ -316,6 +321,12 @@ def _transitions(opened: Opened, _at: datetime) -> pl.DataFrame:
     rules = opened.regimes(opened.end).rules
     rows = transition_rows(changes_of(opened.classified()), rules, opened.bench.desk.market)
     return rows.sort("dimension", "ts")
+
+
+def _chain(opened: Opened, _at: datetime) -> pl.DataFrame:
+    """Return the rows of ``chain.metrics_daily``."""
+    daily = opened.first_published(OHLCV_DAILY.full_name)
+    return derived(opened.first_published(DAYS), daily, opened.bench.desk)
 
 
 def _weights(plan: Plan, opened: Opened, _at: datetime) -> pl.DataFrame:

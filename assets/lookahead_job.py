@@ -7,6 +7,7 @@ import dagster as dg
 from assets.lookahead import Extent, attest, prove_graph
 from pipeline.config.load import Loaded
 from pipeline.errors import RefusedError
+from resources.chain.port import ChainSource
 from resources.clock import Clock
 from resources.desk import Desk
 from resources.home import Home
@@ -36,13 +37,14 @@ def lookahead_job(assets: Sequence[dg.AssetsDefinition]) -> dg.JobDefinition:
         settings: dg.ResourceParam[Loaded],
         home: dg.ResourceParam[Home],
         logs: dg.ResourceParam[Logs],
+        chain: dg.ResourceParam[ChainSource],
     ) -> None:
         """Replace, drop and shuffle what became known later, and compare every cell known before.
 
         Leaves an attestation of every asset and strategy in ``ledger.attestations``; fails when a known cell
         changed, a planted leak was missed, an honest twin was flagged, or an asset is not driven.
         """
-        desk = Desk(settings, home, clock, warehouse, market, logs)
+        desk = Desk(settings, home, clock, warehouse, market, logs, chain)
         extent = Extent(config.perturbations, config.cuts, config.seed)
         verdict = prove_graph(desk, assets, extent)
         numbers = verdict.numbers() | {"attestation_id": attest(desk, verdict, extent)}

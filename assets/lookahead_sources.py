@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from assets.lookahead_chain import DAYS, chain_days
 from pipeline.errors import InsufficientDataError
 from warehouse.tables import CORPORATE_ACTIONS, MACRO, OHLCV_DAILY, OHLCV_H4, TRUTH
 
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 LENGTH = timedelta(days=3 * 365)
 STEP = timedelta(days=365)
 """A stretch of three years begins every year, so a year lies in up to three of them."""
-WARM = {OHLCV_DAILY.full_name: timedelta(days=420), MACRO.full_name: timedelta(days=1000)}
-"""So much earlier begin the series that look back over sessions and releases."""
+WARM = {
+    OHLCV_DAILY.full_name: timedelta(days=420),
+    MACRO.full_name: timedelta(days=1000),
+    DAYS: timedelta(days=400),
+}
+"""So much earlier begin the series that look back over sessions, releases and days."""
 SETTLED = 0.2
 """Share of a stretch before the first cut."""
 
@@ -98,8 +103,9 @@ def read_sources(desk: Desk) -> Sources:
     listed = {symbol: Listed(entry) for symbol, entry in desk.loaded.settings.instruments.items()}
     for fetched in bars.values():
         listed |= {symbol: taken for symbol, taken in fetched.listed.items() if symbol not in listed}
+    found = {table.full_name: rows.sort(*table.key, "known_at") for table, rows in named.items()}
     return Sources(
-        {table.full_name: rows.sort(*table.key, "known_at") for table, rows in named.items()},
+        found | {DAYS: chain_days(desk, frames[OHLCV_DAILY], now).sort("ts", "known_at")},
         listed,
         tuple(frames[OHLCV_H4]["symbol"].unique().sort()),
     )

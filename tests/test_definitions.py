@@ -17,12 +17,14 @@ from resources.warehouse import WarehouseResource
 from tests.support.desk import NOW, builder, compose, desk_at
 from warehouse.store import Warehouse
 from warehouse.tables import (
+    BLOCKS,
     CORPORATE_ACTIONS,
     EQUITY,
     EXPERIMENTS,
     FEATURES_H4,
     FOLDS,
     MACRO,
+    METRICS_DAILY,
     OHLCV_DAILY,
     OHLCV_H4,
     REGIMES_H4,
@@ -34,7 +36,8 @@ from warehouse.tables import (
 
 ROOT = Path(__file__).parents[1]
 SEARCHED = (EXPERIMENTS, RESULTS, FOLDS)
-HISTORY = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH, FEATURES_H4, REGIMES_H4, TRANSITIONS)
+MARKET = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH)
+HISTORY = (*MARKET, BLOCKS, METRICS_DAILY, FEATURES_H4, REGIMES_H4, TRANSITIONS)
 TABLES = {"/".join(t.asset_key): t for t in (*HISTORY, RUNS, EQUITY, *SEARCHED)}
 MONTHLY = {"/".join(t.asset_key) for t in HISTORY}
 
@@ -102,6 +105,8 @@ def test_the_graph_is_the_way_of_a_number(specs):
     bars = {"market/ohlcv_h4", "market/ohlcv_daily"}
     assert parents["features/h4"] == bars
     assert parents["regimes/h4"] == {"market/ohlcv_daily", "market/macro"}
+    assert parents["chain/metrics_daily"] == {"chain/blocks", "market/ohlcv_daily"}, "some know no price"
+    assert not parents["chain/blocks"]
     assert parents["regimes/transitions"] == {"regimes/h4"}
     read = bars | {"features/h4", "market/macro", "regimes/h4"}
     assert parents["backtest/runs"] == parents["backtest/equity"] == read
@@ -165,6 +170,9 @@ def test_whatever_feeds_a_decision_is_guarded_by_blocking_checks(definitions):
     rows = {"no_duplicates", "no_nan", "known_in_time"}
     assert guarded["features/h4"] == rows
     assert guarded["market/corporate_actions"] == rows | {"all_read"}
+    assert guarded["chain/blocks"] == {"all_read", "no_duplicates", "one_chain", "known_in_time"}
+    days = {"all_read", "no_gaps", "rising", "on_schedule", "fresh"}
+    assert guarded["chain/metrics_daily"] == rows | days
     assert guarded["market/macro"] == rows | {"all_read", "plausible"}
     bars = guarded["market/macro"] | {"no_gaps", "ohlc_order", "fresh"}
     assert guarded["market/ohlcv_h4"] == guarded["market/ohlcv_daily"] == bars

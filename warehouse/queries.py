@@ -61,6 +61,15 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             " WHERE $feed IS NULL OR feed = $feed GROUP BY ALL ORDER BY ALL",
             ("feed",),
         ),
+        "chain": Query(
+            "Rows, first and last day of every feed of the chain, by table.",
+            "SELECT feed, 'metrics_daily' AS kind, count(*) AS rows, min(ts) AS first, max(ts) AS last,"
+            " max(height) AS height, bool_or(simulated) AS simulated FROM {chain.metrics_daily}"
+            " WHERE $feed IS NULL OR feed = $feed GROUP BY feed"
+            " UNION ALL SELECT feed, 'blocks', count(*), min(ts), max(ts), max(height), bool_or(simulated)"
+            " FROM {chain.blocks} WHERE $feed IS NULL OR feed = $feed GROUP BY feed ORDER BY ALL",
+            ("feed",),
+        ),
         "quarantined": Query(
             "Rows in quarantine by feed, dataset, symbol and rule.",
             "SELECT feed, dataset, symbol, rule, severity, count(*) AS rows, min(ts) AS first,"

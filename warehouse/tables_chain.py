@@ -26,9 +26,7 @@ METRICS_DAILY = Table(
         Column("price_usd", "DOUBLE", "USD per BTC", "Price at the END of the day, 00:00 UTC of the next."),
         Column("block_count", "INTEGER", "blocks", "Blocks of the day, by the time in their headers."),
         Column("height", "INTEGER", "blocks", "Height of the last block of the day."),
-        Column(
-            "height_source", "VARCHAR", "chain | schedule", "Whether the height was counted or estimated."
-        ),
+        Column("height_source", "VARCHAR", "chain | schedule", "Whether it was counted or estimated."),
         _btc("supply_btc", "Coins created by the end of the day."),
         _btc("issuance_btc", "Coins created on the day."),
         _usd("issuance_usd", "The same at the price of the day."),

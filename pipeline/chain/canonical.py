@@ -71,8 +71,8 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        Blocks count for the day of the time in their header.  A sum is NULL where a block lacks the number.  A
-        day is known with the block that ended it, and with the last of its own.
+        Blocks count for the day of the time in their header.  A sum is NULL where a block lacks the number.
+        A day is known with the block that ended it, and with the last of its own.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _whole_sum(name: str) -> pl.Expr:
 
 
 def faults_of(chain: pl.DataFrame) -> list[str]:
-    """Return what is wrong with active blocks, sorted by height: heights with a hole, links that do not hold."""
+    """Return what is wrong with active blocks, sorted by height: holes, and links that do not hold."""
     found = []
     if chain["height"].null_count() or (chain["height"].diff().drop_nulls() != 1).any():
         found.append("heights do not follow each other")

@@ -51,14 +51,14 @@ def derive(days: pl.DataFrame, origin: Origin = GENESIS) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The days that were given, in order, with the columns of ``chain.metrics_daily`` but the feed.  A day is
-        known when it and all earlier ones are.
+        The days that were given, in order, with the columns of ``chain.metrics_daily`` but the feed.  A day
+        is known when it and all earlier ones are.
 
     Notes
     -----
     ``revenue = (issuance_btc + fees_btc) * price_usd``; ``thermocap`` is its running sum, in which a day
-    without a price counts 0; ``s2f = supply / issuance of 365 days``; ``puell = issuance_usd / its mean of 365
-    days``, each window ending with the day itself.
+    without a price counts 0; ``s2f = supply / issuance of 365 days``; ``puell = issuance_usd / its mean of
+    365 days``.  Each window ends with the day itself.
     """
     given = conform_days(days)
     if given.is_empty():

@@ -1,4 +1,4 @@
-"""A raw block as one row of ``chain.blocks``: what its bytes say, and nothing that only its place would tell."""
+"""A raw block as a row of ``chain.blocks``: what its bytes say, not what only its place would tell."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,8 +23,9 @@ def row_of(raw: bytes, height: int | None = None) -> Mapping[str, object]:
     Returns
     -------
     Mapping
-        ``hash, ts, height, prev_hash, tx_count, size, weight, inputs, outputs, difficulty, subsidy_btc, fees_btc,
-        coinbase_btc``.  Fees are what the coinbase took beyond the subsidy; unknown where it took less.
+        ``hash, ts, height, prev_hash, tx_count, size, weight, inputs, outputs, difficulty, subsidy_btc,
+        fees_btc, coinbase_btc``.  Fees are what the coinbase took beyond the subsidy;
+        unknown where it took less.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from pipeline.chain.issuance import SATOSHI, supplies
 from pipeline.market.findings import Finding, Severity
 
 SUPPLY_TOLERANCE = 1e-4
-"""Share by which the supply may differ from the schedule: coins that miners did not claim, or lost for good."""
+"""Share by which the supply may differ from the schedule: coins not claimed, or lost for good."""
 GRACE = timedelta(hours=48)
 """How long the next day may be overdue before the chain counts as stale."""
 
@@ -55,7 +55,8 @@ def _falling(days: pl.DataFrame, feed: str) -> list[Finding]:
     found = []
     for name in ("height", "supply_btc", "thermocap_usd"):
         known = days.filter(pl.col(name).is_not_null())
-        falls = known.filter(pl.col(name) < pl.col(name).shift(1))
+        alike = pl.col("height_source") == pl.col("height_source").shift(1)
+        falls = known.filter((pl.col(name) < pl.col(name).shift(1)) & alike)
         if falls.height:
             first, last = falls["ts"].to_list()[0], falls["ts"].to_list()[-1]
             reason = f"{name} falls from one day to the next"

@@ -1,4 +1,4 @@
-"""When derived days are known: a day that rests on a corrected one is known no earlier than the correction."""
+"""When derived days are known: what rests on a corrected day is known no earlier than the correction."""
 
 from collections.abc import Sequence
 from datetime import datetime

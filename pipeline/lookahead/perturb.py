@@ -21,6 +21,8 @@ MODES: tuple[Mode, ...] = ("noise", "drop", "shuffle")
 """Values made up, rows gone, values exchanged between rows."""
 
 PRICES = ("open", "high", "low", "close")
+CHAIN = ("price_usd", "fees_btc", "realized_cap_usd", "mvrv", "hash_rate_ths")
+"""What may differ of a day of the chain; counts and coins are those of the schedule in any future."""
 LATE = timedelta(days=4)
 """So much later than they were, at most, some of the noisy rows become known."""
 
@@ -50,6 +52,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "market.macro": Layout("series", ("series", "ts"), ("value",)),
     "market.corporate_actions": Layout("symbol", ("symbol", "ts", "kind"), ("value",)),
     "market.truth": Layout("scope", ("scope", "ts"), ("label",)),
+    "chain.metrics_daily": Layout("feed", ("ts",), CHAIN),
 }
 """The source tables.  A table that is not here cannot be perturbed, so a world that holds it is refused."""
 

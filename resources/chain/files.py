@@ -40,16 +40,23 @@ class FilesChain:
         Folder that the mapping's paths start from.
     feed
         Name of the rows, that of the market source over the same mapping.
+    ends
+        The end of the files' history; None: it goes on.
     """
 
     mapping: ChainFiles
     base: Path
     feed: str
+    ends: datetime | None = None
     simulated = False
     has_days = True
     priced = True
     recheck_days = None
-    history = Window(GENESIS_DAY)
+
+    @property
+    def history(self) -> Window:
+        """From the first day of the chain to the end that the mapping names."""
+        return Window(GENESIS_DAY, self.ends)
 
     @property
     def has_blocks(self) -> bool:

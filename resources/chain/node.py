@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SourceError
-from resources.chain.node_rows import HEADER, STATS, block_rows
+from resources.chain.node_rows import HEADER, STATS, block_rows, is_unknown
 from resources.chain.port import Blocks, Days
 from resources.chain.rpc import NOT_FOUND, OUT_OF_RANGE, Call, Rpc, RpcError, refused
 from resources.market.port import Window
@@ -165,29 +165,29 @@ class Node:
         followed = [before, *hashes[:-1]]
         if any(link != hash_ for link, hash_ in zip(links, followed, strict=True) if hash_ is not None):
             return None
+        bodies = self._bodies(hashes)
+        if any(isinstance(body, RpcError) and is_unknown(body) for body in bodies):
+            return None
         lag = timedelta(minutes=self._settings.lag_minutes)
         frame, findings = block_rows(
             list(heights),
             headers,
-            self._bodies(list(heights), hashes),
+            bodies,
             source=self._rpc.address,
             now=now,
             lag=lag,
         )
         return Blocks(frame, findings)
 
-    def _bodies(self, heights: list[int], hashes: list[str]) -> list[Any]:
-        """Return the node's statistics or the bytes of each block; `RpcError` where it has thrown them away."""
+    def _bodies(self, hashes: list[str]) -> list[Any]:
+        """Return statistics or, in hexadecimal, bytes of each block; `RpcError` where they are gone."""
         if self._settings.read == "stats":
             return self._rpc.batch([Call("getblockstats", (name, list(STATS))) for name in hashes])
         found: list[Any] = []
         for first in range(0, len(hashes), RAW_AT_ONCE):
             some = hashes[first : first + RAW_AT_ONCE]
             found += self._rpc.batch([Call("getblock", (name, 0)) for name in some])
-        return [
-            bytes.fromhex(body) if isinstance(body, str) else body
-            for _, body in zip(heights, found, strict=True)
-        ]
+        return found
 
 
 def _changed(answers: list[Any]) -> bool:

@@ -42,7 +42,7 @@ def block_rows(
     heights, headers
         Of the blocks, in order; headers as ``getblockheader`` tells them.
     bodies
-        Statistics as ``getblockstats`` tells them, bytes, or the error that the block is gone.
+        Statistics as ``getblockstats`` tells them, bytes in hexadecimal, or the error that the block is gone.
     source
         The node's address.
     now, lag
@@ -99,10 +99,10 @@ def _of_header(height: int, header: Mapping[str, Any]) -> dict[str, Any]:
 def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
     from pipeline.chain.issuance import SATOSHI
 
-    if isinstance(body, bytes):
+    if isinstance(body, str):
         from pipeline.chain.raw_rows import row_of
 
-        row = dict(row_of(body, height))
+        row = dict(row_of(bytes.fromhex(body), height))
         if row["hash"] != name:
             raise DataError("the node sent another block", field="hash", value=row["hash"], constraint=name)
         return row
@@ -113,6 +113,11 @@ def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
         "fees_btc": int(body["totalfee"]) / SATOSHI,
         "tx_count": int(body["txs"]),
     }
+
+
+def is_unknown(error: RpcError) -> bool:
+    """Say whether the node has never heard of a block, or has forgotten it with the chain it was on."""
+    return error.code == NOT_FOUND and "not available" not in error.message.lower()
 
 
 def _require_pruned(error: RpcError) -> None:

@@ -73,7 +73,7 @@ def _files(market: MarketSource) -> ChainSource:
     assert isinstance(market, FilesSource)  # noqa: S101 - required before
     if market.chain is None:
         return NoChain(market.feed, "the mapping has no chain part")
-    return FilesChain(market.chain, market.base, market.feed)
+    return FilesChain(market.chain, market.base, market.feed, market.named_end)
 
 
 def _require(fits: bool, name: str, market: MarketSource, constraint: str) -> None:

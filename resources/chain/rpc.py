@@ -138,7 +138,7 @@ class Rpc:
         if lacking:
             raise PassingError(f"{lacking} of {len(numbered)} calls were not answered")
 
-    def _post(self, asked: list[dict[str, object]]) -> Any:
+    def _post(self, asked: Sequence[Mapping[str, object]]) -> Any:
         import httpx
 
         try:

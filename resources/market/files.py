@@ -153,6 +153,11 @@ class FilesSource:
         return self._base
 
     @property
+    def named_end(self) -> datetime | None:
+        """The end of the history that the mapping names, if it names one; nothing is read for it."""
+        return None if self._mapping.history is None else self._mapping.history.end
+
+    @property
     def chain(self) -> ChainFiles | None:
         """What the mapping says of the chain."""
         return self._mapping.chain

@@ -262,9 +262,7 @@ class ChainColumns(Strict):
     time: Name = Field("date", description="The UTC day")
     price_usd: Name | None = Field(None, description="Price at the END of the day")
     block_count: Name | None = None
-    height: Name | None = Field(
-        None, description="Height of the last block; null: counted from the first day"
-    )
+    height: Name | None = Field(None, description="Of the last block; null: counted from the first day")
     supply_btc: Name | None = None
     issuance_btc: Name | None = None
     fees_btc: Name | None = None

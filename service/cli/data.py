@@ -68,6 +68,7 @@ def validate(
     as_json: Json = False,
 ) -> int:
     """Judge the stored rows again by every rule, calendar and the earliest honest known_at; 2 on errors."""
+    from service.cli.chain_rows import revalidated_chain
     from service.cli.series import revalidate
     from warehouse.tables import OHLCV_DAILY, OHLCV_H4
 
@@ -92,6 +93,9 @@ def validate(
                     "reason": f"{counted(twice, 'version is', 'versions are')} stored twice",
                 }
             )
+    for table_name, count, found in revalidated_chain(desk, name):
+        rows[table_name] = count
+        findings += found
     if not any(rows.values()):
         raise DataError(
             f"no bars of the feed {name} are stored",
@@ -117,10 +121,12 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what is stored by kind, the series that lack something, gaps and quarantined rows."""
+    from service.cli.chain_rows import stored_chain
     from service.cli.series import coverage
 
     desk = open_for(assignments)
     records, gaps = coverage(desk, feed)
+    chain = stored_chain(desk, feed)
     aside = desk.warehouse.query("quarantined", feed=feed).to_dicts()
     if as_json:
         emit(
@@ -130,6 +136,7 @@ def status(
                 "series": records,
                 "gaps": gaps,
                 "quarantine": aside,
+                "chain": chain,
             },
             as_json=True,
         )
@@ -143,6 +150,8 @@ def status(
         emit_rows("gaps" if len(gaps) <= MOST_SHOWN else f"longest of {len(gaps)} gaps", longest)
     if aside:
         emit_rows("quarantine", aside, MOST_SHOWN)
+    if chain:
+        emit_rows("chain", chain, MOST_SHOWN)
 
 
 @app.command()

@@ -158,7 +158,35 @@ def _work(
         work.append((CORPORATE_ACTIONS, bound(update_actions, CORPORATE_ACTIONS, allow_stale=stale)))
         if market.simulated:
             work.append((TRUTH, bound(update_truth, TRUTH)))
+        work += _chain_work(desk, window, now)
     return work
+
+
+def _chain_work(
+    desk: Desk, window: tuple[datetime, datetime], now: datetime
+) -> list[tuple[Table, Callable[[], Ingested]]]:
+    """Return the updates of the chain; they come last, since a day may take its price from the bars."""
+    from functools import partial
+
+    from assets.chain_ingest import update_blocks, update_days
+    from assets.manifests import manifest_for
+    from warehouse.tables import BLOCKS, METRICS_DAILY
+
+    where = {"warehouse": desk.warehouse, "now": now}
+    days = partial(
+        update_days,
+        desk.chain,
+        window[1],
+        market=desk.market,
+        symbol=desk.loaded.settings.chain.price_symbol,
+        manifest=manifest_for(METRICS_DAILY, desk.loaded, now),
+        **where,
+    )
+    work: list[tuple[Table, Callable[[], Ingested]]] = []
+    if desk.chain.has_blocks:
+        manifest = manifest_for(BLOCKS, desk.loaded, now)
+        work.append((BLOCKS, partial(update_blocks, desk.chain, manifest=manifest, **where)))
+    return [*work, (METRICS_DAILY, days)]
 
 
 def _counts(done: Ingested, seconds: float) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Request:
     headers: Mapping[str, str]
     now: datetime
     fault: str | None = None
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,15 @@ class LoopbackServer:
         if error is None and self._server.failures:
             raise self._server.failures[0]  # a fault of the fake would pass for a fault of the line
 
-    def answer(self, path: str, query: Mapping[str, str], headers: Mapping[str, str], line: _Line) -> None:
+    def answer(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str], line: _Line, body: bytes = b""
+    ) -> None:
         """Plan, log and send the answer to one request."""
         with self._lock:
             at = self.clock.monotonic()
             now = self.clock.now() + self.skew
             fault = self.faults.next(path)
-            reply = self._reply(Request(path, query, headers, now, fault), now)
+            reply = self._reply(Request(path, query, headers, now, fault, body), now)
             self.log.append(Logged(at, path, dict(query), fault, reply.status))
         if fault == "closed":
             line.hang_up()
@@ -204,6 +207,10 @@ class _Line(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.server_of.answer(parts.path, query, dict(self.headers), self)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.server_of.answer(urlsplit(self.path).path, {}, dict(self.headers), self, body)
 
     def hang_up(self) -> None:
         """Close the connection without a word."""

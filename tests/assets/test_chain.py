@@ -1,0 +1,264 @@
+"""Chain assets and updates: what is stored, what a revised history adds, and what is left after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from assets.chain import chain_assets
+from assets.chain_ingest import update_blocks, update_days, windows_to_ask
+from assets.market import market_assets
+from assets.partitions import month_range, months_from
+from pipeline.chain.canonical import faults_of
+from pipeline.chain.days import conform_days
+from pipeline.chain.metrics import GENESIS
+from pipeline.errors import SourceError
+from resources.chain.nothing import NoChain
+from resources.chain.port import Days
+from resources.clock import SimulatedClock
+from resources.market.port import Window
+from tests.support.desk import NOW, QUIET, START, desk_at, resources_of
+from tests.support.loopback.bitcoin import BitcoinNode, made_chain
+from tests.support.loopback.server import LoopbackServer
+from warehouse.manifest import Manifest
+from warehouse.store import Warehouse
+from warehouse.tables import BLOCKS, METRICS_DAILY, OHLCV_DAILY
+
+ROOT = Path(__file__).parents[2]
+BEGIN = datetime(2009, 1, 3, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Counted:
+    """A source that asks others, over days that a test may revise; ``asked`` keeps the windows."""
+
+    fees: list[float]
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    feed = "counted"
+    simulated = False
+    version = "1"
+    history = Window(BEGIN)
+    origin = GENESIS
+    has_days = True
+    has_blocks = False
+    priced = True
+    recheck_days = 3
+    gone = False
+
+    def days(self, start, end, *, now, prices):
+        if self.gone:
+            raise SourceError("counted did not deliver") from ConnectionError()
+        self.asked.append((start, end))
+        ts = [BEGIN + DAY * place for place in range(len(self.fees))]
+        frame = pl.DataFrame(
+            {"ts": ts, "fees_btc": self.fees, "block_count": [144] * len(ts), "price_usd": [2.0] * len(ts)}
+        ).with_columns(known_at=pl.col("ts") + DAY, simulated=pl.lit(value=False))
+        inside = pl.col("ts").is_between(start, end, closed="left")
+        return Days(conform_days(frame.filter(inside & (pl.col("known_at") <= now))))
+
+    def blocks(self, stored, *, now):
+        return iter(())
+
+
+@pytest.fixture
+def clock():
+    return SimulatedClock(BEGIN + 20 * DAY + timedelta(hours=1))
+
+
+@pytest.fixture
+def warehouse(tmp_path, clock):
+    return Warehouse(tmp_path / "warehouse.duckdb", now=clock.now)
+
+
+def days_updated(chain, warehouse, clock):
+    now = clock.now()
+    return update_days(
+        chain, now + DAY, market=None, symbol="BTC/USD", warehouse=warehouse, now=now, manifest=Manifest("x")
+    )
+
+
+def stored_days(warehouse, at=None):
+    return warehouse.as_of(METRICS_DAILY, at)
+
+
+def test_only_what_is_missing_is_asked_for_and_the_newest_days_again(warehouse, clock):
+    chain = Counted([1.0] * 20)
+    assert days_updated(chain, warehouse, clock).inserted == 20
+    clock.advance(2 * DAY)
+    chain.fees += [1.0, 1.0]
+    done = days_updated(chain, warehouse, clock)
+    assert (done.inserted, done.revised, done.unchanged) == (2, 0, 20)
+    assert [window[0] for window in chain.asked] == [BEGIN, BEGIN + 17 * DAY]
+    fresh = Warehouse(warehouse.path.with_name("fresh.duckdb"), now=clock.now)
+    days_updated(Counted(chain.fees), fresh, clock)
+    assert_frame_equal(stored_days(warehouse), stored_days(fresh), check_exact=True)
+
+
+def test_a_revised_day_adds_versions_and_changes_none(warehouse, clock):
+    chain = Counted([1.0] * 20)
+    days_updated(chain, warehouse, clock)
+    before, then = warehouse.versions(METRICS_DAILY), clock.now()
+    clock.advance(DAY)
+    chain.fees[18] = 5.0
+    chain.fees += [1.0]
+    done = days_updated(chain, warehouse, clock)
+    assert (done.inserted, done.revised) == (1, 2), "the day itself, and the sum on the day after it"
+    after = warehouse.versions(METRICS_DAILY)
+    assert_frame_equal(after.join(before, on=["ts", "known_at"], how="semi"), before, check_exact=True)
+    assert_frame_equal(stored_days(warehouse, then), before.select(stored_days(warehouse).columns))
+    now = stored_days(warehouse)
+    assert now["fees_btc"].to_list()[18] == 5.0
+    assert set(now["known_at"].to_list()[18:]) == {clock.now()}, "the new day rests on the revised one"
+
+
+def test_windows_are_holes_and_the_newest_days():
+    have = pl.Series([BEGIN + DAY * n for n in (2, 3, 6, 7, 8, 9)])
+    asked = windows_to_ask(have, (BEGIN, BEGIN + 12 * DAY), 2)
+    numbers = [((first - BEGIN).days, (last - BEGIN).days) for first, last in asked]
+    assert numbers == [(0, 2), (4, 6), (8, 12)]
+    assert windows_to_ask(have.clear(), (BEGIN, BEGIN), 2) == []
+
+
+def test_a_source_out_of_reach_leaves_what_is_stored_and_says_so(warehouse, clock):
+    chain = Counted([1.0] * 20)
+    days_updated(chain, warehouse, clock)
+    chain.gone = True
+    done = days_updated(chain, warehouse, clock)
+    assert [finding.rule for finding in done.findings] == ["unreachable"]
+    assert stored_days(warehouse).height == 20
+
+
+def node_at(url, clock):
+    settings = desk_at(ROOT).loaded.settings.chain.node
+    from resources.chain.node import Node
+
+    return Node(settings.model_copy(update={"url": url, "batch": 10, "timeout_s": 5.0}), {}, clock)
+
+
+def test_blocks_of_a_node_become_days_with_the_price_of_the_market(warehouse, clock, tmp_path):
+    market = desk_at(tmp_path).market
+    with LoopbackServer(BitcoinNode(made_chain(500)), clock=clock) as server:
+        chain = node_at(server.url, clock)
+        done = update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
+    assert done.inserted == 500
+    known = BEGIN + 2 * DAY
+    bar = {
+        **dict.fromkeys(OHLCV_DAILY.readable), "feed": "sample", "symbol": "BTC/USD", "ts": BEGIN + DAY,
+        "open_at": BEGIN + DAY, "close_at": known, "open": 1.0, "high": 9.0, "low": 1.0, "close": 7.0,
+        "state": "final", "simulated": True, "known_at": known,
+    }  # fmt: skip
+    warehouse.append(OHLCV_DAILY, pl.DataFrame([bar]))
+    now = clock.now()
+    update_days(
+        chain, now, market=market, symbol="BTC/USD", warehouse=warehouse, now=now, manifest=Manifest("x")
+    )
+    days = stored_days(warehouse)
+    assert days["price_usd"].to_list() == [None, 7.0, None]
+    assert days["block_count"].to_list() == [35, 144, 144]
+    assert days["thermocap_usd"].to_list()[2] == pytest.approx((144 * 50.0 + 7.2) * 7.0)
+
+
+KILLED = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from assets.chain_ingest import update_blocks
+from resources.clock import SimulatedClock
+from tests.assets.test_chain import node_at
+from warehouse.manifest import Manifest
+from warehouse.store import Warehouse
+clock = SimulatedClock(datetime.fromisoformat(sys.argv[3]))
+warehouse = Warehouse(Path(sys.argv[1]), now=clock.now)
+update_blocks(node_at(sys.argv[2], clock), warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_whole_pieces_and_the_next_update_goes_on(warehouse, clock):
+    node = BitcoinNode(made_chain(60))
+    running: list[subprocess.Popen] = []
+
+    def kill(number):
+        if number == 12:
+            os.kill(running[0].pid, signal.SIGKILL)
+
+    with LoopbackServer(node, clock=clock) as server:
+        node.before_batch = kill
+        code = [sys.executable, "-c", KILLED, str(warehouse.path), server.url, clock.now().isoformat()]
+        running.append(subprocess.Popen(code, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}))
+        assert running[0].wait(timeout=60) == -signal.SIGKILL
+        left = warehouse.as_of(BLOCKS).sort("height")
+        assert 0 < left.height < 60
+        assert left.height % 10 == 0
+        assert faults_of(left) == []
+        node.before_batch = lambda number: None
+        chain = node_at(server.url, clock)
+        done = update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
+    assert done.inserted == 60 - left.height
+    assert warehouse.as_of(BLOCKS)["hash"].sort().to_list() == sorted(block.hash for block in node.chain)
+
+
+def materialised(desk):
+    months = months_from(START)
+    with dg.DagsterInstance.ephemeral() as instance:
+        return dg.materialize(
+            [*market_assets(months), *chain_assets(months)],
+            selection=[dg.AssetKey(list(table.asset_key)) for table in (OHLCV_DAILY, BLOCKS, METRICS_DAILY)],
+            resources=resources_of(desk),
+            instance=instance,
+            tags=month_range(START, desk.clock.now()),
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    desk = desk_at(tmp_path_factory.mktemp("chain"), NOW)
+    return desk, materialised(desk)
+
+
+def test_the_simulated_chain_has_a_day_for_every_day_of_the_world_at_its_price(sample):
+    desk, done = sample
+    assert done.success
+    days = desk.warehouse.as_of(METRICS_DAILY)
+    assert days["ts"].to_list() == [START + DAY * n for n in range((NOW - START).days)]
+    closes = desk.warehouse.as_of(OHLCV_DAILY, where={"symbol": "BTC/USD"})["close"]
+    assert days["price_usd"].to_list() == closes.to_list()
+    assert days["simulated"].all()
+    assert (days["known_at"] == days["ts"] + DAY).all()
+
+
+def test_a_materialisation_shows_numbers_that_plot_a_picture_and_its_verdicts(sample):
+    _, done = sample
+    facts = {}
+    for event in done.get_asset_materialization_events():
+        if event.asset_key == dg.AssetKey(["chain", "metrics_daily"]):
+            facts |= event.materialization.metadata
+    assert facts["thermocap_usd"].value > 1e10
+    assert facts["height"].value > 556_462
+    assert "data:image/png" in facts["picture"].value
+    judged = {
+        e.check_name: e.passed for e in done.get_asset_check_evaluations() if e.asset_key.path[0] == "chain"
+    }
+    assert judged
+    assert all(judged.values())
+
+
+def test_a_feed_without_chain_rows_says_so_and_breaks_nothing(tmp_path):
+    desk = replace(desk_at(tmp_path, NOW), chain=NoChain("sample", "the mapping has no chain part"))
+    done = materialised(desk)
+    assert done.success
+    events = [e for e in done.get_asset_materialization_events() if e.asset_key.path[0] == "chain"]
+    said = [e.materialization.metadata["rows"].value for e in events if "rows" in e.materialization.metadata]
+    assert set(said) == {"the mapping has no chain part", "the source tells no blocks"}
+    assert desk.warehouse.as_of(METRICS_DAILY).is_empty()
