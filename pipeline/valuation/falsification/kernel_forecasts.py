@@ -279,20 +279,23 @@ def combined(how: int, prices: Float1D, weights: Float1D, small: Float1D, member
         Room, ``(members,)``.
     """
     here, total, mean = 0, 0.0, 0.0
+    weighted = how in (FIXED, FITTED)
     for a in range(members):
         value = prices[a]
         if math.isfinite(value) and weights[a] >= 0.0:
-            total += weights[a]
-            mean += weights[a] * math.exp(value)
-            at = here
-            while at > 0 and small[at - 1] > value:
-                small[at] = small[at - 1]
-                at -= 1
-            small[at] = value
+            if weighted:
+                total += weights[a]
+                mean += weights[a] * math.exp(value)
+            else:
+                at = here
+                while at > 0 and small[at - 1] > value:
+                    small[at] = small[at - 1]
+                    at -= 1
+                small[at] = value
             here += 1
     if here < _FEWEST:
         return math.nan
-    if how in (FIXED, FITTED):
+    if weighted:
         return math.log(mean / total)
     if how == LOWEST:
         return small[0]

@@ -170,7 +170,7 @@ def power_on(
     """Return the share of given paths on which p is small enough, by horizon; walks of all are pooled."""
     found = score_paths(single, paths, threads=threads).skill[:, 0, :, 0]
     null = score_walks(
-        single, tuple(returns_of(path) for path in paths), begin, draws=rules.simulations,
+        single, tuple(returns_of(path) for path in paths), begin, draws=rules.planted_walks,
         drifts=rules.drifts, seed=rules.seed, mean_block=rules.mean_block_days, threads=threads,
         purpose=f"{_PURPOSE}/walks",
     ).skill[:, :, 0, :, 0]  # fmt: skip

@@ -27,8 +27,8 @@ class BoardRules:
         Largest p of a finding.
     seed
         Of all random numbers.
-    planted
-        Paths by which a power is measured.
+    planted, planted_walks
+        Paths by which a power is measured, and random walks of each drift made of them together.
     half_lives
         Days, of the power curve.
 
@@ -46,14 +46,15 @@ class BoardRules:
     level: float = 0.025
     seed: int = 8
     planted: int = 200
+    planted_walks: int = 333
     half_lives: tuple[float, ...] = HALF_LIVES
 
     def __post_init__(self) -> None:
-        if min(self.simulations, self.planted) < _FEWEST:
+        if min(self.simulations, self.planted, self.planted_walks) < _FEWEST:
             raise ConfigError(
                 "there are too few worlds to judge by",
                 field="falsification.simulations",
-                value=(self.simulations, self.planted),
+                value=(self.simulations, self.planted, self.planted_walks),
                 constraint=f">= {_FEWEST}",
                 fix="write 999",
             )
