@@ -26,7 +26,7 @@ from pipeline.valuation.power_law import PowerLaw
 from pipeline.valuation.prediction import GENESIS
 
 if TYPE_CHECKING:
-    from pipeline.arrays import Float1D
+    from pipeline.arrays import Float1D, Time1D
     from pipeline.valuation.falsification.board import BoardRow
 
 SEED = 8
@@ -64,7 +64,7 @@ def power_law(number: int, half_life: float = HALF_LIFE, days: int = DAYS) -> Fl
 
 def history_of(y: Float1D) -> ChainHistory:
     """Return a history with nothing but prices."""
-    days = FIRST + np.arange(y.size) * DAY
+    days: Time1D = np.asarray(FIRST + np.arange(y.size) * DAY, "datetime64[D]")
     return ChainHistory(days, (days + DAY).astype("datetime64[us]"), {"price_usd": np.exp(y)})
 
 
@@ -109,7 +109,9 @@ def main() -> int:
     with ProcessPoolExecutor(chosen.jobs, mp_context=get_context("spawn")) as pool:
         rows = {
             kind: list(
-                pool.map(partial(judged, kind=kind, simulations=chosen.simulations), range(count), chunksize=5)
+                pool.map(
+                    partial(judged, kind=kind, simulations=chosen.simulations), range(count), chunksize=5
+                )
             )
             for kind, count in (("walk", chosen.walks), ("law", chosen.planted))
         }
@@ -124,7 +126,10 @@ def main() -> int:
     powers = curve(chosen.paths, chosen.jobs)
     print("half-life   power at 30    90   365 days")
     for days, found in powers.items():
-        print(f"{days:9.0f}   " + "  ".join(f"{each:11.2f}" if k == 0 else f"{each:4.2f}" for k, each in enumerate(found)))
+        print(
+            f"{days:9.0f}   "
+            + "  ".join(f"{each:11.2f}" if k == 0 else f"{each:4.2f}" for k, each in enumerate(found))
+        )
     at_verdict = {days: found[1] for days, found in powers.items()}
     print(
         json.dumps(

@@ -89,7 +89,7 @@ class BoardRow:
     reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record of ``bells models board --json``: coverage as a fraction, its bounds beside it."""
+        """Return the record of ``bells models board --json``: coverage with its bounds beside it."""
         found = asdict(self)
         for name in ("coverage_68", "coverage_95"):
             part = found.pop(name)
@@ -154,7 +154,9 @@ def falsify(
         When there is no price, no model that can be judged, or no target in the history.
     """
     compiled = compile_models(models, history, rules.horizons)
-    walked = {each.name: walk_forward(each, history, horizons=_horizons(compiled)) for each in compiled.models}
+    walked = {
+        each.name: walk_forward(each, history, horizons=_horizons(compiled)) for each in compiled.models
+    }
     run = run_history(compiled)
     if not run.scored[:, compiled.column(rules.verdict_horizon)].all():
         raise InsufficientDataError(
@@ -262,15 +264,32 @@ def _rows(
         verdict, reason = None, f"the verdict is given at {rules.verdict_horizon} days"
         if horizon == rules.verdict_horizon:
             verdict, reason = decide(p, both, power.at_fit[j], level=rules.level)
-        tests = [_compared(off[good], base[good], horizon) for base in (last, drifted)]
         rows.append(
             BoardRow(
-                model.name, horizon, int(run.scored[q, j]), errors.mape, errors.rmse_log, *both, p,
-                {f"{drift:g}": each for drift, each in zip(rules.drifts, by_drift, strict=True)},
-                power.at_fit[j], _needed(walks, rules.level), power.detectable[j], power.half_life, power.sd,
-                covered[0], covered[1], tests[0], tests[1], float(run.scores.unit_root[q]), critical, granger,
-                verdict, reason,
-            )  # fmt: skip
+                model=model.name,
+                horizon=horizon,
+                n=int(run.scored[q, j]),
+                mape=errors.mape,
+                rmse_log=errors.rmse_log,
+                skill=both[0],
+                skill_drift=both[1],
+                p=p,
+                p_by_drift={f"{drift:g}": each for drift, each in zip(rules.drifts, by_drift, strict=True)},
+                power=power.at_fit[j],
+                needed_skill=_needed(walks, rules.level),
+                detectable_half_life=power.detectable[j],
+                half_life=power.half_life,
+                residual_sd=power.sd,
+                coverage_68=covered[0],
+                coverage_95=covered[1],
+                diebold_mariano=_compared(off[good], last[good], horizon),
+                diebold_mariano_drift=_compared(off[good], drifted[good], horizon),
+                unit_root=float(run.scores.unit_root[q]),
+                unit_root_critical=critical,
+                engle_granger=granger,
+                verdict=verdict,
+                reason=reason,
+            )
         )
     return tuple(rows)
 

@@ -1,12 +1,10 @@
 """Are two forecasts equally good?  Diebold and Mariano's test, a diagnostic beside the board's verdict.
 
-On trending, overlapping forecasts it is known to be too sure of itself; the board's p comes from random walks.
+On forecasts of trending prices it is too sure of itself: the board's p comes from random walks.
 """
 
 import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from pipeline.arrays import Float1D
 from pipeline.errors import ConfigError, InsufficientDataError

@@ -1,4 +1,4 @@
-"""The kernels on the path that happened: skill, residuals, forecasts, and the parameters of the newest fit."""
+"""The kernels on the path that happened: skill, residuals, forecasts, and what the newest fit gave."""
 
 from dataclasses import dataclass
 

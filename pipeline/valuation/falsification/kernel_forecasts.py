@@ -8,7 +8,7 @@ import math
 
 from pipeline.arrays import Bool1D, Float1D, Float2D, Float3D, Int1D
 from pipeline.jit import kernel
-from pipeline.valuation.falsification.arrays_of_world import FIXED, FITTED, HIGHEST, LOWEST
+from pipeline.valuation.falsification.arrays_of_world import FITTED, FIXED, HIGHEST, LOWEST
 
 LEAST_POINTS = 365
 """Days that a fit needs, as `pipeline.valuation.line`."""
@@ -18,7 +18,9 @@ _FEWEST = 2
 
 
 @kernel
-def line_forecasts(y: Float1D, x: Float1D, ahead: Float2D, ends: Int1D, out: Float2D, fitted: Float1D) -> None:
+def line_forecasts(
+    y: Float1D, x: Float1D, ahead: Float2D, ends: Int1D, out: Float2D, fitted: Float1D
+) -> None:
     """Write ``a + b ahead`` with the least squares line of the rows before each refit.
 
     Parameters

@@ -1,4 +1,4 @@
-"""One world after another, compiled: draw or plant a path, rebuild what follows from prices, score all models.
+"""One world after another, compiled: draw or plant a path, rebuild what prices make, score all models.
 
 A world depends on its own draws alone, so threads may share the worlds among them in any way.
 """
@@ -153,9 +153,7 @@ def plant(
 
 
 @kernel
-def score(
-    y: Float1D, forecast: Float2D, horizons: Int1D, first: int, scored: int, sums: Float2D
-) -> None:
+def score(y: Float1D, forecast: Float2D, horizons: Int1D, first: int, scored: int, sums: Float2D) -> None:
     """Write sums of squared ln errors of a model and of both bases, and how many, shape ``(horizons, 4)``.
 
     The bases are the price of the row before the origin, and that price moved by the mean daily ln return of
@@ -181,7 +179,7 @@ def score(
 
 @kernel
 def dickey_fuller(u: Float1D, n: int, lags: int, gram: Float2D, system: Float2D, answer: Float1D) -> float:
-    """Return the t statistic of ``u[t-1]`` in the regression of its change on it, a constant and past changes.
+    """Return the t statistic of ``u[t-1]`` in a regression of its change on it, a constant and past ones.
 
     Parameters
     ----------
@@ -240,9 +238,7 @@ def evaluate(
     """
     for a in range(setting.kinds.size):
         if setting.kinds[a] == LINE:
-            line_forecasts(
-                y, setting.x[a], setting.ahead[a], setting.ends, room.members[a], room.fitted[a]
-            )
+            line_forecasts(y, setting.x[a], setting.ahead[a], setting.ends, room.members[a], room.fitted[a])
         else:
             multiple_forecasts(
                 y, base[a], setting.ends, setting.first, setting.timely, setting.shares[a],
@@ -260,9 +256,7 @@ def evaluate(
             if math.isfinite(off):
                 room.values[count] = off
                 count += 1
-        unit_root[q] = dickey_fuller(
-            room.values, count, setting.lags, room.gram, room.system, room.small
-        )
+        unit_root[q] = dickey_fuller(room.values, count, setting.lags, room.gram, room.system, room.small)
 
 
 @kernel

@@ -7,6 +7,7 @@ of Giacomini, Politis and White 2013), so a power costs no more than one p value
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -192,7 +193,7 @@ def longest(curve: dict[float, float]) -> float | None:
     points = sorted(curve.items())
     if not points or points[0][1] < POWER:
         return None
-    for (near, high), (far, low) in zip(points[:-1], points[1:], strict=True):
+    for (near, high), (far, low) in pairwise(points):
         if low < POWER:
             share = (high - POWER) / (high - low)
             return float(math.exp(math.log(near) + share * (math.log(far) - math.log(near))))

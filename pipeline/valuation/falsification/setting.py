@@ -1,4 +1,4 @@
-"""From models and a history to what the kernels read: members, ensembles, origins, and how prices act on them.
+"""From models and a history to what the kernels read: members, ensembles, origins, what prices make.
 
 A model enters the board by its compiled form.  One without a form, or without data, is named with the reason.
 """
@@ -76,9 +76,7 @@ class _Members:
         return self.models.index(model)
 
 
-def compile_models(
-    models: Sequence[PriceModel], history: ChainHistory, horizons: Sequence[int]
-) -> Compiled:
+def compile_models(models: Sequence[PriceModel], history: ChainHistory, horizons: Sequence[int]) -> Compiled:
     """Bring models and a history into the form of the kernels.
 
     All models are scored from the first day on which each of them has a fit.

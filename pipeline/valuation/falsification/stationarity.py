@@ -11,8 +11,8 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D
 from pipeline.errors import InsufficientDataError
 
-_TWO_VARIABLES = {0.01: (-3.89644, -10.9519, -22.527), 0.05: (-3.33613, -6.1101, -6.823), 0.10: (-3.04445, -4.2412, -2.720)}  # fmt: skip
-"""MacKinnon (2010), table 2: response surface of Engle and Granger's statistic, two variables, constant."""
+_TWO_VARIABLES = (-3.33613, -6.1101, -6.823)
+"""MacKinnon (2010), table 2: 5 % of Engle and Granger's statistic over ``1, 1/n, 1/n**2``; constant."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DickeyFuller:
 
 @dataclass(frozen=True)
 class EngleGranger:
-    """Engle and Granger's statistic, and MacKinnon's critical value of 5 %; below it, the two move together."""
+    """Engle and Granger's statistic and MacKinnon's 5 % value; below it the two move together."""
 
     statistic: float
     critical: float
@@ -91,7 +91,7 @@ def engle_granger(y: Float1D, x: Float1D, *, lags: int) -> EngleGranger:
     """
     design = np.column_stack([np.ones(x.size), x])
     _, left, _ = _least_squares(design, y)
-    a, b, c = _TWO_VARIABLES[0.05]
+    a, b, c = _TWO_VARIABLES
     effective = x.size - 1
     critical = a + b / effective + c / effective**2
     return EngleGranger(dickey_fuller(left, lags, constant=False).statistic, critical)

@@ -18,9 +18,7 @@ class Verdict(StrEnum):
     NO_SKILL = "no skill"
 
 
-def decide(
-    p: float, skill: tuple[float, float], power: float | None, *, level: float
-) -> tuple[Verdict, str]:
+def decide(p: float, skill: tuple[float, float], power: float | None, *, level: float) -> tuple[Verdict, str]:
     """Return the verdict and its reason.
 
     Parameters

@@ -7,6 +7,7 @@ drifts by 0, once and twice the sample's mean, and has prices on the same days.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,14 +58,14 @@ def returns_of(y: Float1D) -> Returns:
     step = np.diff(y)
     step = step[np.isfinite(step)]
     if step.size < 2:  # noqa: PLR2004 - a spread needs two
-        raise InsufficientDataError("there are too few daily returns for random walks", "price_usd", step.size)
+        raise InsufficientDataError(
+            "there are too few daily returns for random walks", "price_usd", step.size
+        )
     mean = float(step.mean())
     return Returns(step - mean, mean)
 
 
-def walks(
-    y: Float1D, *, draws: int, drift: float, seed: int, mean_block: float = MEAN_BLOCK
-) -> Float2D:
+def walks(y: Float1D, *, draws: int, drift: float, seed: int, mean_block: float = MEAN_BLOCK) -> Float2D:
     """Return random walks of ln prices, shape ``(draws, n)``, made of the returns of ``y``.
 
     Parameters
@@ -86,9 +87,7 @@ def walks(
     out = np.empty((draws, y.size))
     lengths = _long_enough(blocks.lengths, y.size)
     for k in range(draws):
-        draw_path(
-            sample.centred, blocks.starts[k], lengths[k], y[0], drift * sample.mean, 1.0, known, out[k]
-        )
+        draw_path(sample.centred, blocks.starts[k], lengths[k], y[0], drift * sample.mean, 1.0, known, out[k])
     return out
 
 
@@ -160,7 +159,7 @@ def _long_enough(lengths: AnyArray, rows: int) -> AnyArray:
 
 def _shared(run: Callable[[tuple[int, int]], None], count: int, threads: int) -> None:
     edges = np.linspace(0, count, max(1, min(threads, count)) + 1).astype(int)
-    parts = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [(int(a), int(b)) for a, b in pairwise(edges)]
     if len(parts) == 1:
         run(parts[0])
         return
