@@ -150,6 +150,8 @@ def fitted_weights(
 ) -> None:
     """Write the members' weights: non-negative least squares of forecast over price on one.
 
+    Only members that have begun to forecast take part, on the days on which all of them did.
+
     Parameters
     ----------
     y
@@ -169,21 +171,29 @@ def fitted_weights(
         forecasts.
     """
     members, origins = ahead.shape
+    begun = gram[members]
     for a in range(members):
-        for b in range(members + 1):
-            gram[a, b] = 0.0
-    count, row = 0, 0
+        begun[a] = 0.0
+    count, row, other = 0, 0, True
     for i in range(origins + 1):
+        for a in range(members):
+            if i < origins and given[a] >= 0.0 and begun[a] == 0.0 and math.isfinite(ahead[a, i]):
+                begun[a], other = 1.0, True
         end = ends[i] if i < origins else y.size
         if i > 0 and i < origins and end == ends[i - 1]:
             for a in range(members):
                 weights[i, a] = weights[i - 1, a]
             continue
+        if other:
+            count, row, other = 0, 0, False
+            for a in range(members):
+                for b in range(members + 1):
+                    gram[a, b] = 0.0
         while row < origins and first + row + horizon - 1 < end:
             price = y[first + row + horizon - 1]
             whole = math.isfinite(price)
             for a in range(members):
-                small[a] = math.exp(ahead[a, row] - price) if given[a] >= 0.0 else 0.0
+                small[a] = math.exp(ahead[a, row] - price) if begun[a] > 0.0 else 0.0
                 whole = whole and math.isfinite(small[a])
             if whole:
                 count += 1
@@ -196,7 +206,7 @@ def fitted_weights(
         total = 0.0
         for a in range(members):
             if not found:
-                weights[i, a] = 1.0
+                weights[i, a] = begun[a]
             if given[a] >= 0.0:
                 total += weights[i, a]
         for a in range(members):
