@@ -19,6 +19,7 @@ from warehouse.table import Table
 from warehouse.tables import EQUITY, FEATURES_H4, MACRO, OHLCV_DAILY, OHLCV_H4, REGIMES_H4, RUNS
 
 DEPS = [table.asset_key for table in (OHLCV_H4, OHLCV_DAILY, MACRO, FEATURES_H4, REGIMES_H4)]
+"""What a run reads, be it alone or a member of a search."""
 
 
 def _spec(table: Table, description: str) -> dg.AssetSpec:

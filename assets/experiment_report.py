@@ -92,6 +92,8 @@ def results(done: Optimized, check: dg.AssetCheckResult) -> Iterator[dg.Material
 
 def better_than_luck(row: Mapping[str, Any]) -> dg.AssetCheckResult:
     """Warn about a search whose best is what the best of so many trials shows without skill."""
+    from pipeline.optimization.reading import verdict_means
+
     best = row["best"]
     said = ", ".join(
         f"{name} {'unknown' if value is None else f'{value:.3g}'}"
@@ -106,7 +108,7 @@ def better_than_luck(row: Mapping[str, Any]) -> dg.AssetCheckResult:
         asset_key=dg.AssetKey(list(EXPERIMENTS.asset_key)),
         passed=row["verdict"] == "skill",
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{row['verdict']} of {row['trials']} trials: {said}",
+        description=f"{row['verdict']}, {row['trials']} trials: {verdict_means(row)} ({said})",
         metadata=numbers(
             {"deflated_sharpe": best["deflated_sharpe"], "spa_p": best["spa_p"], "pbo": row["pbo"]}
         ),

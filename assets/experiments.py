@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from assets.backtest import DEPS
 from assets.describe import table_metadata
 from assets.experiment_report import better_than_luck, results
 from assets.optimization import run_experiment
@@ -18,11 +19,10 @@ from resources.logs import Logs
 from resources.market.port import MarketSource
 from warehouse.store import Warehouse
 from warehouse.table import Table
-from warehouse.tables import EXPERIMENTS, FEATURES_H4, FOLDS, OHLCV_DAILY, OHLCV_H4, RESULTS
+from warehouse.tables import EXPERIMENTS, FOLDS, RESULTS
 
 GROUP = "optimization"
 """Group of these assets; the job ``main`` leaves it out, for nobody searches every four hours."""
-DEPS = [OHLCV_H4.asset_key, OHLCV_DAILY.asset_key, FEATURES_H4.asset_key]
 
 
 class SearchConfig(dg.Config):

@@ -39,6 +39,25 @@ def refuse_held_out(desk: Desk, strategies: Sequence[str], window: tuple[datetim
     require_unseen(_events(holdouts(desk)), strategies, *window)
 
 
+def refuse_seen(
+    cursor: duckdb.DuckDBPyConnection,
+    desk: Desk,
+    strategies: Sequence[str],
+    window: tuple[datetime, datetime],
+) -> None:
+    """Refuse, in the transaction that stores a run, what has seen days that were held out while it ran.
+
+    Raises
+    ------
+    RefusedError
+        As `pipeline.lifecycle.holdouts.require_unseen`.
+    """
+    from pipeline.lifecycle.holdouts import require_unseen
+
+    for strategy in strategies:
+        require_unseen(_stored(cursor, desk, strategy), (strategy,), *window, ran=True)
+
+
 def holdouts(desk: Desk, strategy: str | None = None) -> list[dict[str, Any]]:
     """Return what happened to hold-out windows in the world of the configured source, oldest first."""
     if not desk.warehouse.path.exists():

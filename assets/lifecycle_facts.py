@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.locks import code_of, locked
 from assets.robustness import answers_of
+from assets.trial_population import cash_table
 from pipeline.errors import ComponentNotFoundError
 from warehouse.tables import ATTESTATIONS, TRIALS
 
@@ -180,21 +181,19 @@ def run_of(desk: Desk, subject: Subject) -> tuple[dict[str, Any] | None, str | N
 def luck_of(desk: Desk, run: Mapping[str, Any]) -> Luck:
     """Return how much of a run is luck, by the ledger's series of its family.
 
-    Trials on other windows have no series on these days; for the Reality Check they count as further groups
-    with a chance as good as that of the trials that have.
+    Trials on other windows have no series on these days, and of old ones nobody knows what cash earned; for
+    the Reality Check they count as further groups with a chance as good as that of the trials that have.
     """
     import numpy as np
 
-    from pipeline.optimization.evidence import sharpes
-    from pipeline.optimization.luck.deflated import deflated_sharpe, in_excess
+    from pipeline.optimization.luck.deflated import deflated_among, in_excess
     from pipeline.optimization.luck.reality_check import reality_check
 
     place = {"family": run["family"], "window_start": run["window_start"], "window_end": run["window_end"]}
-    held, own = (_returns(desk, trial) for trial in (f"{run['run_id']}-0000-hold", run["run_id"]))
-    if held is None or own is None or held.size != own.size:
+    held, own = (_series(desk, trial) for trial in (f"{run['run_id']}-0000-hold", run["run_id"]))
+    if held is None or own is None or held[0].size != own[0].size:
         return Luck()
-    if "interest" in json.loads(run["flags_json"] or "{}"):
-        return Luck()  # what cash earned day by day is not stored, and none of it is skill
+    days = own[0].size
     series = desk.warehouse.query("family_series", **place).to_dicts()
     mine = [row for row in series if row["config_hash"] == run["config_hash"]]
     others = [
@@ -203,20 +202,23 @@ def luck_of(desk: Desk, run: Mapping[str, Any]) -> Luck:
         if row["config_hash"] != run["config_hash"]
         and row["exposure"] is not None
         and row["daily_returns"] is not None
-        and len(row["daily_returns"]) == own.size
+        and row["cash_returns"] is not None
+        and len(row["daily_returns"]) == days
     ]
     exposure = _exposure(desk, run["run_id"])
     if exposure is None or not mine:
         return Luck()
     years = _years(run)
-    table: Float2D = np.array([own, *(row["daily_returns"] for row in others)], dtype=np.float64)
-    excess = in_excess(table, held, np.array([exposure, *(row["exposure"] for row in others)]))
+    table: Float2D = np.array([own[0], *(row["daily_returns"] for row in others)], dtype=np.float64)
+    shares = np.array([exposure, *(row["exposure"] for row in others)])
+    cash = cash_table([own[1], *(row["cash_returns"] for row in others)], days)
+    excess = in_excess(table, held[0], shares, cash)
     check = reality_check(excess, seed=SEED, years=years, row=0)
     trials, tried = desk.warehouse.query("family_trials", **place).select("trials", "configurations").row(0)
-    deflated = deflated_sharpe(excess[0], sharpes(excess, years), trials, years)
+    deflated = deflated_among(excess, 0, trials, years)
     return Luck(
         reality_check_p=_of_more(check.p_white, max(1.0, tried / len(table))),
-        excess=float(np.nanmean(excess[0]) * own.size / years),
+        excess=float(np.nanmean(excess[0]) * days / years),
         deflated_sharpe=deflated.value,
         trials=deflated.n_trials,
     )
@@ -227,12 +229,16 @@ def _of_more(p: float | None, groups: float) -> float | None:
     return None if p is None else float(1.0 - (1.0 - p) ** groups)
 
 
-def _returns(desk: Desk, trial_id: str) -> Float1D | None:
+def _series(desk: Desk, trial_id: str) -> tuple[Float1D, Float1D] | None:
+    """Return the daily returns of a trial and what cash earned; None where either is unknown."""
     import numpy as np
 
-    found = desk.warehouse.as_of(TRIALS, where={"trial_id": trial_id}, columns=("daily_returns",))
-    values = found["daily_returns"].to_list()
-    return None if not values or values[0] is None else np.array(values[0], dtype=np.float64)
+    names = ("daily_returns", "cash_returns")
+    found = desk.warehouse.as_of(TRIALS, where={"trial_id": trial_id}, columns=names)
+    for returns, cash in found.iter_rows():
+        if returns is not None and cash is not None:
+            return np.array(returns, dtype=np.float64), np.array(cash, dtype=np.float64)
+    return None
 
 
 def _exposure(desk: Desk, run_id: str) -> float | None:
@@ -285,9 +291,10 @@ def _leaks(desk: Desk, subject: Subject) -> tuple[int | None, str | None]:
     proofs = desk.warehouse.query("attestations", strategy=subject.name, feed=desk.market.feed).to_dicts()
     if not proofs:
         return None, None
-    wanted = (subject.version, subject.code)
+    wanted = (subject.version, subject.code, subject.identity)
     for proof in proofs:
-        if (proof["version"], proof["code_version"]) == wanted and proof["cells"] and proof["planted"]:
+        of = (proof["version"], proof["code_version"], proof["identity"])
+        if of == wanted and proof["cells"] and proof["planted"]:
             rows = desk.warehouse.as_of(
                 ATTESTATIONS, where={"attestation_id": proof["attestation_id"]}, columns=("changed", "cuts")
             )
@@ -300,4 +307,6 @@ def _leaks(desk: Desk, subject: Subject) -> tuple[int | None, str | None]:
             missed = proof["planted"] - proof["caught"]
             return int(rows["changed"].sum()) + missed + proof["false_alarms"], None
     newest = proofs[0]
+    if (newest["version"], newest["code_version"]) == wanted[:2] and newest["identity"] != subject.identity:
+        return None, f"the newest proof is of other parameters or another universe ({newest['params_json']})"
     return None, f"the newest proof is of version {newest['version']} and code {newest['code_version']}"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.locks import code_of, locked
 from assets.lookahead_cuts import Cuts, asset_keys, cut_through, shortened_stretches
 from assets.lookahead_drivers import EXEMPT, STRATEGY, Bench, drivers
 from assets.lookahead_sisters import restated, start_dates
@@ -208,7 +207,11 @@ def _judged(
 
 
 def attest(desk: Desk, verdict: Verdict, extent: Extent) -> str:
-    """Store one attestation for each asset and strategy that was compared; return the id of the proof."""
+    """Store one attestation for each asset and strategy that was compared; return the id of the proof.
+
+    One of a strategy names the universe and the parameters that it was computed with: a leak that another
+    value switches on was never met.
+    """
     started = desk.clock.now()
     name = new_id(started)
     rows = _attestations(desk, verdict, extent, name)
@@ -219,8 +222,7 @@ def attest(desk: Desk, verdict: Verdict, extent: Extent) -> str:
 def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: str) -> pl.DataFrame:
     import polars as pl
 
-    from pipeline.strategies.registry import kind_of, names
-    from pipeline.strategies.registry import strategy as strategy_of
+    from assets.lifecycle_facts import subject_of
     from warehouse.frames import schema
 
     common = {
@@ -243,6 +245,8 @@ def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: 
                 "what": "asset",
                 "name": key,
                 "version": None,
+                "identity": None,
+                "params_json": None,
                 "perturbations": max((tally.perturbations for tally in own), default=0),
                 "cuts": verdict.cuts.cuts if key in verdict.cuts.cells else 0,
                 "cells": sum(tally.cells for tally in own) + verdict.cuts.cells.get(key, 0),
@@ -252,13 +256,16 @@ def _attestations(desk: Desk, verdict: Verdict, extent: Extent, attestation_id: 
     for name, tally in verdict.proof.drivers.items():
         if name.startswith(STRATEGY):
             strategy = name.removeprefix(STRATEGY)
-            kind = kind_of(strategy) if strategy in names() else None
+            alone = strategy in desk.loaded.settings.strategies
+            subject = subject_of(desk, strategy) if alone else None
             rows.append(
                 {
-                    "what": "strategy" if kind else "book",
+                    "what": "book" if subject is None else "strategy",
                     "name": strategy,
-                    "version": kind.version if kind else None,
-                    "code_version": code_of(locked([strategy_of(strategy)])) if kind else code_version(),
+                    "version": None if subject is None else subject.version,
+                    "identity": None if subject is None else subject.identity,
+                    "params_json": None if subject is None else subject.params.model_dump_json(),
+                    "code_version": code_version() if subject is None else subject.code,
                     "perturbations": tally.perturbations,
                     "cuts": 0,
                     "cells": tally.cells,

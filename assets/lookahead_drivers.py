@@ -202,13 +202,18 @@ class Opened:
 
     def regimes(self, end: datetime) -> RegimeInputs:
         """Return what the regimes are told by, with labels before ``end``."""
+        from assets.payments import read_actions
         from assets.regime_rows import RegimeInputs, observations_of
 
         if end not in self._regimes:
             settings, store = self.bench.desk.loaded.settings, FrameStore(self.world)
             daily, macro = (store.versions(table, end=end) for table in (OHLCV_DAILY, MACRO))
+            symbols = daily["symbol"].unique().sort().to_list()
+            actions = read_actions(
+                symbols, end, feed=self.bench.desk.market.feed, warehouse=cast("Warehouse", store)
+            )
             self._regimes[end] = RegimeInputs(
-                observations_of(daily, macro, settings, end), settings.regimes, (), ()
+                observations_of(daily, macro, settings, end, actions), settings.regimes, (), ()
             )
         return self._regimes[end]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assets.history import read_history
-from assets.holdouts import refuse_held_out
+from assets.holdouts import refuse_held_out, refuse_seen
 from assets.locks import code_of, locked
 from assets.trial_plan import plan_of, single
 from assets.trials import data_hash, refuse_other_features, regimes_read, window_of
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import Any
+
+    import duckdb
 
     from assets.history import History
     from pipeline.arrays import Float2D, Int8
@@ -90,6 +92,16 @@ class MarketContext:
     def code(self) -> str:
         """Version of all code that runs; raises `TamperedError` when the strategy's has changed meanwhile."""
         return code_of(self.locks)
+
+    def still_unseen(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Refuse to store what a hold-out window forbids that was declared since the search began.
+
+        Raises
+        ------
+        RefusedError
+            As `assets.holdouts.refuse_seen`.
+        """
+        refuse_seen(cursor, self.desk, (self.strategy.name,), self.window)
 
     @property
     def initial_nav(self) -> float:

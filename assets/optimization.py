@@ -12,7 +12,8 @@ from assets.optimization_members import quiet, run_members
 from assets.optimization_rows import experiment_frame, folds_frame, shown_experiment
 from assets.optimization_speed import speed_of
 from assets.trial_population import Search, results_frame
-from pipeline.errors import ComponentNotFoundError, ConfigError
+from pipeline.errors import ComponentNotFoundError, ConfigError, ResourceError
+from resources.claim import claim
 from warehouse.manifest import new_id
 from warehouse.tables import EXPERIMENTS, FOLDS, RESULTS
 
@@ -84,11 +85,13 @@ def run_experiment(
         When the experiment searches for nothing, or a parameter is unknown or does nothing.
     InsufficientDataError
         When the warehouse lacks the bars.
+    RefusedError
+        When the window reaches into a hold-out window, be it declared before or meanwhile; blocks that were
+        stored before stay.
+    ResourceError
+        When another process is at the search that is to be resumed, or has just finished it.
     """
-    from assets.optimization_evidence import evidence_of
-    from assets.optimization_files import write_files
     from pipeline.optimization.goals import FIELDS
-    from pipeline.optimization.plan import objectives_of, plan_of
     from pipeline.optimization.space import spaces_of
 
     desk.home.prepare()
@@ -109,8 +112,34 @@ def run_experiment(
         started_at=started,
         dagster_run_id=dagster_run_id,
     )
+    with claim(
+        desk.home.artifacts / "experiments" / search.experiment_id / "running",
+        f"this search ({search.name}, {search.experiment_id})",
+        "wait until it has ended: `bells optimize list` shows its answer then; it loses nothing",
+    ):
+        if resume:
+            _require_unfinished(desk, search)
+        return _searched(market, search, spaces, start, threads=threads, progress=progress, since=since)
+
+
+def _searched(
+    market: MarketContext,
+    search: Search,
+    spaces: Mapping[str, Space],
+    start: Sequence[Point],
+    *,
+    threads: int,
+    progress: Progress,
+    since: float,
+) -> Optimized:
+    """Run the members that are not stored yet, judge them all, and store the answer."""
+    from assets.optimization_evidence import evidence_of
+    from assets.optimization_files import write_files
+    from pipeline.optimization.plan import objectives_of, plan_of
+
+    desk, experiment = market.desk, experiment_of(market.desk)
     objectives = objectives_of(experiment)
-    plan = plan_of(experiment, spaces, start)
+    plan = plan_of(experiment, dict(spaces), start)
     members, refused = run_members(market, search, plan, objectives, threads=threads, progress=progress)
     found = evidence_of(market, search, experiment, spaces, members, refused=refused)
     seconds = desk.clock.monotonic() - since
@@ -125,12 +154,12 @@ def run_experiment(
     manifest = manifest_for(
         EXPERIMENTS,
         desk.loaded,
-        started,
+        search.started_at,
         inputs=market.inputs,
         seconds=seconds,
-        dagster_run_id=dagster_run_id,
+        dagster_run_id=search.dagster_run_id,
     )
-    desk.warehouse.write_many(frames, manifest=manifest)
+    desk.warehouse.write_many(frames, manifest=manifest, require=market.still_unseen)
     shown = shown_experiment(row.row(0, named=True))
     shown["speed"] = speed_of(market, [market.parameters(member.params) for member in members])
     progress("report", plan.members, plan.members)
@@ -235,3 +264,16 @@ def _unfinished(desk: Desk, search_hash: str) -> str:
             fix="run it without --resume; `bells optimize list` shows what was interrupted",
         )
     return str(kept["experiment_id"][0])
+
+
+def _require_unfinished(desk: Desk, search: Search) -> None:
+    """Refuse to go on with a search that somebody has finished since it was looked up."""
+    kept = desk.warehouse.query("unfinished_experiments", search_hash=search.search_hash)
+    if search.experiment_id not in kept["experiment_id"].to_list():
+        raise ResourceError(
+            "another process has just finished this search",
+            field="--resume",
+            value=search.experiment_id,
+            constraint="one process at a time",
+            fix="nothing is left to do: `bells optimize list` shows its answer",
+        )

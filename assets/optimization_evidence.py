@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assets.optimization_runs import Judges
-from assets.trial_population import window_in_cells
+from assets.trial_population import cash_table, window_in_cells
 from pipeline.errors import InsufficientDataError
 
 if TYPE_CHECKING:
@@ -116,19 +116,19 @@ def evidence_of(
     returns = np.array([member.daily_returns for member in members])
     order = best_first(ranked)
     chosen = int(order[0])
-    run, days = judges.again(members[chosen])
-    folds = out_of_sample.walk_forward(returns, days, experiment.walk_forward)
+    run, days, cash = judges.again(members[chosen])
+    folds = out_of_sample.walk_forward(returns, days, experiment.walk_forward, cash=cash)
     if experiment.method == "walk_forward":
-        newest = out_of_sample.newest_choice(returns, days, experiment.walk_forward)
+        newest = out_of_sample.newest_choice(returns, days, experiment.walk_forward, cash=cash)
         if newest is not None and newest != chosen:
             chosen = newest
-            run, days = judges.again(members[chosen])
+            run, days, cash = judges.again(members[chosen])
     best = members[chosen]
     family = _family(market, members, days)
     robustness = judges.asked(best, run, family.n_trials)
     path = judges.followed(members, folds, days, best.config_hash)
-    paths = _cross_validated(returns, days, experiment)
-    luck = _luck(experiment, members, points, chosen, run, robustness, family, days, ranked)
+    paths = _cross_validated(returns, days, cash, experiment)
+    luck = _luck(experiment, members, points, chosen, run, robustness, family, days, cash, ranked)
     drawn = spaces.get("parameter_distributions")
     asked = experiment.random_search is not None and experiment.random_search.estimate_coverage
     return Evidence(
@@ -157,13 +157,17 @@ def _points(market: MarketContext, members: Sequence[Member]) -> list[dict[str, 
     return [{name: values[name] for name in names} for values in legal]
 
 
-def _cross_validated(returns: Float2D, days: Time1D, experiment: Experiment) -> Paths | None:
+def _cross_validated(returns: Float2D, days: Time1D, cash: Float1D, experiment: Experiment) -> Paths | None:
     """Return the cross-validation; None where the window is too short for its folds."""
     from pipeline.optimization import out_of_sample
 
     try:
         return out_of_sample.cross_validated(
-            returns, days, experiment.cross_validation, experiment.walk_forward.select_best_by
+            returns,
+            days,
+            experiment.cross_validation,
+            experiment.walk_forward.select_best_by,
+            cash=cash,
         )
     except InsufficientDataError:
         return None
@@ -178,6 +182,7 @@ def _luck(
     robustness: Robustness,
     family: Family,
     days: Time1D,
+    cash: Float1D,
     ranked: Float1D,
 ) -> Luck:
     import numpy as np
@@ -187,8 +192,7 @@ def _luck(
     from pipeline.optimization.luck.bootstrap import Trips
 
     held, done = robustness.hold, run.metrics
-    on_them = on_days(held, np.searchsorted(held.ts, days))
-    benchmark = on_them.daily_returns
+    benchmark = on_days(held, np.searchsorted(held.ts, days)).daily_returns
     exposure = [member.metrics["mean_exposure"] for member in members]
     won = 0 if done.win_rate is None else round(done.win_rate * done.round_trips)
     return luck_of(
@@ -196,7 +200,7 @@ def _luck(
         np.array(exposure, dtype=np.float64),
         chosen,
         benchmark=benchmark.astype(np.float32).astype(np.float64),
-        cash=benchmark - on_them.excess_returns if on_them.credit.size else None,
+        cash=cash,
         family=family,
         years=done.years,
         trips=Trips(won, done.round_trips),
@@ -257,11 +261,13 @@ def _family(market: MarketContext, members: Sequence[Member], days: Time1D) -> F
         ).iter_rows(named=True)
         if row["config_hash"] not in own
         and row["exposure"] is not None
+        and row["cash_returns"] is not None
         and len(row["daily_returns"]) == days.size
     ]
     table = np.array([row["daily_returns"] for row in rows], dtype=np.float64).reshape(-1, days.size)
+    cash = cash_table([row["cash_returns"] for row in rows], days.size)
     exposure = np.array([row["exposure"] for row in rows], dtype=np.float64)
-    return Family(table, exposure, max(int(counted["trials"].sum()), len(members)))
+    return Family(table, cash, exposure, max(int(counted["trials"].sum()), len(members)))
 
 
 def _growth(returns: Float1D, days: Time1D, path: Simulation | None) -> float | None:

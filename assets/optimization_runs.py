@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from assets.trial_population import ledger_row
+from assets.trial_population import in_ledger, ledger_row
+from assets.trial_rows import series_of
 from pipeline.errors import TamperedError
 from warehouse.tables import TRIALS
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from assets.market_context import MarketContext
     from assets.trial_population import Member, Search
     from pipeline.arrays import Float1D, Float2D, Time1D
+    from pipeline.backtest.rerun import Ran
     from pipeline.backtest.result import BacktestResult, Simulation
     from pipeline.backtest.robustness import Robustness
     from pipeline.optimization.out_of_sample import Fold
@@ -45,8 +47,10 @@ class Judges:
     code: str
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def again(self, member: Member) -> tuple[BacktestResult, Time1D]:
-        """Run a member again, alone, and return its run and the days of the population.
+    def again(self, member: Member) -> tuple[BacktestResult, Time1D, Float1D]:
+        """Run a member again, alone; return its run, the days of the population and what cash earned on them.
+
+        Cash is as the ledger keeps it, rounded to 32 bits, and empty where it earns nothing.
 
         Raises
         ------
@@ -55,6 +59,7 @@ class Judges:
         """
         from pipeline.backtest.engine import backtest
         from pipeline.backtest.population import digest_of, evaluate
+        from pipeline.backtest.rerun import Ran
 
         market = self.market
         params = market.parameters(member.params)
@@ -76,8 +81,8 @@ class Judges:
                 constraint="bit-identical",
                 fix="run the experiment again without --resume",
             )
-        self.keep(f"best-{member.number:05d}", member.config_hash, run.digest, run.simulation.daily_returns)
-        return run, alone.days
+        self.keep(f"best-{member.number:05d}", member.config_hash, Ran.of("best", run.simulation))
+        return run, alone.days, in_ledger(alone.cash_returns)
 
     def asked(self, member: Member, run: BacktestResult, trials: int) -> Robustness:
         """Ask the best member's run what every research run is asked; ``trials`` is N."""
@@ -99,9 +104,7 @@ class Judges:
         regimes = {name: codes[first:last] for name, codes in market.regimes.items()}
         robustness = robustness_of(run, account, plan_of(market.desk.loaded.settings.system, trials), regimes)
         for number, control in enumerate(robustness.runs):
-            self.keep(
-                f"{number:04}-{control.name}", member.config_hash, control.digest, control.daily_returns
-            )
+            self.keep(f"{number:04}-{control.name}", member.config_hash, control)
         return robustness
 
     def followed(
@@ -114,6 +117,7 @@ class Judges:
         import numpy as np
 
         from pipeline.backtest.engine import simulate
+        from pipeline.backtest.rerun import Ran
         from pipeline.backtest.weighing import weights_of
         from pipeline.optimization.out_of_sample import stitched
 
@@ -132,21 +136,20 @@ class Judges:
             panel.upto(end - 1), targets[:end], rules=market.rules, assets=market.assets,
             initial_nav=market.initial_nav, start=first,
         )  # fmt: skip
-        self.keep("walk_forward", config_hash, done.digest, done.daily_returns)
+        self.keep("walk_forward", config_hash, Ran.of("walk_forward", done))
         return done
 
-    def keep(self, what: str, config_hash: str, digest: str | None, returns: Float1D | None) -> None:
+    def keep(self, what: str, config_hash: str, ran: Ran) -> None:
         """Remember a run for the ledger."""
         trial_id = f"{self.search.experiment_id}-{what}"
         self.rows.append(
-            ledger_row(self.market, self.search, trial_id, "control", config_hash, self.code)
-            | {"digest": digest, "daily_returns": None if returns is None else returns.tolist()}
+            ledger_row(self.market, self.search, trial_id, "control", config_hash, self.code) | series_of(ran)
         )
 
     def frame(self) -> tuple[Table, pl.DataFrame]:
         """Return the rows for the ledger."""
         import polars as pl
 
-        typed: dict[str, Any] = {"run_id": pl.String, "daily_returns": pl.List(pl.Float64)}
-        typed |= {"digest": pl.String}
+        typed: dict[str, Any] = {"run_id": pl.String, "digest": pl.String}
+        typed |= dict.fromkeys(("daily_returns", "cash_returns"), pl.List(pl.Float64))
         return TRIALS, pl.DataFrame(self.rows, schema_overrides=typed, infer_schema_length=None)

@@ -1,7 +1,7 @@
 """Regimes as the warehouse knows them: their inputs read by name, whatever a panel's universe holds.
 
 Reads the daily closes and macro series that ``regimes.yaml`` names, in all their versions; the classifiers
-decide what each decision may see of them.
+decide what each decision may see of them.  A raw close that a split has made old is one version more.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from warehouse.tables import MACRO, OHLCV_DAILY
+from warehouse.tables import CORPORATE_ACTIONS, MACRO, OHLCV_DAILY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +109,7 @@ def read_regime_inputs(
     import polars as pl
 
     from assets.inputs import input_of
+    from assets.payments import read_actions
     from pipeline.regimes.classify import inputs_of
 
     kinds = inputs_of(settings.regimes)
@@ -116,26 +117,41 @@ def read_regime_inputs(
     series = [name for name, kind in kinds.items() if kind != "daily"]
     daily = warehouse.versions(OHLCV_DAILY, at, where={"feed": feed, "symbol": symbols}, end=end)
     macro = warehouse.versions(MACRO, at, where={"feed": feed, "series": series}, end=end)
+    actions = read_actions(symbols, end, feed=feed, warehouse=warehouse, at=at)
+    told = (input_of(CORPORATE_ACTIONS, actions, at, end),) if actions.height else ()
     revised = {
         *daily.filter(pl.col("vintage") == "latest_revision")["symbol"],
         *macro.filter(pl.col("vintage") == "latest_revision")["series"],
     }
     return RegimeInputs(
-        observations_of(daily, macro, settings, end),
+        observations_of(daily, macro, settings, end, actions),
         settings.regimes,
-        (input_of(OHLCV_DAILY, daily, at, end), input_of(MACRO, macro, at, end)),
+        (input_of(OHLCV_DAILY, daily, at, end), input_of(MACRO, macro, at, end), *told),
         tuple(sorted(revised)),
     )
 
 
 def observations_of(
-    daily: pl.DataFrame, macro: pl.DataFrame, settings: Settings, end: datetime
+    daily: pl.DataFrame,
+    macro: pl.DataFrame,
+    settings: Settings,
+    end: datetime,
+    actions: pl.DataFrame | None = None,
 ) -> dict[str, Observations]:
-    """Return every input by name, from daily bars and macro values in all their versions, up to ``end``."""
+    """Return every input by name, from daily bars and macro values in all their versions, up to ``end``.
+
+    Closes of symbols whose bars are all raw are in the shares of the reader's instant, by the splits among
+    ``actions``; None: as they are.
+    """
     import polars as pl
 
+    from pipeline.market.adjustment import restated_closes
     from pipeline.regimes.classify import inputs_of
 
+    if actions is not None and actions.height:
+        raw = pl.col("symbol").is_in(_raw_only(daily).implode())
+        kept = daily.filter(~raw).select("symbol", "ts", "known_at", "close")
+        daily = pl.concat([kept, restated_closes(daily.filter(raw), actions)])
     activity = settings.regimes.macro.activity
     found = {}
     for name, kind in inputs_of(settings.regimes).items():
@@ -145,6 +161,14 @@ def observations_of(
             late = activity[name].late_minutes if kind == "monthly_series" else None
             found[name] = _values(macro.filter(pl.col("series") == name), late, end)
     return found
+
+
+def _raw_only(daily: pl.DataFrame) -> pl.Series:
+    """Return the symbols whose bars are all raw: of others nobody can say which splits are in them."""
+    import polars as pl
+
+    words = daily.group_by("symbol").agg(raw=(pl.col("adjustment") == "raw").fill_null(value=False).all())
+    return words.filter("raw")["symbol"]
 
 
 def _closes(rows: pl.DataFrame, instrument: Instrument, end: datetime) -> Observations:

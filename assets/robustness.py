@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assets.trial_rows import family_of, trial_row
+from assets.trial_rows import family_of, series_of, trial_row
 from warehouse.tables import ROBUSTNESS, TRIALS
 
 if TYPE_CHECKING:
@@ -152,12 +152,15 @@ def rows_of(
                 "trial_id": f"{identity.run_id}-{number:04}-{run.name}",
                 "run_id": None,
                 "kind": "control",
-                "digest": run.digest,
-                "daily_returns": None if run.daily_returns is None else run.daily_returns.tolist(),
             }
+            | series_of(run)
             for number, run in enumerate(robustness.runs)
         ],
-        schema_overrides={"run_id": pl.String, "daily_returns": pl.List(pl.Float64)},
+        schema_overrides={
+            "run_id": pl.String,
+            "daily_returns": pl.List(pl.Float64),
+            "cash_returns": pl.List(pl.Float64),
+        },
         infer_schema_length=None,
     )
     return [(ROBUSTNESS, answers), (TRIALS, controls)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from assets.market_context import MarketContext
-    from pipeline.arrays import Float1D, Time1D
+    from pipeline.arrays import Float1D, Float2D, Time1D
     from pipeline.backtest.population import Population
 
 
@@ -119,6 +119,8 @@ def run_population(
     ConfigError, ModelError, InsufficientDataError, DataError, TamperedError
         As the kernel and the features raise them; nothing of the block is stored then.  A bankrupt member is
         stored as one.
+    RefusedError
+        When a hold-out window on these days was declared meanwhile; nothing of the block is stored then.
     """
     from pipeline.backtest.population import evaluate
 
@@ -148,8 +150,9 @@ def run_population(
         seconds=desk.clock.monotonic() - since,
         dagster_run_id=search.dagster_run_id,
     )
-    frames = [(TRIALS, _trials(market, search, members)), (RESULTS, results_frame(search, members))]
-    desk.warehouse.write_many(frames, manifest=manifest)
+    trials = _trials(market, search, members, done.cash_returns)
+    frames = [(TRIALS, trials), (RESULTS, results_frame(search, members))]
+    desk.warehouse.write_many(frames, manifest=manifest, require=market.still_unseen)
     return members
 
 
@@ -221,7 +224,7 @@ def _member(
         params=dict(point),
         config_hash=config_hash,
         metrics={name: None if np.isnan(value) else value for name, value in values.items()},
-        daily_returns=done.daily_returns[row].astype(np.float32).astype(np.float64),
+        daily_returns=in_ledger(done.daily_returns[row]),
         digest=done.digests[row],
         stage=stage,
     )
@@ -264,7 +267,24 @@ def _known(returns: Float1D) -> list[float | None]:
     return [None if value != value else value for value in returns.tolist()]  # noqa: PLR0124 - NaN
 
 
-def _trials(market: MarketContext, search: Search, members: Sequence[Member]) -> pl.DataFrame:
+def in_ledger(returns: Float1D) -> Float1D:
+    """Return daily returns as the ledger keeps them: rounded to 32 bits."""
+    import numpy as np
+
+    return returns.astype(np.float32).astype(np.float64)
+
+
+def cash_table(series: Sequence[Sequence[float] | Float1D], days: int) -> Float2D:
+    """Return what cash earned in trials, shape ``(trials, days)``; one that is empty earned nothing."""
+    import numpy as np
+
+    table = np.zeros((len(series), days))
+    for row, earned in zip(table, series, strict=True):
+        row[:] = earned if len(earned) else 0.0
+    return table
+
+
+def _trials(market: MarketContext, search: Search, members: Sequence[Member], cash: Float1D) -> pl.DataFrame:
     import polars as pl
 
     code = market.code
@@ -275,4 +295,8 @@ def _trials(market: MarketContext, search: Search, members: Sequence[Member]) ->
     ]
     frame = pl.DataFrame(rows, schema_overrides={"run_id": pl.String}, infer_schema_length=None)
     returns = [_known(member.daily_returns) for member in members]
-    return frame.with_columns(daily_returns=pl.Series(returns, dtype=pl.List(pl.Float64)))
+    earned = pl.Series([cash.tolist()], dtype=pl.List(pl.Float64))
+    return frame.with_columns(
+        daily_returns=pl.Series(returns, dtype=pl.List(pl.Float64)),
+        cash_returns=earned.new_from_index(0, len(members)),
+    )

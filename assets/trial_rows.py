@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
+    from pipeline.backtest.rerun import Ran
     from pipeline.backtest.result import BacktestResult
     from warehouse.table import Table
 
@@ -127,10 +128,17 @@ def trial_row(result: BacktestResult, identity: Identity) -> dict[str, Any]:
         "window_end": _instant(result.end),
         "universe": ",".join(sorted(result.universe)),
         "daily_returns": result.simulation.daily_returns.tolist(),
+        "cash_returns": result.simulation.cash_returns.tolist(),
         "digest": result.digest,
         "who": identity.who,
         "ran_at": identity.started_at,
     }
+
+
+def series_of(ran: Ran) -> dict[str, Any]:
+    """Return what the ledger keeps of a control: digest, daily returns, and what cash earned on the days."""
+    series = {"daily_returns": ran.daily_returns, "cash_returns": ran.cash_returns}
+    return {"digest": ran.digest, **{n: None if v is None else v.tolist() for n, v in series.items()}}
 
 
 def _trial(result: BacktestResult, identity: Identity) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assets.artifacts import write_artifacts
 from assets.history import read_history
-from assets.holdouts import refuse_held_out
+from assets.holdouts import refuse_held_out, refuse_seen
 from assets.locks import code_of, locked
 from assets.manifests import manifest_for
 from assets.restatement import with_restatement
@@ -89,7 +89,7 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     ConfigError, ModelError
         When strategy, parameters or rules cannot be run.
     RefusedError
-        When the window reaches into a closed hold-out window of a strategy.
+        When the window reaches into a closed hold-out window of a strategy, be it declared while it ran.
     """
     desk.home.prepare()
     started = desk.clock.now()
@@ -97,7 +97,8 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     settings = desk.loaded.settings
     window = window_of(desk)
     plan = plan_of(desk)
-    refuse_held_out(desk, [member.strategy.name for member in plan.members], window)
+    names = [member.strategy.name for member in plan.members]
+    refuse_held_out(desk, names, window)
     locks = locked(member.strategy for member in plan.members)
     read = read_history(
         plan.universe,
@@ -141,7 +142,9 @@ def run_trial(desk: Desk, *, kind: Kind = "research", dagster_run_id: str | None
     frames = [*frames_of(result, identity), *rows_of(robustness, result, identity)]
     if control is not None:
         frames.append(control_trial(control, identity))
-    desk.warehouse.write_many(frames, manifest=manifest)
+    desk.warehouse.write_many(
+        frames, manifest=manifest, require=lambda cursor: refuse_seen(cursor, desk, names, window)
+    )
     row = shown_row(run_row(result, identity)) | {"restatement": restatement}
     log_run(desk, result, row)
     folder = write_artifacts(desk, result, row, manifest, robustness)

@@ -1,4 +1,4 @@
-"""A thousand random books: what must hold of each, and how often each risk rule had something to do.
+"""A thousand random books: what must hold of each, and how often rules and payments had something to do.
 
 Every scenario runs through the product and through an account kept the slow way (`tests/support`); the last
 line is a JSON object with the violations by kind and the worst error of each.
@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.portfolio.account import RULE_NAMES
-from tests.support.book_scenarios import LIMITS, Examined, examine
+from tests.support.book_scenarios import LIMITS, PAID, Examined, examine
 
 
 def main() -> int:
@@ -47,11 +47,12 @@ def main() -> int:
 
 
 def summary(seen: dict[int, Examined]) -> dict[str, Any]:
-    """Return the violations, the share of books in which each rule binds, and the worst errors."""
+    """Return the violations, the share of books in which each rule binds or payment falls, worst errors."""
     broken = Counter(kind for one in seen.values() for kind in one.violations)
     bound = {name: sum(one.bound[k] for one in seen.values()) for k, name in enumerate(RULE_NAMES)}
     worst = {kind: max(one.errors[kind] for one in seen.values()) for kind in LIMITS}
     shares = {name: count / len(seen) for name, count in bound.items()}
+    paid = {name: sum(one.paid[k] for one in seen.values()) / len(seen) for k, name in enumerate(PAID)}
     return {
         "scenarios": len(seen),
         "decisions": sum(one.decisions for one in seen.values()),
@@ -63,6 +64,8 @@ def summary(seen: dict[int, Examined]) -> dict[str, Any]:
         "worst_attribution_error": max(worst[kind] for kind in ("share", "delta", "term")),
         "share_bound": shares,
         "least_bound": min(shares.values()),
+        "share_paid": paid,
+        "least_paid": min(paid.values()),
         "seeds_broken": [seed for seed, one in seen.items() if one.violations][:20],
     }
 

@@ -19,7 +19,7 @@ import numpy as np
 from pipeline import seeds
 from pipeline.optimization.luck.deflated import (
     Shape,
-    deflated_sharpe,
+    deflated_among,
     expected_best,
     in_excess,
     probabilistic_sharpe,
@@ -109,7 +109,7 @@ def judge(returns: Float2D, years: float, draws: int, tally: Tally, raw: Float2D
     """Judge the best trial of one seed by every statistic."""
     ratios = sharpes(returns)
     best = int(np.argmax(ratios))
-    found = deflated_sharpe(returns[best], ratios, len(returns), years)
+    found = deflated_among(returns, best, len(returns), years)
     check = reality_check(returns, seed=SEED + tally.seeds, draws=draws)
     spread = np.sqrt(found.spread or 0.0) * expected_best(DECLARED_TOO_FEW)
     shape = Shape(DAYS_A_YEAR, found.n, found.skew or 0.0, found.kurtosis or 3.0)
@@ -129,7 +129,7 @@ def judge(returns: Float2D, years: float, draws: int, tally: Tally, raw: Float2D
         tally.effective += ((effective_trials(returns) or 0.0) - tally.effective) / tally.seeds
     if raw is not None:
         own = sharpes(raw)
-        value = deflated_sharpe(raw[int(np.argmax(own))], own, len(raw), years).value
+        value = deflated_among(raw, int(np.argmax(own)), len(raw), years).value
         tally.raw_deflated = (tally.raw_deflated or 0) + ((value or 0.0) >= LEVEL)
 
 
@@ -175,7 +175,7 @@ def power(sharpe: float, years: int, count: int, draws: int, trials: int = TRIAL
         returns[0] += sharpe * DAILY_SD / np.sqrt(DAYS_A_YEAR)
         ratios = sharpes(returns)
         best = int(np.argmax(ratios))
-        result = deflated_sharpe(returns[best], ratios, trials, years)
+        result = deflated_among(returns, best, trials, years)
         found += best == 0 and (result.value or 0.0) >= LEVEL
         check = reality_check(returns, seed=SEED + k, draws=draws)
         checked += check.best == 0 and check.p_spa is not None and check.p_spa <= 1.0 - LEVEL

@@ -120,6 +120,10 @@ class FitError(ModelError):
     """Parameters could not be estimated."""
 
 
+class NotFittedError(ModelError):
+    """A model was asked before it was fitted."""
+
+
 class BankruptcyError(ModelError):
     """Net asset value reached zero or below."""
 

@@ -30,11 +30,13 @@ def write(
     manifest: Manifest | None,
     chunk_rows: int,
     now: Callable[[], datetime],
+    require: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
 ) -> Written:
     """Write prepared frames, each session holding the lock for at most ``chunk_rows`` rows.
 
     Up to ``chunk_rows`` rows in all go in one transaction together with the manifest.  More go in chunks that
     carry a ``write_id``; the manifest comes with the last one, and until then no read sees any of them.
+    ``require`` is asked in every session before anything is written in it, and refuses by raising.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def write(
     ids: list[str | None] = [None] * len(pieces)
     for number, batch in enumerate(batches):
         with session() as cursor:
+            if require is not None:
+                require(cursor)
             moment = now()
             for index, chunk in batch:
                 changes = apply(cursor, chunk, now=moment, write_id=write_id)

@@ -110,6 +110,16 @@ MIGRATIONS: tuple[Migration, ...] = (
         "steps in the lives of strategies, and hold-out windows",
         creates=("ledger.lifecycle", "ledger.holdouts"),
     ),
+    Migration(
+        11,
+        "what cash earned beside the returns of trials, and what a proof was computed with",
+        statements=(
+            "ALTER TABLE ledger.trials ADD COLUMN IF NOT EXISTS cash_returns FLOAT[]",
+            "ALTER TABLE ledger.attestations ADD COLUMN IF NOT EXISTS identity VARCHAR",
+            "ALTER TABLE ledger.attestations ADD COLUMN IF NOT EXISTS params_json VARCHAR",
+            "DELETE FROM meta.digests WHERE table_name IN ('ledger.trials', 'ledger.attestations')",
+        ),
+    ),
 )
 
 

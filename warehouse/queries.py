@@ -114,30 +114,34 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             ("family", "window_start", "window_end"),
         ),
         "family_returns": Query(
-            "Daily returns and mean exposure of the distinct research trials of a family on one window.",
-            "SELECT t.config_hash, arg_min(t.daily_returns, t.trial_id) AS daily_returns,"
-            " arg_min(coalesce(r.mean_exposure, e.gross), t.trial_id) AS exposure"
+            "Daily returns, what cash earned and mean exposure of the distinct research trials of a family on"
+            " one window.",
+            "SELECT t.config_hash, t.daily_returns, t.cash_returns,"
+            " coalesce(r.mean_exposure, e.gross) AS exposure"
             " FROM {ledger.trials} t LEFT JOIN {optimization.results} r ON r.trial_id = t.trial_id"
             " LEFT JOIN (SELECT run_id, avg(gross) AS gross FROM {backtest.equity} WHERE run_id IN"
             " (SELECT run_id FROM {ledger.trials} WHERE family = $family) GROUP BY run_id) e"
             " ON e.run_id = t.run_id"
             " WHERE t.kind = 'research' AND t.family = $family AND t.data_hash = $data_hash"
             " AND t.window_start = $window_start AND t.window_end = $window_end"
-            " AND coalesce(t.code_version, '') = $code_version GROUP BY t.config_hash ORDER BY t.config_hash",
+            " AND coalesce(t.code_version, '') = $code_version"
+            " QUALIFY row_number() OVER (PARTITION BY t.config_hash ORDER BY t.trial_id) = 1"
+            " ORDER BY t.config_hash",
             ("family", "data_hash", "code_version", "window_start", "window_end"),
         ),
         "family_series": Query(
-            "Daily returns and mean exposure of every configuration of a family tried on one window, the"
-            " newest of each, whatever data and code it ran on.",
-            "SELECT t.config_hash, arg_max(t.daily_returns, t.trial_id) AS daily_returns,"
-            " arg_max(coalesce(r.mean_exposure, e.gross), t.trial_id) AS exposure"
+            "Daily returns, what cash earned and mean exposure of every configuration of a family tried on"
+            " one window, the newest of each, whatever data and code it ran on.",
+            "SELECT t.config_hash, t.daily_returns, t.cash_returns,"
+            " coalesce(r.mean_exposure, e.gross) AS exposure"
             " FROM {ledger.trials} t LEFT JOIN {optimization.results} r ON r.trial_id = t.trial_id"
             " LEFT JOIN (SELECT run_id, avg(gross) AS gross FROM {backtest.equity} WHERE run_id IN"
             " (SELECT run_id FROM {ledger.trials} WHERE family = $family) GROUP BY run_id) e"
             " ON e.run_id = t.run_id"
             " WHERE t.kind = 'research' AND t.family = $family"
             " AND t.window_start = $window_start AND t.window_end = $window_end"
-            " GROUP BY t.config_hash ORDER BY t.config_hash",
+            " QUALIFY row_number() OVER (PARTITION BY t.config_hash ORDER BY t.trial_id DESC) = 1"
+            " ORDER BY t.config_hash",
             ("family", "window_start", "window_end"),
         ),
         "lifecycle": Query(

@@ -207,19 +207,29 @@ class Warehouse:
         return self._write([(table, frame)], manifest, corrections).appended[0]
 
     def write_many(
-        self, writes: "Sequence[tuple[Table, pl.DataFrame]]", *, manifest: Manifest
+        self,
+        writes: "Sequence[tuple[Table, pl.DataFrame]]",
+        *,
+        manifest: Manifest,
+        require: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> chunks.Written:
-        """Store several frames and their manifest together: all of it appears, or nothing."""
-        return self._write(writes, manifest, "now")
+        """Store several frames and their manifest together: all of it appears, or nothing.
+
+        ``require`` may refuse it by raising: it looks at the file inside the transaction that writes.
+        """
+        return self._write(writes, manifest, "now", require)
 
     def _write(
         self,
         writes: "Sequence[tuple[Table, pl.DataFrame]]",
         manifest: Manifest | None,
         corrections: Corrections,
+        require: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> chunks.Written:
         pieces = [prepare(table, frame, corrections) for table, frame in writes]
-        return chunks.write(self.write, pieces, manifest=manifest, chunk_rows=self._chunk_rows, now=self.now)
+        return chunks.write(
+            self.write, pieces, manifest=manifest, chunk_rows=self._chunk_rows, now=self.now, require=require
+        )
 
     def write_urgent(
         self, decision_id: str, table: Table, rows: "pl.DataFrame"

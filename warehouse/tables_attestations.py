@@ -11,6 +11,14 @@ ATTESTATIONS = Table(
         key_column("what", "VARCHAR", "asset | strategy | book", "Kind of thing."),
         key_column("name", "VARCHAR", "name", "Asset key schema/table, or name of the strategy."),
         Column("version", "VARCHAR", "version", "Version of the strategy; NULL for anything else."),
+        Column(
+            "identity",
+            "VARCHAR",
+            "SHA-256",
+            "Of the strategy's version, universe and parameters in the proof, which says nothing of others;"
+            " NULL for anything else.",
+        ),
+        Column("params_json", "VARCHAR", "JSON", "Those parameters, defaults filled in."),
         Column("code_version", "VARCHAR", "version", "Version of the code.", nullable=False),
         Column("config_hash", "VARCHAR", "SHA-256", "Hash of the configuration.", nullable=False),
         Column("feed", "VARCHAR", "name", "Source that the rows came from.", nullable=False),

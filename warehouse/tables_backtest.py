@@ -179,6 +179,13 @@ TRIALS = Table(
         Column("window_end", "TIMESTAMPTZ", "UTC", "End of the window, not included."),
         Column("universe", "VARCHAR", "text", "Symbols, sorted, joined by a comma."),
         Column("daily_returns", "FLOAT[]", "fraction", "Daily returns of the headline series."),
+        Column(
+            "cash_returns",
+            "FLOAT[]",
+            "fraction",
+            "What cash earned on the same days, of which skill is in excess; empty where it earns nothing,"
+            " NULL where unknown: without daily returns, and in rows from before this column.",
+        ),
         Column("digest", "VARCHAR", "SHA-256", "Digest of the full series."),
         Column("who", "VARCHAR", "name", "Who ran it."),
         Column("ran_at", "TIMESTAMPTZ", "UTC", "When it was run.", compared=False),

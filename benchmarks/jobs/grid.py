@@ -19,12 +19,14 @@ import numpy as np
 
 from benchmarks.harness import Job, Row, machine, timed
 from benchmarks.jobs import backtest as single
+from pipeline.jit import kernel
 from pipeline.seeds import stream
 from pipeline.strategies.port import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pipeline.arrays import Float2D
     from pipeline.backtest.population import Population
     from pipeline.market.panel import Panel
     from pipeline.strategies.context import Context
@@ -64,10 +66,15 @@ class Cross:
         """Return the weights of many pairs in ``out``, shape ``(params, bars, assets)``."""
         for weights, pair in zip(out, params, strict=True):
             fast, slow = (context.feature(name) for name in self.features(pair))
-            np.copyto(weights, fast > slow)
-        if len(self.universe) > 1:
-            np.divide(out, len(self.universe), out=out)
+            _share(fast, slow, 1.0 / len(self.universe), weights)
         return out
+
+
+@kernel
+def _share(fast: Float2D, slow: Float2D, share: float, out: Float2D) -> None:
+    above, below, weights = fast.reshape(-1), slow.reshape(-1), out.reshape(-1)
+    for k in range(weights.size):
+        weights[k] = share if above[k] > below[k] else 0.0
 
 
 def workload(seed: int) -> dict[str, np.ndarray]:

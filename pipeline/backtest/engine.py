@@ -15,7 +15,7 @@ from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
 from pipeline.backtest.flags import flags_of
 from pipeline.backtest.kernel import Track, run_history
-from pipeline.backtest.kernel_summary import SUMMARY, Summary, summarise
+from pipeline.backtest.kernel_summary import SUMMARY, summarise
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation, instants
 from pipeline.backtest.round_trips import round_trips
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
@@ -227,7 +227,7 @@ def _simulation(
 ) -> Simulation:
     ts = panel.ts[start:]
     fills["row"] -= start
-    trips = round_trips(fills, panel.n_assets, payments.units[start:])
+    trips = round_trips(fills, panel.n_assets, payments.units[start:], payments.paid[start:])
     credit = payments.credit[start:] if payments.earns else np.empty(0)
     daily = m.daily_rows(ts.view(np.int64), session_cells(panel, weights[start:], assets, start))
     return Simulation(
@@ -276,4 +276,4 @@ def _metrics(
     years = m.elapsed_years(int(ts[0]), int(ts[-1]) + int(CELL64.astype(np.int64)))
     found, returns, work = records(SUMMARY, 1), np.empty(daily.size), np.empty(track.nav.size + 1)
     summarise(track.nav, track.gross, daily, fills, trips, initial, largest, returns, work, credit, found[0])
-    return m.Metrics(**m.of_summary(Summary(*found[0].item()), initial, years))
+    return m.of_summary(found[0], initial, years)

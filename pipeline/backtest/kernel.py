@@ -298,5 +298,14 @@ def quote_fill(market: History, quotes: Records, rules: Record, i: int, a: int) 
         quotes[a].fill_open = market.open[row, a]
         quotes[a].bar = row
         quotes[a].max_quantity = volume_limit(
-            market.volume, market.known_at, row, a, market.ts[i], rules.volume_share, market.recent
+            market.volume,
+            market.open_at,
+            market.known_at,
+            market.ts,
+            market.payments.split,
+            i,
+            row,
+            a,
+            rules.volume_share,
+            market.recent,
         )

@@ -74,14 +74,27 @@ def fill_bar(ts: Int1D, open_at: Int2D, close: Float2D, volume: Float2D, i: int,
 
 @kernel
 def volume_limit(
-    volume: Float2D, known_at: Int2D, row: int, asset: int, decision: int, share: float, recent: Float1D
+    volume: Float2D,
+    open_at: Int2D,
+    known_at: Int2D,
+    ts: Int1D,
+    split: Float2D,
+    cell: int,
+    row: int,
+    asset: int,
+    share: float,
+    recent: Float1D,
 ) -> float:
     """Return a share of the median volume of the last bars of the same cell known at a decision.
 
     Parameters
     ----------
-    row
-        The bar of the fill; its own volume is never read, nor any known after the decision.
+    split
+        Units that one unit becomes when a cell begins, shape ``(bars, assets)``, empty where nothing is paid:
+        volumes from before a split count in the units of the fill, as the order does.
+    cell, row
+        The cell that begins with the decision, and the bar of the fill: its own volume is never read, nor any
+        known after the decision.
     recent
         Working memory; its size is the number of bars in the median.
 
@@ -92,15 +105,22 @@ def volume_limit(
     """
     if share == math.inf:
         return math.inf
-    count = 0
+    count, units, since = 0, 1.0, cell
     i = row - DAY_ROWS
     while i >= 0 and count < recent.size:
-        if not math.isnan(volume[i, asset]) and known_at[i, asset] <= decision:
+        if not math.isnan(volume[i, asset]) and known_at[i, asset] <= ts[cell]:
+            known = volume[i, asset]
+            if split.size > 0:
+                opened = i - 1 if open_at[i, asset] < ts[i] else i
+                while since > opened:
+                    units *= split[since, asset]
+                    since -= 1
+                known *= units
             place = count
-            while place > 0 and recent[place - 1] > volume[i, asset]:
+            while place > 0 and recent[place - 1] > known:
                 recent[place] = recent[place - 1]
                 place -= 1
-            recent[place] = volume[i, asset]
+            recent[place] = known
             count += 1
         i -= DAY_ROWS
     if count < recent.size:

@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.arrays import Bool1D, Bool2D, Float1D, Float2D, Float3D, Int1D
 from pipeline.backtest.kernel import History, quote_fill, step
-from pipeline.backtest.kernel_quiet import Held, at_rest, glide, next_change, room_for
+from pipeline.backtest.kernel_quiet import at_rest, glide, next_change
+from pipeline.backtest.kernel_stretch import Held, room_for
 from pipeline.backtest.kernel_summary import summarise
 from pipeline.backtest.round_trips import TRIP, trace_trips
 from pipeline.jit import kernel
@@ -26,7 +27,7 @@ class Sheet(NamedTuple):
     ``quotes`` are QUOTE records of shape ``(bars, assets)`` with all but the weight, as if an order were open
     at each decision; ``marks`` the last known closes from the first decision on, ``(assets, decisions)``;
     ``next_action`` the first row from each one on in which a dividend or split is due, empty without any;
-    ``units`` and, where cash earns, ``credit`` as in `Payments`, from the first decision on.
+    ``units``, ``paid`` and, where cash earns, ``credit`` as in `Payments`, from the first decision on.
     """
 
     quotes: Records
@@ -34,6 +35,7 @@ class Sheet(NamedTuple):
     payments: Payments
     next_action: Int1D
     units: Float2D
+    paid: Float2D
     credit: Float1D
 
 
@@ -72,7 +74,8 @@ def sheet_of(market: History, rules: Record, first: int) -> Sheet:
     following = np.minimum.accumulate(due[::-1])[::-1].copy()
     marks = np.ascontiguousarray(market.mark[first:].T)
     credit = payments.credit[first:].copy() if payments.earns else np.empty(0)
-    return Sheet(quotes, marks, payments, following, payments.units[first:].copy(), credit)
+    units, paid = payments.units[first:].copy(), payments.paid[first:].copy()
+    return Sheet(quotes, marks, payments, following, units, paid, credit)
 
 
 @kernel
@@ -151,7 +154,7 @@ def run_members(
         bench.position[:] = 0.0
         fills = bench.log[: book.fills]
         own = returns[m] if daily.size == days.size else bench.returns[: daily.size]
-        count = trace_trips(fills, bench.running, bench.position, bench.trips, sheet.units)
+        count = trace_trips(fills, bench.running, bench.position, bench.trips, sheet.units, sheet.paid)
         summarise(
             bench.nav, bench.gross, daily, fills, bench.trips[:count], initial, book.largest_held,
             own, bench.work, sheet.credit, found[m],
@@ -200,7 +203,7 @@ def _run_member(
         i += 1
         if book.bankrupt:
             return i - first
-        if i < last and not (sheet.payments.earns or book.cash < 0.0) and at_rest(book, lines, rules):
+        if i < last and at_rest(book, lines, rules, sheet.payments):
             stop = next_change(weights, i, last) - first
             if sheet.next_action.size > 0:
                 stop = min(stop, sheet.next_action[i] - first)

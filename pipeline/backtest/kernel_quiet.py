@@ -6,58 +6,24 @@ that changes an account at every decision must make `at_rest` false.
 """
 
 import math
-from typing import NamedTuple
 
-import numpy as np
-
-from pipeline.arrays import Float1D, Float2D, Int1D
-from pipeline.backtest.kernel_sums import highest_of
+from pipeline.arrays import Float1D, Float2D
+from pipeline.backtest.kernel_stretch import STRETCH, Held, bounds_of, mark_stretch
 from pipeline.jit import inlined, kernel
 from pipeline.portfolio.account import NOTHING, Record, Records
+from pipeline.portfolio.payments import Payments, bears_interest
 from pipeline.portfolio.sizing import crosses_band
 
-_MARGIN = 1e-9
-"""Distance kept from a drawdown at which a state would change; rounding moves one by less than 1e-15."""
-
-
-_STRETCH = 128
-"""Rows that are marked at once: enough to fill the lanes of a processor, few enough for its nearest cache."""
 _SHORT = 12
 """Rows below which marking them one by one is faster."""
 
 
-class Held(NamedTuple):
-    """What is held while nothing happens, packed, shape ``(assets,)``, and working memory.
-
-    Column, units, target weight, the largest distance from it and the largest weight that ask for no order;
-    the first asset of the class where that class has a cap, else -1; the cap.  ``sizes`` are absolute weights
-    of a stretch, shape ``(assets, rows)``, ``exposure`` their sums by class (by row, and by asset).
-    """
-
-    column: Int1D
-    units: Float1D
-    target: Float1D
-    band: Float1D
-    limit: Float1D
-    leader: Int1D
-    cap: Float1D
-    sizes: Float2D
-    exposure: Float1D
-
-
-def room_for(assets: int) -> Held:
-    """Return empty arrays for ``assets`` positions."""
-    return Held(
-        column=np.zeros(assets, np.int64), units=np.zeros(assets), target=np.zeros(assets),
-        band=np.zeros(assets), limit=np.zeros(assets), leader=np.zeros(assets, np.int64),
-        cap=np.zeros(assets), sizes=np.zeros((assets, _STRETCH)), exposure=np.zeros(max(assets, _STRETCH)),
-    )  # fmt: skip
-
-
 @inlined
-def at_rest(book: Record, lines: Records, rules: Record) -> bool:
-    """Return whether decisions after this one can be quiet: no order open or due, no limit in the way."""
-    if book.open_orders > 0 or book.any_strained or book.killed or book.units != 1.0:
+def at_rest(book: Record, lines: Records, rules: Record, payments: Payments) -> bool:
+    """Return whether decisions after this one can be quiet: no order or interest due, no limit in the way."""
+    if bears_interest(book, payments) or book.open_orders > 0 or book.any_strained or book.killed:
+        return False
+    if book.units != 1.0:
         return False
     for a in range(lines.size):
         line = lines[a]
@@ -77,7 +43,7 @@ def next_change(weights: Float2D, row: int, last: int) -> int:
     now, before = flat[row * assets : last * assets], flat[(row - 1) * assets : (last - 1) * assets]
     start = 0
     while start < now.size:
-        stop = min(start + _STRETCH, now.size)
+        stop = min(start + STRETCH, now.size)
         if _count_equal(now[start:stop], before[start:stop]) < stop - start:
             while now[start] == before[start]:
                 start += 1
@@ -130,9 +96,12 @@ def glide(
         stop = min(stop, row + max(0, rules.resume_after - book.halt_age - 1))
     n = _pack(lines, rules, terms, held)
     j = row
+    if n == 0 and _cash_is_quiet(book, rules):
+        nav[row:stop], gross[row:stop] = book.cash, 0.0
+        j = stop
     while j < stop:
-        end = min(j + _STRETCH, stop)
-        if end - j < _SHORT or not _mark_stretch(j, end, n, marks, rules, book, held, nav, gross):
+        end = min(j + STRETCH, stop)
+        if end - j < _SHORT or not mark_stretch(j, end, n, marks, rules, book, held, nav, gross):
             j = _mark_rows(j, end, n, marks, rules, book, held, nav, gross)
             if j < end:
                 break
@@ -163,12 +132,9 @@ def _pack(lines: Records, rules: Record, terms: Records, held: Held) -> int:
 
 
 @inlined
-def _bounds(book: Record, rules: Record, peak: float) -> tuple[float, float]:
-    """Return the NAVs between which no state of the drawdown changes, under a peak."""
-    fall = math.inf if book.halted else rules.halt
-    fall = fall if book.derisked else min(fall, rules.trigger)
-    highest = peak * (1.0 - rules.release - _MARGIN) if book.derisked else math.inf
-    return max(0.0, peak * (1.0 - fall + _MARGIN)), highest if fall > 0.0 else peak
+def _cash_is_quiet(book: Record, rules: Record) -> bool:
+    lowest, highest = bounds_of(book, rules, book.peak)
+    return lowest < book.cash < highest and book.cash <= book.peak
 
 
 @inlined
@@ -184,7 +150,7 @@ def _mark_rows(
     gross: Float1D,
 ) -> int:
     """Mark quiet rows one by one and return the first that is not, or ``stop``."""
-    lowest, highest = _bounds(book, rules, book.peak)
+    lowest, highest = bounds_of(book, rules, book.peak)
     for j in range(row, stop):
         value = book.cash
         for h in range(n):
@@ -209,100 +175,6 @@ def _mark_rows(
             book.largest_held = max(book.largest_held, held.sizes[h, 0])
         if value > book.peak:
             book.peak = value
-            lowest, highest = _bounds(book, rules, value)
+            lowest, highest = bounds_of(book, rules, value)
         nav[j], gross[j] = value, total
     return stop
-
-
-@kernel
-def _mark_stretch(
-    row: int,
-    stop: int,
-    n: int,
-    marks: Float2D,
-    rules: Record,
-    book: Record,
-    held: Held,
-    nav: Float1D,
-    gross: Float1D,
-) -> bool:
-    """Mark a stretch of rows at once if all of them are quiet, else change nothing that counts."""
-    rows = stop - row
-    value, total = nav[row:stop], gross[row:stop]
-    value[:] = book.cash
-    total[:] = 0.0
-    if n == 0:
-        lowest, highest = _bounds(book, rules, book.peak)
-        return lowest < book.cash < highest and book.cash <= book.peak
-    for h in range(n):
-        _add_worth(held.units[h], marks[held.column[h], row:stop], value)
-    peak = max(book.peak, highest_of(value))
-    lowest, highest = _bounds(book, rules, peak)
-    if _count_between(value, lowest, highest) < rows:
-        return False
-    for h in range(n):
-        quiet = _weigh(
-            held.units[h], marks[held.column[h], row:stop], value, held.target[h], held.band[h],
-            held.limit[h], held.sizes[h, :rows], total,
-        )  # fmt: skip
-        if quiet < rows:
-            return False
-    most = highest_of(total)
-    if most > rules.max_gross:
-        return False
-    for h in range(n):
-        if held.leader[h] >= 0 and _highest_exposure(h, rows, held) > held.cap[h]:
-            return False
-    if most > book.largest_held:
-        for h in range(n):
-            book.largest_held = max(book.largest_held, highest_of(held.sizes[h, :rows]))
-    book.peak = peak
-    return True
-
-
-@kernel
-def _highest_exposure(h: int, rows: int, held: Held) -> float:
-    """Return the highest exposure of the class of position ``h``, of the positions up to it."""
-    exposure = held.exposure[:rows]
-    exposure[:] = 0.0
-    for g in range(h + 1):
-        if held.leader[g] == held.leader[h]:
-            sizes = held.sizes[g]
-            for t in range(rows):
-                exposure[t] += sizes[t]
-    return highest_of(exposure)
-
-
-@kernel
-def _add_worth(units: float, prices: Float1D, value: Float1D) -> None:
-    for t in range(value.size):
-        value[t] += units * prices[t]
-
-
-@kernel
-def _count_between(values: Float1D, lowest: float, highest: float) -> int:
-    inside = 0
-    for t in range(values.size):
-        inside += 1 if (values[t] > lowest) & (values[t] < highest) else 0
-    return inside
-
-
-@kernel
-def _weigh(
-    units: float,
-    prices: Float1D,
-    value: Float1D,
-    target: float,
-    band: float,
-    limit: float,
-    sizes: Float1D,
-    total: Float1D,
-) -> int:
-    """Write and add up absolute weights, and return in how many rows they ask for no order."""
-    quiet = 0
-    for t in range(value.size):
-        weight = units * prices[t] / value[t]
-        sizes[t] = abs(weight)
-        total[t] += abs(weight)
-        quiet += 1 if (abs(weight - target) <= band) & (abs(weight) <= limit) else 0
-    return quiet

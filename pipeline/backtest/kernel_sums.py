@@ -11,6 +11,8 @@ from pipeline.jit import kernel
 from pipeline.portfolio.account import Records
 
 _STRETCH = 32
+_MARGIN = 1e-12
+"""Of a fall, far more than rounding."""
 
 
 @kernel
@@ -60,21 +62,6 @@ def mean(values: Float1D) -> float:
 
 
 @kernel
-def inner_product(left: Float1D, right: Float1D) -> float:
-    """Return the sum of the products of two series of one length."""
-    whole = left.size - left.size % 4
-    a = b = c = d = 0.0
-    for i in range(0, whole, 4):
-        a += left[i] * right[i]
-        b += left[i + 1] * right[i + 1]
-        c += left[i + 2] * right[i + 2]
-        d += left[i + 3] * right[i + 3]
-    for i in range(whole, left.size):
-        a += left[i] * right[i]
-    return (a + b) + (c + d)
-
-
-@kernel
 def moments(values: Float1D) -> tuple[float, float, float, float]:
     """Return the mean and the second, third and fourth central moments (divided by n), n > 0."""
     middle = mean(values)
@@ -102,22 +89,33 @@ def moments(values: Float1D) -> tuple[float, float, float, float]:
 def downside(values: Float1D, least: float) -> float:
     """Return the mean square of what values, at least one, lack to ``least``."""
     squares = 0.0
-    for value in values:
-        below = min(value - least, 0.0)
+    for t in range(values.size):
+        below = min(values[t] - least, 0.0)
         squares += below * below
     return squares / values.size
 
 
 @kernel
 def long_run_variance(centred: Float1D) -> float:
-    """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0."""
+    """Return the Bartlett-weighted sum of autocovariances (divided by n) of values with mean 0.
+
+    With L lags it is the sum of squares of all sums of L + 1 neighbours, those that reach over an end
+    included, divided by L + 1: multiplied out, a product at distance k stands there L + 1 - k times.  One
+    running sum does what L + 1 inner products would.
+    """
     n = centred.size
     lags = min(int(4.0 * (n / 100.0) ** (2.0 / 9.0)), n - 1)
-    total = 0.0
-    for lag in range(lags + 1):
-        product = inner_product(centred[lag:], centred[: n - lag])
-        total += product if lag == 0 else 2.0 * (1.0 - lag / (lags + 1.0)) * product
-    return total / n
+    together = squares = 0.0
+    for t in range(lags + 1):
+        together += centred[t]
+        squares += together * together
+    for t in range(lags + 1, n):
+        together += centred[t] - centred[t - lags - 1]
+        squares += together * together
+    for t in range(n - lags - 1, n - 1):
+        together -= centred[t]
+        squares += together * together
+    return squares / (lags + 1.0) / n
 
 
 @kernel
@@ -173,40 +171,34 @@ def highest_of(values: Float1D) -> float:
 
 
 @kernel
-def range_of(values: Float1D) -> tuple[float, float]:
-    """Return the smallest and the largest of at least one value, none of them NaN."""
-    whole = values.size - values.size % 2
-    a = b = c = d = values[0]
-    for i in range(0, whole, 2):
-        a, b = min(a, values[i]), min(b, values[i + 1])
-        c, d = max(c, values[i]), max(d, values[i + 1])
-    last = values[values.size - 1]
-    return min(a, b, last), max(c, d, last)
+def count_within(values: Float1D, least: float, most: float) -> int:
+    """Return how many values lie between two bounds or on one."""
+    within = 0
+    for t in range(values.size):
+        within += 1 if (values[t] >= least) & (values[t] <= most) else 0
+    return within
 
 
 @kernel
 def deepest_fall(nav: Float1D, initial: float) -> float:
     """Return the largest ``(peak - nav) / peak``, the peak so far or ``initial``.
 
-    Under one peak the fall is deepest at the lowest value, so it is divided once per peak, and stretches
-    without a new peak are only looked through for their lowest value.
+    Stretches that neither reach a new peak nor come near the deepest fall so far are only looked through:
+    the bound lies above that fall by more than rounding can move it.
     """
-    peak = lowest = initial
-    deepest = 0.0
-    start = 0
-    while start < nav.size:
-        stretch = nav[start : start + _STRETCH]
-        start += _STRETCH
-        least, most = range_of(stretch)
-        if most <= peak:
-            lowest = min(lowest, least)
+    peak, deepest, shallow = initial, 0.0, initial
+    for start in range(0, nav.size, _STRETCH):
+        stop = min(start + _STRETCH, nav.size)
+        if count_within(nav[start:stop], shallow, peak) == stop - start:
             continue
-        for value in stretch:
-            if value > peak:
-                deepest = max(deepest, (peak - lowest) / peak)
-                peak = lowest = value
-            lowest = min(lowest, value)
-    return max(deepest, (peak - lowest) / peak)
+        for t in range(start, stop):
+            if nav[t] > peak:
+                peak = nav[t]
+                shallow = peak * (1.0 - deepest + _MARGIN)
+            elif nav[t] < shallow:
+                deepest = max(deepest, (peak - nav[t]) / peak)
+                shallow = peak * (1.0 - deepest + _MARGIN)
+    return deepest
 
 
 @kernel

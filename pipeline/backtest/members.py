@@ -12,6 +12,9 @@ from pipeline.backtest import metrics as m
 from pipeline.backtest.result import Simulation
 from pipeline.portfolio.attribution import Ledger
 
+_FEWEST_DAYS = 3
+"""Two days always lie on a line."""
+
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
@@ -71,6 +74,8 @@ class MemberResult:
         interest on cash, which belongs to nobody.
     turnover
         Notional traded for it, by mean NAV and year.
+    trades
+        Fills of which it paid a part; a fill that serves two strategies counts for both.
     daily_pnl, daily_returns
         Profit from one end of day to the next, in money and by the book's NAV before, shape ``(days,)``.
     contribution
@@ -87,6 +92,7 @@ class MemberResult:
     mean_share: float
     pnl: float
     turnover: float
+    trades: int
     daily_pnl: Float1D
     daily_returns: Float1D
     contribution: float
@@ -104,6 +110,24 @@ class BookParts:
     members: tuple[MemberResult, ...]
     budgets: Float2D
     attribution: Attribution
+
+    @property
+    def correlations(self) -> Float2D:
+        """Correlations of the members' daily returns, shape ``(members, members)``; see `correlations`."""
+        return correlations(np.stack([member.daily_returns for member in self.members]))
+
+
+def correlations(returns: Float2D) -> Float2D:
+    """Return the correlations of daily returns, shape ``(n, n)``, by rows of ``returns`` ``(n, days)``.
+
+    NaN where one of the two never moved, or there are fewer than three days.
+    """
+    n, days = returns.shape
+    moved = returns.std(axis=1) > 0.0
+    found = np.full((n, n), np.nan)
+    if days >= _FEWEST_DAYS and moved.any():
+        found[np.ix_(moved, moved)] = np.corrcoef(returns[moved])
+    return found
 
 
 def attribution_of(ledger: Ledger, names: Sequence[str]) -> Attribution:
@@ -135,6 +159,7 @@ def numbers_of(ledger: Ledger, column: int, budgets: Float2D, simulation: Simula
         "mean_share": float(ledger.exposure[:, column].mean()),
         "pnl": float(earned[-1]),
         "turnover": m.per_year(float(ledger.traded[column]), sums.mean(nav), years),
+        "trades": int(ledger.trades[column]),
         "daily_pnl": daily_pnl,
         "daily_returns": returns,
         "contribution": final - 1.0,

@@ -6,19 +6,19 @@ days, so bars of a closed market change nothing.  Nothing here knows how the NAV
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Int1D
+from pipeline.backtest import kernel_ratios as ratios
 from pipeline.backtest import kernel_sums as sums
-from pipeline.backtest.kernel_summary import Summary
+from pipeline.portfolio.account import Record
 
 YEAR_DAYS = 365.25
-SHORTEST_CAGR_YEARS = 0.25
+SHORTEST_CAGR_YEARS = ratios.SHORTEST_CAGR_YEARS
 _ROWS_PER_DAY = 6
-_FEWEST = 2
 _CELL_US = 4 * 3_600_000_000
 
 
@@ -62,6 +62,11 @@ class Metrics:
     years: float
 
 
+NAMES = tuple(field.name for field in fields(Metrics))
+"""Names of the metrics, in the order of `pipeline.backtest.kernel_ratios.ratios_into`."""
+_COUNTS = ("trades", "round_trips", "open_round_trips")
+
+
 def daily_rows(ts: Int1D, has_bar: Bool1D | None) -> Int1D:
     """Return the decisions that end a day: 00:00 UTC, for session books only after days with a session.
 
@@ -95,9 +100,9 @@ def sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
 
     The standard error is Mertens' (2002): ``sqrt((1 - skew s + (kurt - 1) / 4 s^2) / n)`` per period.
     """
-    if returns.size < _FEWEST:
+    if returns.size < ratios.FEWEST:
         return Ratio(None, None)
-    return _sharpe(sums.moments(returns), returns.size, years, cash)
+    return _ratio(ratios.sharpe_of(*sums.moments(returns), returns.size, years, cash))
 
 
 def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Ratio:
@@ -111,26 +116,28 @@ def newey_west_sharpe(returns: Float1D, years: float, cash: float = 0.0) -> Rati
         return Ratio(None, None)
     middle, second, _, _ = sums.moments(returns)
     n = returns.size
-    return _newey_west(plain, second, sums.long_run(returns, middle, second, cash, np.empty(n)), n, years)
+    long_run = sums.long_run(returns, middle, second, cash, np.empty(n))
+    return _ratio(ratios.newey_west_of(plain.value, second, *long_run, n, years))
 
 
 def sortino(returns: Float1D, years: float, cash: float = 0.0) -> float | None:
     """Mean excess return by the root mean square of its negative part, annualised; None without losses."""
-    if returns.size < _FEWEST:
+    if returns.size < ratios.FEWEST:
         return None
-    return _sortino(sums.mean(returns), sums.downside(returns, cash), returns.size, years, cash)
+    below = sums.downside(returns, cash)
+    return _known(ratios.sortino_of(sums.mean(returns), below, returns.size, years, cash))
 
 
 def volatility(returns: Float1D, years: float) -> float | None:
     """Standard deviation (ddof 1) of returns, annualised by ``sqrt(n / Y)``."""
-    return _volatility(sums.moments(returns)[1], returns.size, years) if returns.size >= _FEWEST else None
+    if returns.size < ratios.FEWEST:
+        return None
+    return _known(ratios.volatility_of(sums.moments(returns)[1], returns.size, years))
 
 
 def cagr(initial: float, final: float, years: float) -> float | None:
     """Compound annual growth ``(final / initial)^(1 / Y) - 1``; None below a quarter of a year."""
-    if years < SHORTEST_CAGR_YEARS or final <= 0.0:
-        return None
-    return (final / initial) ** (1.0 / years) - 1.0
+    return _known(ratios.growth_of(initial, final, years))
 
 
 def drawdown(nav: Float1D, initial: float) -> Float1D:
@@ -142,7 +149,7 @@ def drawdown(nav: Float1D, initial: float) -> Float1D:
 
 def calmar(growth: float | None, deepest: float) -> float | None:
     """CAGR by maximal drawdown; None where either is unknown or there was no drawdown."""
-    return None if growth is None or deepest == 0.0 else growth / deepest
+    return None if growth is None else _known(ratios.quotient(growth, deepest))
 
 
 def win_rate(won: int, closed: int) -> float | None:
@@ -152,7 +159,7 @@ def win_rate(won: int, closed: int) -> float | None:
 
 def profit_factor(gained: float, lost: float) -> float | None:
     """Gross profit by gross loss of closed round trips; None without a loss."""
-    return gained / lost if lost > 0.0 else None
+    return _known(ratios.quotient(gained, lost))
 
 
 def balanced_score(
@@ -167,14 +174,13 @@ def balanced_score(
     >>> round(balanced_score(1.5, 0.20, 0.65, 0.15), 12)
     0.775
     """
-    if ratio is None or growth is None or wins is None or deepest is None:
-        return None
-    return 0.4 * ratio + 0.3 * growth + 0.2 * wins - 0.1 * deepest
+    parts = (math.nan if part is None else part for part in (ratio, growth, wins, deepest))
+    return _known(ratios.balanced_of(*parts))
 
 
 def per_year(amount: float, mean_nav: float, years: float) -> float:
     """Return an amount of money as a fraction of mean NAV and year: turnover of notional, drag of costs."""
-    return amount / mean_nav / years if years > 0.0 else 0.0
+    return float(ratios.per_year_of(amount, mean_nav, years))
 
 
 def elapsed_years(first: int, last: int) -> float:
@@ -182,77 +188,27 @@ def elapsed_years(first: int, last: int) -> float:
     return (last - first) / (YEAR_DAYS * 86_400e6)
 
 
-def of_summary(found: Summary, initial: float, years: float) -> dict[str, Any]:
-    """Return the metrics that the sums of a run make, by the names of `Metrics`.
+def of_summary(found: Record, initial: float, years: float) -> Metrics:
+    """Return the metrics that the sums of a run make.
 
     Parameters
     ----------
     found
-        From `pipeline.backtest.kernel_summary.summarise`.
+        SUMMARY, from `pipeline.backtest.kernel_summary.summarise`.
     initial
         Money at the start.
     years
         Length of the window, from `elapsed_years`.
     """
-    daily = found.day_mean, found.day_second, found.day_third, found.day_fourth
-    bars = found.bar_mean, found.bar_second, found.bar_third, found.bar_fourth
-    ratio, ratio_h4 = _sharpe(daily, found.days, years), _sharpe(bars, found.bars, years)
-    long_run = found.day_long_run, found.day_influence
-    ratio_nw = _newey_west(ratio, found.day_second, long_run, found.days, years)
-    growth, wins = cagr(initial, found.final, years), win_rate(found.won, found.closed)
-    return {
-        "total_return": found.final / initial - 1.0,
-        "cagr": growth,
-        "sharpe": ratio.value,
-        "sharpe_se": ratio.error,
-        "sharpe_h4": ratio_h4.value,
-        "sharpe_h4_se": ratio_h4.error,
-        "sharpe_nw": ratio_nw.value,
-        "sharpe_nw_se": ratio_nw.error,
-        "volatility": _volatility(found.day_second, found.days, years),
-        "sortino": _sortino(found.day_mean, found.day_below, found.days, years),
-        "max_drawdown": found.deepest,
-        "calmar": calmar(growth, found.deepest),
-        "win_rate": wins,
-        "profit_factor": profit_factor(found.gained, found.lost),
-        "bps": balanced_score(ratio.value, growth, wins, found.deepest),
-        "turnover": per_year(found.notional, found.mean_nav, years),
-        "cost_drag": per_year(found.costs, found.mean_nav, years),
-        "trades": found.fills,
-        "round_trips": found.closed,
-        "open_round_trips": found.trips - found.closed,
-        "mean_exposure": found.mean_gross,
-        "largest_weight": found.largest,
-        "years": years,
-    }
+    numbers = np.empty(len(NAMES))
+    ratios.ratios_into(found, initial, years, numbers)
+    known: dict[str, Any] = dict(zip(NAMES, map(_known, numbers.tolist()), strict=True))
+    return Metrics(**known | {name: int(known[name]) for name in _COUNTS})
 
 
-def _sharpe(moments: tuple[float, float, float, float], n: int, years: float, cash: float = 0.0) -> Ratio:
-    mean, second, third, fourth = moments
-    if n < _FEWEST or years <= 0.0 or not second > (1e-15 * max(1.0, abs(mean))) ** 2:
-        return Ratio(None, None)
-    annual = math.sqrt(n / years)
-    ratio = (mean - cash) / math.sqrt(second * n / (n - 1))
-    skew, kurt = third / second**1.5, fourth / second**2
-    variance = max(0.0, 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio) / n
-    return Ratio(ratio * annual, math.sqrt(variance) * annual)
+def _ratio(pair: tuple[float, float]) -> Ratio:
+    return Ratio(_known(pair[0]), _known(pair[1]))
 
 
-def _newey_west(plain: Ratio, second: float, long_run: tuple[float, float], n: int, years: float) -> Ratio:
-    variance, influence = long_run
-    if plain.value is None or not variance > 0.0:
-        return Ratio(None, None)
-    shrink = math.sqrt(second * n / (n - 1)) / math.sqrt(variance * n / (n - 1))
-    return Ratio(plain.value * shrink, math.sqrt(max(0.0, influence) / years) * shrink)
-
-
-def _sortino(mean: float, below: float, n: int, years: float, cash: float = 0.0) -> float | None:
-    if n < _FEWEST or years <= 0.0 or below == 0.0:
-        return None
-    return (mean - cash) / math.sqrt(below) * math.sqrt(n / years)
-
-
-def _volatility(second: float, n: int, years: float) -> float | None:
-    if n < _FEWEST or years <= 0.0:
-        return None
-    return math.sqrt(second * n / (n - 1)) * math.sqrt(n / years)
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

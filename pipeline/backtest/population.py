@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from pipeline.arrays import Bool1D, Float1D, Float2D, Time1D
 from pipeline.backtest import metrics as m
+from pipeline.backtest.cash import cash_on_days
 from pipeline.backtest.population_run import METRICS, Outcome, Stage
 from pipeline.backtest.result import Simulation
 from pipeline.backtest.rules import Rules, Tradable
@@ -43,6 +44,9 @@ class Population:
         with a session.
     daily_returns
         Simple returns of NAV over those days, shape ``(members, days)``.
+    cash_returns
+        What cash earned on those days, the same for all members, shape ``(days,)``; empty where it earns
+        nothing.
     metrics
         Every field of `pipeline.backtest.metrics.Metrics` by name, shape ``(members,)``, NaN where unknown.
     bankrupt
@@ -55,6 +59,7 @@ class Population:
 
     days: Time1D
     daily_returns: Float2D
+    cash_returns: Float1D
     metrics: Mapping[str, Float1D]
     bankrupt: Bool1D
     digests: tuple[str, ...]
@@ -121,6 +126,7 @@ def evaluate(
     return Population(
         days=days,
         daily_returns=outcome.returns,
+        cash_returns=cash_on_days(stage.sheet.credit, stage.days),
         metrics={name: np.ascontiguousarray(outcome.metrics[:, k]) for k, name in enumerate(METRICS)},
         bankrupt=outcome.bankrupt,
         digests=tuple(digests),
@@ -143,6 +149,6 @@ def _common(symbols: tuple[str, ...], days: Time1D) -> "hashlib._Hash":
 
 def _digest(common: "hashlib._Hash", returns: Float1D, numbers: Float1D) -> str:
     digest = common.copy()
-    digest.update(returns.tobytes())
-    digest.update(numbers.tobytes())
+    digest.update(returns.data)
+    digest.update(numbers.data)
     return digest.hexdigest()

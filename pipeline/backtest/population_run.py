@@ -4,9 +4,8 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from pipeline.arrays import Bool1D, Float2D, Float3D, Int1D
 from pipeline.backtest import kernel_sums as sums
 from pipeline.backtest import metrics as m
 from pipeline.backtest.kernel_population import Bench, bench_for, find_used, run_members, sheet_of
-from pipeline.backtest.kernel_summary import SUMMARY, Summary
+from pipeline.backtest.kernel_ratios import rate_members
+from pipeline.backtest.kernel_summary import SUMMARY
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
 from pipeline.backtest.window import (
     history_of,
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from pipeline.strategies.context import Context
     from pipeline.strategies.port import Strategy
 
-METRICS = tuple(field.name for field in fields(m.Metrics))
+METRICS = m.NAMES
 """Names of the metrics, in the order of the columns of `Outcome.metrics`."""
-_in_order = itemgetter(*METRICS)
 _SAMPLE = 16
 """Every so many rows are added up to find members that may be alike."""
 
@@ -135,17 +134,11 @@ class Stage:
                 members, weights, self.first, self.last, self.sheet, self.record, self.terms, opening, bench,
                 daily, self.days, returns, found, outcome.bankrupt[rows],
             )  # fmt: skip
+        ruined, metrics = outcome.bankrupt[rows], outcome.metrics[rows]
+        rate_members(np.unique(alike), found, ruined, self.initial_nav, self.years, metrics)
         for k, like in enumerate(alike):
             if like < k:
-                returns[k] = returns[like]
-                for part in (outcome.bankrupt, outcome.metrics):
-                    part[block[k]] = part[block[like]]
-            elif outcome.bankrupt[block[k]]:
-                outcome.metrics[block[k], METRICS.index("total_return")] = -1.0
-                outcome.metrics[block[k], METRICS.index("max_drawdown")] = 1.0
-            else:
-                numbers = m.of_summary(Summary(*found[k].item()), self.initial_nav, self.years)
-                outcome.metrics[block[k]] = _in_order(numbers)
+                returns[k], ruined[k], metrics[k] = returns[like], ruined[like], metrics[like]
 
     def _first_alike(self, weights: Float3D) -> list[int]:
         """Return for each member the first one of the block with the same weights in the window."""

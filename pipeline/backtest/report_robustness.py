@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.backtest.controls import MOST_EXTRA_BPS
 from pipeline.backtest.report_page import UNKNOWN, note, pairs, shown, table
+from pipeline.backtest.stress import CORRELATION, GAPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,8 @@ def controls(result: BacktestResult, asked: Robustness) -> str:
         ("Extra cost a side until nothing is earned", _bps(asked.break_even)),
         ("Extra cost a side until holding does as well", _bps(asked.break_even_hold)),
         ("Capacity: NAV at which the volume cap cuts 5 % of orders", shown(asked.capacity, "money")),
+        (f"Largest loss if {_gaps()} between two bars", shown(asked.stress.gap_loss, "percent")),
+        (f"Largest fall if all correlations were {CORRELATION:g}", shown(asked.stress.drawdown, "percent")),
     ]
     return (
         table(head, rows)
@@ -74,6 +77,10 @@ def _headline(done: Simulation | None) -> tuple[str, ...]:
         shown(numbers.turnover, "ratio"),
         shown(numbers.mean_exposure, "percent"),
     )
+
+
+def _gaps() -> str:
+    return " and ".join(f"all {name} gapped by {shown(move, 'percent')}" for name, move in GAPS.items())
 
 
 def _luck(asked: Robustness) -> list[tuple[str, str]]:
@@ -161,14 +168,15 @@ def labels(parts: Mapping[str, tuple[Part, ...]]) -> str:
 
 
 def strategies(book: BookParts) -> str:
-    """Return what each strategy of a book contributed."""
+    """Return what each strategy of a book contributed, and how alike they were."""
     head = (
         "Strategy",
         "Version",
         "Mean budget",
         "Mean share",
+        "Trades",
         "Profit",
-        "Return",
+        "Contribution",
         "Sharpe",
         "Drawdown",
         "Turnover",
@@ -179,6 +187,7 @@ def strategies(book: BookParts) -> str:
             each.version,
             shown(each.budget, "percent"),
             shown(each.mean_share, "percent"),
+            shown(each.trades, "count"),
             shown(each.pnl, "money"),
             shown(each.contribution, "percent"),
             _ratio(each),
@@ -187,6 +196,25 @@ def strategies(book: BookParts) -> str:
         )
         for each in book.members
     ]
-    return table(head, rows, words=2) + note(
-        "Profit after costs of what each owns of every position; the profits add up to the book's."
+    return table(head, rows, words=2) + note(_STRATEGIES) + _alike(book)
+
+
+_STRATEGIES = (
+    "Profit after costs, with dividends, of what each owns of every position; the profits add up to the "
+    "book's but for interest on cash, which belongs to nobody. Contribution: its daily profits by the book's "
+    "NAV, compounded. Trades: fills of which it paid a part; one that serves two strategies counts for both."
+)
+
+
+def _alike(book: BookParts) -> str:
+    """Return the correlations of the strategies; nothing for a single one."""
+    if len(book.members) == 1:
+        return ""
+    names = [member.strategy for member in book.members]
+    rows = [
+        (name, *(shown(float(value), "ratio") for value in line))
+        for name, line in zip(names, book.correlations, strict=True)
+    ]
+    return table(("Correlation", *names), rows) + note(
+        "Of daily profits by the book's NAV; a dash: one of the two never moved."
     )

@@ -13,6 +13,7 @@ from pipeline.calendar.grid import CELL64
 from pipeline.pictures import hundredths
 
 if TYPE_CHECKING:
+    from pipeline.arrays import Float1D
     from pipeline.backtest.result import BacktestResult
 
 MOST_TRADES = 500
@@ -106,12 +107,29 @@ def round_trips(result: BacktestResult) -> str:
         days = (done.exited_at[mine] - done.entered_at[mine]) / _DAY
         rows.append(
             (symbol, f"{profit.size:,}", shown(float(np.mean(profit > 0.0)), "percent"),
-             shown(float(profit.sum()), "money"), shown(float(np.median(gain)), "percent"),
+             shown(float(profit.sum()), "money"), _received(result, symbol, trips["dividends"][mine]),
+             shown(float(np.median(gain)), "percent"),
              shown(float(gain.max()), "percent"), shown(float(gain.min()), "percent"),
              shown(float(np.median(days)), "ratio"))
         )  # fmt: skip
-    head = ("Asset", "Closed", "Won", "Profit", "Median return", "Best", "Worst", "Median days")
-    return table(head, rows) if rows else note("No round trip was closed.")
+    head = (
+        "Asset", "Closed", "Won", "Profit", "Of it dividends", "Median return", "Best", "Worst", "Median days"
+    )  # fmt: skip
+    return table(head, rows) + note(_TRIPS) if rows else note("No round trip was closed.")
+
+
+_TRIPS = (
+    "Profit after all costs, with the dividends on what was held; a dash: none are known. Interest on cash, "
+    "earned or owed, belongs to the account and to no trip."
+)
+
+
+def _received(result: BacktestResult, symbol: str, cash: Float1D) -> str:
+    """Return the dividends of an asset, or where else they are."""
+    if symbol in result.provenance.pays:
+        return shown(float(cash.sum()), "money")
+    inside = result.provenance.adjustment.get(symbol) == "split_dividend"
+    return "in the price" if inside else shown(None, "money")
 
 
 def costs(result: BacktestResult) -> str:

@@ -16,7 +16,7 @@ from pipeline.market.panel import Panel
 
 @dataclass(frozen=True, eq=False)
 class Ran:
-    """What the ledger keeps of a control: its name, the digest of its series, its daily returns.
+    """What the ledger keeps of a control: its name, the digest of its series, its daily returns, cash beside.
 
     The digest is None where the account went bankrupt, the returns where they are not worth their room: the
     seed and the number of a random strategy give them again.
@@ -25,6 +25,14 @@ class Ran:
     name: str
     digest: str | None
     daily_returns: Float1D | None
+    cash_returns: Float1D | None
+
+    @classmethod
+    def of(cls, name: str, done: Simulation, *, keep: bool = True) -> "Ran":
+        """Return what is kept of a simulation; ``keep``: its daily returns too."""
+        if not keep:
+            return cls(name, done.digest, None, None)
+        return cls(name, done.digest, done.daily_returns, done.cash_returns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +90,9 @@ class Account:
                 killed=self.killed,
             )
         except BankruptcyError:
-            self.runs.append(Ran(name, None, None))
+            self.runs.append(Ran(name, None, None, None))
             return None
-        self.runs.append(Ran(name, done.digest, done.daily_returns if keep else None))
+        self.runs.append(Ran.of(name, done, keep=keep))
         return done
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.arrays import Float1D, Float2D, Int1D, Time1D, Time2D
 from pipeline.backtest import metrics as m
+from pipeline.backtest.cash import beyond_cash, cash_on_days
 from pipeline.backtest.metrics import Metrics
 from pipeline.backtest.rules import Rules
 from pipeline.portfolio.account import Records
@@ -96,12 +97,14 @@ class Simulation:
         return m.simple_returns(self.nav[self.daily], self.initial_nav)
 
     @cached_property
+    def cash_returns(self) -> Float1D:
+        """What cash earned on the same days; empty where it earns nothing."""
+        return cash_on_days(self.credit, self.daily)
+
+    @cached_property
     def excess_returns(self) -> Float1D:
         """Daily returns less what cash earned on those days: what every Sharpe ratio is made of."""
-        if not self.credit.size:
-            return self.daily_returns
-        grown = np.concatenate([[1.0], np.cumprod(1.0 + self.credit)[self.daily]])
-        return self.daily_returns - (grown[1:] / grown[:-1] - 1.0)
+        return beyond_cash(self.daily_returns, self.cash_returns)
 
     @cached_property
     def monthly_returns(self) -> tuple[Time1D, Float1D]:

@@ -178,7 +178,7 @@ def robustness_of(
         start=account.start,
         daily=run.daily,
     )
-    account.runs.append(Ran("hold", hold.digest, hold.daily_returns))
+    account.runs.append(Ran.of("hold", hold))
     numbers = result.metrics
     sessions = any(not a.always_open for a in account.assets if a.symbol in result.universe)
     labels = {name: [str(label) for label in DIMENSIONS[name]] for name in regimes or {}}
@@ -198,7 +198,7 @@ def robustness_of(
             numbers.years,
             seed=plan.seed,
             trips=Trips(round((numbers.win_rate or 0.0) * numbers.round_trips), numbers.round_trips),
-            cash=run.daily_returns - run.excess_returns if run.credit.size else None,
+            cash=run.cash_returns,
         ),
         crises=tuple(crises(run, hold, plan.crises)),
         parts={name: tuple(each) for name, each in parts.items()},

@@ -9,8 +9,9 @@ from pipeline.config.model import Strict, broken_rule
 from pipeline.config.regimes import RegimeSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
+from pipeline.config.valuation import ValuationSettings
 
-SECTIONS = ("system", "instruments", "strategies", "regimes")
+SECTIONS = ("system", "instruments", "strategies", "regimes", "valuation")
 """The files of ``configs/base``, one section each."""
 PORTFOLIO = "portfolio"
 """What ``backtest.strategy`` calls the book of all strategies with a budget."""
@@ -23,6 +24,7 @@ class Settings(Strict):
     instruments: dict[str, Instrument]
     strategies: dict[str, StrategySettings]
     regimes: RegimeSettings
+    valuation: ValuationSettings
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:

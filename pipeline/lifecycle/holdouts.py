@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pipeline.calendar.grid import CELL, cell_label, cell_of_close
 from pipeline.errors import ComponentNotFoundError, ConfigError, RefusedError
 
 
@@ -21,7 +22,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Window:
-    """Days of one strategy, ``[start, end)``.
+    """Days of one strategy, ``[start, end)``, in whole cells of the H4 grid.
+
+    A start inside a cell is moved back to its beginning and an end inside one forward to its end, so that no
+    cell which touches the window is outside it.
 
     Raises
     ------
@@ -42,6 +46,8 @@ class Window:
                 constraint=f"after {self.start.isoformat()}",
                 fix="give an end after the start",
             )
+        object.__setattr__(self, "start", cell_label(self.start))
+        object.__setattr__(self, "end", cell_of_close(self.end) + CELL)
 
     def overlaps(self, start: datetime, end: datetime) -> bool:
         """Return whether it shares an instant with ``[start, end)``."""
@@ -77,9 +83,23 @@ def closed(events: Iterable[Event]) -> list[Window]:
 
 
 def require_unseen(
-    events: Iterable[Event], strategies: Sequence[str], start: datetime, end: datetime
+    events: Iterable[Event],
+    strategies: Sequence[str],
+    start: datetime,
+    end: datetime,
+    *,
+    ran: bool = False,
 ) -> None:
     """Refuse a run whose window reaches into a closed hold-out window of one of its strategies.
+
+    Parameters
+    ----------
+    events
+        What happened to windows.
+    strategies, start, end
+        Of the run.
+    ran
+        Whether it has run already and is to be stored: then the window was declared meanwhile.
 
     Raises
     ------
@@ -89,7 +109,9 @@ def require_unseen(
     for window in closed(events):
         if window.strategy in strategies and window.overlaps(start, end):
             raise RefusedError(
-                f"the run would see the hold-out window of {window.strategy}",
+                f"days of this run were held out for {window.strategy} while it ran; they are not stored"
+                if ran
+                else f"the run would see the hold-out window of {window.strategy}",
                 field="window",
                 value=f"{start.isoformat()} to {end.isoformat()}",
                 constraint=f"outside {window.start.isoformat()} to {window.end.isoformat()}",

@@ -59,6 +59,41 @@ def split_adjusted(bars: pl.DataFrame, actions: pl.DataFrame, at: datetime) -> p
     return _scaled(bars, split_factors(actions, at), "split")
 
 
+def restated_closes(rows: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Return every version of raw closes in the shares of when it was known, and again after each split.
+
+    A reader who takes, at any instant, the newest version of each close known by then has all closes in the
+    shares of that instant.
+
+    Parameters
+    ----------
+    rows
+        Columns ``symbol, ts, known_at, close``: all versions, all of them raw, in any order.
+    actions
+        As in `split_factors`.
+
+    Returns
+    -------
+    polars.DataFrame
+        The same columns, sorted by symbol, label and ``known_at``.  What a split that is in force from an
+        instant on makes of a close known by then is known from that instant on.
+    """
+    in_force = pl.max_horizontal("ts", "known_at")
+    splits = actions.filter(
+        pl.col("kind") == ActionKind.SPLIT, pl.col("symbol").is_in(rows["symbol"].implode())
+    )
+    splits = splits.select("symbol", "value", ex="ts", since=in_force)
+    order = ["symbol", "ts", "known_at"]
+    rows = rows.select(*order, "close").sort(order, maintain_order=True)
+    found = [_counted(rows, splits)]
+    for symbol, since in splits.select("symbol", "since").unique().sort("symbol", "since").iter_rows():
+        last = splits.filter(pl.col("symbol") == symbol, pl.col("since") == since)["ex"].max()
+        known = rows.filter(pl.col("symbol") == symbol, pl.col("known_at") <= since, pl.col("ts") < last)
+        newest = known.unique(["symbol", "ts"], keep="last", maintain_order=True)
+        found.append(_counted(newest.with_columns(known_at=pl.lit(since, rows["known_at"].dtype)), splits))
+    return pl.concat(found).sort(order, maintain_order=True)
+
+
 def unadjusted(bars: pl.DataFrame, actions: pl.DataFrame, at: datetime) -> pl.DataFrame:
     """Return raw bars of those that a vendor had adjusted for splits by ``at``, its download.
 
@@ -187,6 +222,15 @@ def _with_factor(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
         check_sortedness=False,
     )
     return joined.sort("row_").drop("row_", "until").with_columns(pl.col("factor").fill_null(1.0))
+
+
+def _counted(rows: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+    """Divide each close by the splits after it that are in force when the row is known."""
+    factor = pl.lit(1.0)
+    for symbol, value, ex, since in splits.sort("ex").iter_rows():
+        after = (pl.col("symbol") == symbol) & (pl.col("ts") < ex) & (pl.col("known_at") >= since)
+        factor *= pl.when(after).then(value).otherwise(1.0)
+    return rows.with_columns(close=pl.col("close") / factor)
 
 
 def _scaled(bars: pl.DataFrame, steps: pl.DataFrame, adjustment: str) -> pl.DataFrame:

@@ -48,7 +48,10 @@ WICK = 4.0
 SWAPPED_PRICE = 100.0
 """Price from which volume in the other currency stands out; below, busy days look the same."""
 SWAPPED_SLACK = math.log(3.0)
-"""Log distance of the change in volume from the price: volume itself varies."""
+"""Log distance of the change in volume from that price: volume itself varies."""
+SWAPPED_WIDER = 0.5
+"""More of it for each log unit of price above that one: no market trades 300 times the usual, so at 10,000
+there is nothing to mistake it for, while volumes a tenth or ten times the usual come by themselves."""
 SWAPPED_ROWS = 3
 
 _open_factor = pl.col("overnight").exp().round(4).cast(pl.String)
@@ -62,6 +65,10 @@ def _distance(factors: tuple[float, ...]) -> pl.Expr:
 
 
 _volume_change = pl.col("log_volume") - pl.col("usual_volume")
+_above_price = pl.col("close").log().abs() - math.log(SWAPPED_PRICE)
+_swapped = (_above_price >= 0.0) & (
+    (_volume_change.abs() - pl.col("close").log().abs()).abs() <= SWAPPED_SLACK + SWAPPED_WIDER * _above_price
+)
 _calm_span = pl.col("span") <= CALM * pl.col("usual_span")
 _calm_volume = pl.min_horizontal(_volume_change, _volume_change + pl.col("overnight")) <= math.log(CALM)
 _settled = (after("move").abs() <= pl.max_horizontal(pl.lit(SETTLED), CALM * pl.col("usual_span"))).fill_null(
@@ -107,8 +114,7 @@ STEP_RULES: tuple[SeriesRule, ...] = (
     SeriesRule(
         "swapped_volume",
         Severity.ERROR,
-        (pl.col("close").log().abs() >= math.log(SWAPPED_PRICE))
-        & ((_volume_change.abs() - pl.col("close").log().abs()).abs() <= SWAPPED_SLACK),
+        _swapped,
         pl.format(
             "volume {} against {} before, a change by the price: in the other currency",
             pl.col("volume").round(2),

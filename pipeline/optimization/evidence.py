@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import Float1D, Float2D
+from pipeline.backtest.cash import beyond_cash
 from pipeline.optimization.luck.bootstrap import Intervals, Trips, intervals
-from pipeline.optimization.luck.deflated import DeflatedSharpe, deflated_sharpe, in_excess
+from pipeline.optimization.luck.deflated import DeflatedSharpe, deflated_among, in_excess
 from pipeline.optimization.luck.effective import effective_trials
 from pipeline.optimization.luck.overfitting import Overfitting, pbo
 from pipeline.optimization.luck.reality_check import RealityCheck, reality_check
-from pipeline.optimization.luck.sample import moves
 from pipeline.optimization.luck.stability import StabilityMap, stability_map
 from pipeline.optimization.luck.ties import Standing, standing
 from pipeline.optimization.luck.verdict import Verdict
@@ -30,6 +30,8 @@ class Family:
     ----------
     returns
         Shape ``(trials, days)``.
+    cash
+        What cash earned in each on those days, shape ``(trials, days)``; None: nothing in any.
     exposure
         Mean exposure of each, shape ``(trials,)``.
     n_trials
@@ -37,6 +39,7 @@ class Family:
     """
 
     returns: Float2D
+    cash: Float2D | None
     exposure: Float1D
     n_trials: int
 
@@ -109,8 +112,8 @@ def luck_of(
     benchmark
         Daily returns of buy-and-hold on the same days.
     cash
-        What cash earned on the same days, of which everything but growth and drawdown is in excess; None:
-        nothing.
+        What cash earned on the same days, of which everything but growth and drawdown is in excess; None or
+        empty: nothing.
     family
         What else was tried.
     years
@@ -125,26 +128,17 @@ def luck_of(
         Of every bootstrap.
     """
     excess = in_excess(returns, benchmark, exposure, cash)
-    others = in_excess(family.returns, benchmark, family.exposure, cash)
+    others = in_excess(family.returns, benchmark, family.exposure, family.cash)
     everyone = np.concatenate([excess, others]) if others.size else excess
-    own = returns if cash is None else returns - cash
-    theirs = family.returns if cash is None else family.returns - cash
+    own, theirs = beyond_cash(returns, cash), beyond_cash(family.returns, family.cash)
     plain = np.concatenate([own, theirs]) if others.size else own
     return Luck(
-        deflated=deflated_sharpe(excess[best], sharpes(everyone, years), family.n_trials, years),
-        raw=deflated_sharpe(own[best], sharpes(plain, years), family.n_trials, years),
+        deflated=deflated_among(everyone, best, family.n_trials, years),
+        raw=deflated_among(plain, best, family.n_trials, years),
         check=reality_check(everyone, seed=seed, years=years),
         overfitting=pbo(own),
         effective=effective_trials(own),
         intervals=intervals(returns[best], years, seed=seed, trips=trips, cash=cash),
         stability=stability_map(points, scores, tolerance=error),
         standing=standing(own, years),
-    )
-
-
-def sharpes(returns: Float2D, years: float) -> Float1D:
-    """Return the annual Sharpe ratio of each row, NaN where it never moves."""
-    days = returns.shape[1]
-    return np.array(
-        [row.mean() / row.std(ddof=1) * np.sqrt(days / years) if moves(row) else np.nan for row in returns]
     )

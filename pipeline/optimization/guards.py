@@ -5,6 +5,7 @@ A guard warns; it refuses nothing.  ``held`` is None where the number is unknown
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,15 +15,60 @@ from pipeline.optimization.out_of_sample import Fold
 from pipeline.optimization.space import Point
 
 MOST_FREE = 5
-MOST_SHARPE = 2.5
-LEAST_KEPT = 0.5
-LEAST_SHARPE = 0.5
-MOST_DRAWDOWN = 0.30
-LEAST_AHEAD = 0.02
-MOST_LEVERAGE = 1.5
-MOST_DEGRADATION = 2.0
-MOST_VARIATION = 0.3
-FEWEST_BEATEN = 0.9
+
+
+@dataclass(frozen=True)
+class Rail:
+    """What a guard rail watches.
+
+    Parameters
+    ----------
+    name
+        Short name.
+    side, limit
+        The good side of a limit, and where it becomes suspicious.
+    what
+        What a number of it says: ``0.41 what``.
+    """
+
+    name: str
+    side: Literal["at most", "at least"]
+    limit: float
+    what: str
+
+    @property
+    def bound(self) -> str:
+        """The limit in words."""
+        return f"{self.side} {self.limit:.3g}"
+
+    def judge(self, value: float | None) -> "Guard":
+        """Return what is to be said of a number; None: unknown."""
+        held = None
+        if value is not None:
+            held = value <= self.limit if self.side == "at most" else value >= self.limit
+        told = "unknown" if value is None else f"{value:.3g}"
+        return Guard(self.name, value, self.limit, held, f"{told} {self.what} ({self.bound})")
+
+
+RAILS = (
+    Rail("free_parameters", "at most", MOST_FREE, "parameters were searched"),
+    Rail("sharpe_plausible", "at most", 2.5, "is the best Sharpe ratio in sample"),
+    Rail("out_of_sample_cagr_share", "at least", 0.5, "of the in-sample growth is left out of sample"),
+    Rail("out_of_sample_sharpe", "at least", 0.5, "is the out-of-sample Sharpe ratio"),
+    Rail("out_of_sample_drawdown", "at most", 0.30, "is the out-of-sample fall"),
+    Rail("beats_buy_and_hold", "at least", 0.02, "a year more than buy-and-hold"),
+    Rail("beats_random", "at least", 0.9, "of the bests of N random strategies are beaten"),
+    Rail("crisis_drawdown", "at most", 0.30, "is the deepest fall in a crisis"),
+    Rail("leverage", "at most", 1.5, "is the most gross exposure allowed"),
+    Rail("walk_forward_degradation", "at most", 2.0, "points are lost from choosing to judging"),
+    Rail(
+        "parameter_variation",
+        "at most",
+        0.3,
+        "is the largest coefficient of variation of a parameter over walk-forward windows",
+    ),
+)
+"""Every rail, in the order in which they are told; ``docs/experiments.md`` lists the same."""
 
 
 @dataclass(frozen=True)
@@ -88,45 +134,28 @@ class Judged:
 
 def guards_of(judged: Judged) -> tuple[Guard, ...]:
     """Return every guard rail."""
-    path, ahead = judged.path, _minus(judged.best.cagr, judged.benchmark.cagr)
-    kept = None
+    numbers = _numbers(judged)
+    return tuple(rail.judge(numbers[rail.name]) for rail in RAILS)
+
+
+def _numbers(judged: Judged) -> dict[str, float | None]:
+    """Return what each rail looks at, by name."""
+    path, kept = judged.path, None
     if path is not None and path.cagr is not None and judged.same_days is not None and judged.same_days > 0.0:
         kept = path.cagr / judged.same_days
-    return (
-        _most("free_parameters", judged.free, MOST_FREE, "parameters were searched"),
-        _most("sharpe_plausible", judged.best.sharpe, MOST_SHARPE, "is the best Sharpe ratio in sample"),
-        _least("out_of_sample_cagr_share", kept, LEAST_KEPT, "of the in-sample growth is left out of sample"),
-        _least(
-            "out_of_sample_sharpe",
-            None if path is None else path.sharpe,
-            LEAST_SHARPE,
-            "is the out-of-sample Sharpe ratio",
-        ),
-        _most(
-            "out_of_sample_drawdown",
-            None if path is None else path.max_drawdown,
-            MOST_DRAWDOWN,
-            "is the out-of-sample fall",
-        ),
-        _least("beats_buy_and_hold", ahead, LEAST_AHEAD, "a year more than buy-and-hold"),
-        _least(
-            "beats_random", judged.beaten, FEWEST_BEATEN, "of the bests of N random strategies are beaten"
-        ),
-        _most("crisis_drawdown", _deepest(judged.crises), MOST_DRAWDOWN, "is the deepest fall in a crisis"),
-        _most("leverage", judged.leverage, MOST_LEVERAGE, "is the most gross exposure allowed"),
-        _most(
-            "walk_forward_degradation",
-            degradation(judged.folds),
-            MOST_DEGRADATION,
-            "points are lost from choosing to judging",
-        ),
-        _most(
-            "parameter_variation",
-            variation(judged.folds, judged.points),
-            MOST_VARIATION,
-            "is the largest coefficient of variation of a parameter over walk-forward windows",
-        ),
-    )
+    return {
+        "free_parameters": judged.free,
+        "sharpe_plausible": judged.best.sharpe,
+        "out_of_sample_cagr_share": kept,
+        "out_of_sample_sharpe": None if path is None else path.sharpe,
+        "out_of_sample_drawdown": None if path is None else path.max_drawdown,
+        "beats_buy_and_hold": _minus(judged.best.cagr, judged.benchmark.cagr),
+        "beats_random": judged.beaten,
+        "crisis_drawdown": _deepest(judged.crises),
+        "leverage": judged.leverage,
+        "walk_forward_degradation": degradation(judged.folds),
+        "parameter_variation": variation(judged.folds, judged.points),
+    }
 
 
 def degradation(folds: Sequence[Fold]) -> float | None:
@@ -152,22 +181,6 @@ def variation(folds: Sequence[Fold], points: Sequence[Point]) -> float | None:
 
 def _deepest(crises: Sequence[Crisis]) -> float | None:
     return max((c.max_drawdown for c in crises if c.max_drawdown is not None), default=None)
-
-
-def _most(name: str, value: float | None, limit: float, what: str) -> Guard:
-    return Guard(
-        name, value, limit, None if value is None else value <= limit, _said(value, limit, what, "at most")
-    )
-
-
-def _least(name: str, value: float | None, limit: float, what: str) -> Guard:
-    return Guard(
-        name, value, limit, None if value is None else value >= limit, _said(value, limit, what, "at least")
-    )
-
-
-def _said(value: float | None, limit: float, what: str, rule: str) -> str:
-    return f"{'unknown' if value is None else f'{value:.3g}'} {what} ({rule} {limit:.3g})"
 
 
 def _minus(left: float | None, right: float | None) -> float | None:

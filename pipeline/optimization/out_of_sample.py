@@ -1,7 +1,8 @@
 """What choosing would have earned on days that did not choose: walk-forward folds and cross-validation paths.
 
 Works on the daily returns of all members, which ran once through the whole window; which member was chosen
-when is the result.  The walk-forward account itself, with the cost of switching, is run by the door.
+when is the result.  Ratios are those of `pipeline.backtest.metrics`, in excess of what cash earned; growth
+and falls are those of NAV.  The walk-forward account itself, with the cost of switching, is run by the door.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pipeline.arrays import Float1D, Float2D, Int1D, Time1D
+from pipeline.backtest import metrics as m
+from pipeline.backtest.cash import beyond_cash
 from pipeline.optimization.splits import (
     Spans,
     combinatorial_splits,
@@ -63,7 +66,7 @@ class Paths:
     sharpe: Float1D
 
 
-def score(name: str, returns: Float2D, per_year: float) -> Float1D:
+def score(name: str, returns: Float2D, per_year: float, cash: Float1D | None = None) -> Float1D:
     """Return a metric of each row of daily returns, more is better, NaN where undefined.
 
     Parameters
@@ -74,11 +77,20 @@ def score(name: str, returns: Float2D, per_year: float) -> Float1D:
         Shape ``(members, days)``.
     per_year
         Returns per year.
+    cash
+        What cash earned on the same days, of which the ratios are in excess, shape ``(days,)``; None or
+        empty: nothing.
     """
-    return _SCORES[name](returns, per_year)
+    if name in _RATIOS:
+        excess = np.ascontiguousarray(beyond_cash(returns, cash))
+        found = [_RATIOS[name](row, row.size / per_year) for row in excess]
+        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+    return _OF_NAV[name](returns, per_year)
 
 
-def walk_forward(returns: Float2D, days: Time1D, settings: "WalkForward") -> tuple[Fold, ...]:
+def walk_forward(
+    returns: Float2D, days: Time1D, settings: "WalkForward", *, cash: Float1D | None
+) -> tuple[Fold, ...]:
     """Choose the best member of each in-sample window and follow it through the next window.
 
     Parameters
@@ -89,27 +101,33 @@ def walk_forward(returns: Float2D, days: Time1D, settings: "WalkForward") -> tup
         Instants that end the days, shape ``(days,)``.
     settings
         Lengths of the windows and what chooses.
+    cash
+        As for `score`.
     """
     windows = walk_forward_windows(
         days, settings.in_sample_months, settings.out_sample_months, settings.step_months
     )
-    per_year = returns_per_year(days)
+    sample = _Sample(returns, cash, settings.select_best_by, returns_per_year(days))
     folds = []
     for i, window in enumerate(windows):
         train = np.arange(window.train_first, window.test_first)
         test = np.arange(window.test_first, window.test_end)
-        folds.append(_fold("walk_forward", i, returns, train, test, settings.select_best_by, per_year))
+        folds.append(_fold("walk_forward", i, sample, train, test))
     return tuple(folds)
 
 
-def newest_choice(returns: Float2D, days: Time1D, settings: "WalkForward") -> int | None:
+def newest_choice(
+    returns: Float2D, days: Time1D, settings: "WalkForward", *, cash: Float1D | None
+) -> int | None:
     """Return the member that the in-sample window ending now would choose: what one would trade next."""
     since = days[-1].astype("datetime64[M]") - np.timedelta64(settings.in_sample_months, "M")
     rows = np.flatnonzero(days > since.astype(days.dtype))
-    return _best(score(settings.select_best_by, returns[:, rows], returns_per_year(days)))
+    return _best(_Sample(returns, cash, settings.select_best_by, returns_per_year(days)).scores(rows))
 
 
-def cross_validated(returns: Float2D, days: Time1D, settings: "CrossValidation", metric: str) -> Paths:
+def cross_validated(
+    returns: Float2D, days: Time1D, settings: "CrossValidation", metric: str, *, cash: Float1D | None
+) -> Paths:
     """Choose on the training days of every split, and join what was chosen into test paths.
 
     Parameters
@@ -120,22 +138,24 @@ def cross_validated(returns: Float2D, days: Time1D, settings: "CrossValidation",
         Folds, label span and embargo in days.
     metric
         What chooses, as `score` names it.
+    cash
+        As for `score`.
     """
     spans = Spans.constant(days.size, settings.label_days)
     splits = combinatorial_splits(spans, settings.n_folds, settings.n_test_folds, settings.embargo_days)
-    per_year = returns_per_year(days)
+    sample = _Sample(returns, cash, metric, returns_per_year(days))
     folds = tuple(
-        _fold("cpcv", i, returns, split.train, np.concatenate(split.tests), metric, per_year)
-        for i, split in enumerate(splits)
+        _fold("cpcv", i, sample, split.train, np.concatenate(split.tests)) for i, split in enumerate(splits)
     )
     sharpe = []
     for path in paths_of(splits, settings.n_folds):
-        pieces = []
+        joined = np.full((1, days.size), np.nan)
         for fold, number in enumerate(path):
             split, member = splits[number], folds[number].member
             rows = split.tests[split.folds.index(fold)]
-            pieces.append(np.full(rows.size, np.nan) if member is None else returns[member, rows])
-        sharpe.append(_sharpe(np.concatenate(pieces)[None, :], per_year)[0])
+            if member is not None:
+                joined[0, rows] = returns[member, rows]
+        sharpe.append(score("sharpe_ratio", joined, sample.per_year, cash)[0])
     return Paths(folds, np.array(sharpe))
 
 
@@ -145,18 +165,28 @@ def returns_per_year(days: Time1D) -> float:
     return float((days.size - 1) / elapsed * 365.25) if elapsed > 0.0 else np.nan
 
 
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """All members on all days, and what they are scored by."""
+
+    returns: Float2D
+    cash: Float1D | None
+    metric: str
+    per_year: float
+
+    def scores(self, rows: Int1D, member: int | None = None) -> Float1D:
+        """Return the scores of all members, or of one, on some of the days."""
+        chosen = self.returns[:, rows] if member is None else self.returns[[member]][:, rows]
+        earned = self.cash[rows] if self.cash is not None and self.cash.size else None
+        return score(self.metric, chosen, self.per_year, earned)
+
+
 def _fold(
-    kind: Literal["walk_forward", "cpcv"],
-    number: int,
-    returns: Float2D,
-    train: Int1D,
-    test: Int1D,
-    metric: str,
-    per_year: float,
+    kind: Literal["walk_forward", "cpcv"], number: int, sample: _Sample, train: Int1D, test: Int1D
 ) -> Fold:
-    known = score(metric, returns[:, train], per_year)
+    known = sample.scores(train)
     member = _best(known)
-    after = np.nan if member is None else score(metric, returns[[member]][:, test], per_year)[0]
+    after = np.nan if member is None else sample.scores(test, member)[0]
     return Fold(
         kind,
         number,
@@ -173,21 +203,6 @@ def _best(values: Float1D) -> int | None:
     return None if np.isnan(values).all() else int(np.nanargmax(values))
 
 
-def _sharpe(returns: Float2D, per_year: float) -> Float1D:
-    if returns.shape[1] < 2:  # noqa: PLR2004 - no deviation of one
-        return np.full(len(returns), np.nan)
-    mean, deviation = returns.mean(axis=1), returns.std(axis=1, ddof=1)
-    flat = ~(deviation > 1e-15)  # noqa: PLR2004 - rounding, not risk
-    return np.where(flat, np.nan, mean / np.where(flat, 1.0, deviation)) * np.sqrt(per_year)
-
-
-def _sortino(returns: Float2D, per_year: float) -> Float1D:
-    below = np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2, axis=1))
-    return np.where(below > 0.0, returns.mean(axis=1) / np.where(below > 0.0, below, 1.0), np.nan) * np.sqrt(
-        per_year
-    )
-
-
 def _total(returns: Float2D, _per_year: float) -> Float1D:
     return np.prod(1.0 + returns, axis=1) - 1.0
 
@@ -202,9 +217,12 @@ def _shallowest(returns: Float2D, _per_year: float) -> Float1D:
     return -np.max(1.0 - nav / peak, axis=1)
 
 
-_SCORES: dict[str, Callable[[Float2D, float], Float1D]] = {
-    "sharpe_ratio": _sharpe,
-    "sortino_ratio": _sortino,
+_RATIOS: dict[str, Callable[[Float1D, float], float | None]] = {
+    "sharpe_ratio": lambda excess, years: m.sharpe(excess, years).value,
+    "sortino_ratio": m.sortino,
+}
+"""Of one series of excess returns over so many years."""
+_OF_NAV: dict[str, Callable[[Float2D, float], Float1D]] = {
     "cagr": _cagr,
     "total_return": _total,
     "max_drawdown": _shallowest,

@@ -60,7 +60,7 @@ def report_html(
         "<main>",
         parts.top(record),
         parts.cards(record),
-        part("Skill or luck", parts.luck(record), note(_LUCK)),
+        part("Skill or luck", parts.readings_of(record), parts.luck(record), note(_LUCK)),
         part("Guard rails", parts.guards(record)),
         part("The best member", parts.best(record)),
         part("Out of sample", image(pictures["paths"], "growth"), parts.out_of_sample(record), note(_OUT)),
@@ -83,10 +83,9 @@ def image(png: bytes, alt: str) -> str:
 
 
 _LUCK = (
-    "Deflated Sharpe: probability that the true Sharpe ratio, in excess of buy-and-hold at the same "
-    "exposure, is above what the best of N without skill shows. Reality Check and SPA: how often the best "
-    "of all trials would look as good without skill. PBO: how often the best half-sample choice is below "
-    "the median on the other half; 0.5 is noise. Skill needs both tests."
+    "Skill needs both tests, the deflated Sharpe and Hansen's SPA. Sharpe ratios are beyond what cash "
+    "earned, and those of both tests beyond holding the universe at the same exposure too. Near-copies among "
+    "the trials each count in N, and together once in how far the trials spread."
 )
 _OUT = (
     "Walk-forward is one account that holds what the window before chose; switching is paid for. "

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.backtest.report_page import UNKNOWN, Kind, pairs, shown, table, text
+from pipeline.optimization.reading import readings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +58,12 @@ def cards(record: Mapping[str, Any]) -> str:
     return f'<div class="cards">{inside}</div>'
 
 
+def readings_of(record: Mapping[str, Any]) -> str:
+    """Return what the luck statistics mean, in words."""
+    rows = [(each.name, each.value, each.means) for each in readings(record)]
+    return table(("", "Value", "What it means"), rows, words=3)
+
+
 def luck(record: Mapping[str, Any]) -> str:
     """Return every luck statistic."""
     evidence = record["evidence"]
@@ -72,6 +79,7 @@ def luck(record: Mapping[str, Any]) -> str:
         ("Without deflation (PSR)", _plain(deflated["psr"])),
         ("Sharpe in excess", _plain(deflated["sharpe"])),
         ("Expected best of N without skill", _plain(deflated["threshold"])),
+        ("Trials that its spread is taken over", _count(deflated["distinct"])),
         ("Sharpe at which 0.95 is reached", _plain(deflated["needed"])),
         ("True Sharpe seen with 80 % power", _plain(deflated["min_detectable"])),
         ("Why there is no value", deflated["reason"]),

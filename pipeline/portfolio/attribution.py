@@ -57,8 +57,8 @@ class Ledger(NamedTuple):
         Profit after costs of each member from one decision to the next, money, shape ``(bars, members)``.
     exposure
         Sum over assets of ``|share|`` at each decision, shape ``(bars, members)``.
-    traded
-        Notional traded for each member, shape ``(members,)``.
+    traded, trades
+        Notional traded for each member, and fills of which it paid a part, shape ``(members,)``.
     now, owner
         Shares of the last decision, and those for which positions are held, shape ``(assets, members)``.
     places
@@ -76,6 +76,7 @@ class Ledger(NamedTuple):
     pnl: Float2D
     exposure: Float2D
     traded: Float1D
+    trades: Int1D
     now: Float2D
     owner: Float2D
     places: Records
@@ -98,6 +99,7 @@ def open_ledger(contributions: Float3D, start: int) -> Ledger:
         pnl=np.zeros((bars, members)),
         exposure=np.zeros((bars, members)),
         traded=np.zeros(members),
+        trades=np.zeros(members, np.int64),
         now=np.zeros((assets, members)),
         owner=np.zeros((assets, members)),
         places=records(PLACE, assets),
@@ -228,6 +230,7 @@ def _earn_and_pay(ledger: Ledger, k: int, lines: Records, quotes: Records, log: 
             part = ledger.owner[a, m] / total
         ledger.pnl[k, m] -= part * cost
         ledger.traded[m] += part * notional
+        ledger.trades[m] += 1 if abs(part) > ROUNDING else 0
     if place.target != 0.0:
         for m in range(ledger.traded.size):
             ledger.owner[a, m] = ledger.now[a, m]

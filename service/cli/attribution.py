@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BellsError, ComponentNotFoundError, InsufficientDataError
-from service.cli.backtest import RunId, run_record
-from service.cli.backtest_tables import percent, told, with_error
+from service.cli.backtest_tables import percent, told_members
 from service.cli.opening import instant, open_for
 from service.cli.output import Json, Set, emit, emit_rows, say
+from service.cli.stored_runs import NEWEST, records, run_record, with_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from resources.desk import Desk
+
+OfBook = Annotated[
+    str,
+    typer.Argument(metavar="RUN_ID", help="Id, its unambiguous beginning, or latest: the newest of a book."),
+]
 CELL = timedelta(hours=4)
 
 
 def attribution(
-    run_id: RunId = "latest",
+    run_id: OfBook = "latest",
     at: Annotated[
         str | None, typer.Option("--at", metavar="DATE", help="The last decision by then, UTC; else of all.")
     ] = None,
@@ -29,9 +35,12 @@ def attribution(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Show which strategies of a book own each target, what the risk rules took and what was held."""
+    """Show which strategies of a book own each target, what the risk rules took and what was held.
+
+    Without an id it is the newest run of a book.  Every percentage is of the book's NAV.
+    """
     desk = open_for(assignments)
-    record = run_record(desk, run_id)
+    record, newer = _book_record(desk, run_id)
     members = desk.warehouse.query("members", run_id=record["run_id"]).to_dicts()
     if not members:
         raise ComponentNotFoundError(
@@ -51,6 +60,9 @@ def attribution(
         "run_id": record["run_id"],
         "source": record["source"],
         "simulated": record["simulated"],
+        "start": record["start"],
+        "end": record["end"],
+        "newer_runs": newer,
         "decided_by": decided,
         "strategies": members,
         "targets": _targets(rows),
@@ -58,11 +70,43 @@ def attribution(
     if as_json:
         emit(payload, as_json=True)
         return
-    emit_rows("strategies", [_in_short(member) for member in members])
+    emit_rows(
+        f"run {record['run_id']}, strategies over the whole run, in percent of the book's NAV",
+        told_members(members),
+    )
     for target in payload["targets"]:
         emit_rows(_title(target), _lines(target))
+    for line in _BASES:
+        say(line)
+    if newer:
+        say(f"{newer} newer run{'s are' if newer > 1 else ' is'} of one strategy, which owns all of it")
     if record["simulated"]:
         say("these are results on SIMULATED data")
+
+
+_BASES = (
+    "budget, mean share: means over all decisions; contribution: profit of days by NAV before, compounded",
+    "asked: budget times weight; after risk: what the risk rules left of it; both by NAV at the decision",
+)
+
+
+def _book_record(desk: Desk, run_id: str) -> tuple[dict[str, Any], int]:
+    """Return the run, the newest one of a book for ``latest``, and how many runs of others are newer."""
+    if run_id != NEWEST:
+        return run_record(desk, run_id), 0
+    from pipeline.backtest.book import PORTFOLIO
+
+    every = records(desk)
+    newer = next((n for n, row in enumerate(every) if row["strategy"] == PORTFOLIO), None)
+    if newer is None:
+        raise InsufficientDataError(
+            "no run of a book is stored" if every else "no backtest is stored",
+            field="backtest.runs",
+            value=f"{len(every)} runs of one strategy",
+            constraint="at least one run of several strategies",
+            fix="run one with `bells backtest run --strategy portfolio`",
+        )
+    return with_folder(desk, every[newer]), newer
 
 
 def _targets(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -86,7 +130,7 @@ def _targets(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _title(target: Mapping[str, Any]) -> str:
-    return f"{target['symbol']}, as decided at {target['decided_at']:%Y-%m-%d %H:%M}"
+    return f"{target['symbol']}, as decided at {target['decided_at']:%Y-%m-%d %H:%M}, in percent of NAV then"
 
 
 def _lines(target: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -98,19 +142,6 @@ def _lines(target: Mapping[str, Any]) -> list[dict[str, Any]]:
     lines += [{"": f"of it {n}", "asked": None, "after risk": percent(v)} for n, v in target["rules"].items()]
     lines += [{"": n, "asked": None, "after risk": percent(v)} for n, v in target["terms"].items()]
     return [*lines, {"": "held after the fill", "asked": None, "after risk": percent(target["held"])}]
-
-
-def _in_short(member: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "strategy": member["strategy"],
-        "budget": percent(member["budget"]),
-        "mean share": percent(member["mean_share"]),
-        "profit": told("pnl", member["pnl"]),
-        "contribution": percent(member["contribution"]),
-        "sharpe": with_error(member["sharpe"], member["sharpe_se"]),
-        "max drawdown": percent(member["max_drawdown"]),
-        "turnover": told("turnover", member["turnover"]),
-    }
 
 
 def _nothing(record: Mapping[str, Any], symbol: str | None, decided: datetime) -> BellsError:

@@ -14,6 +14,8 @@ from service.cli.backtest_tables import (
     percent,
     told,
     told_answers,
+    told_members,
+    told_parts,
     universe_of,
     with_error,
 )
@@ -72,19 +74,23 @@ def run_one(
 
 @app.command()
 def show(run_id: RunId = "latest", assignments: Set = None, as_json: Json = False) -> None:
-    """Show a stored run: its numbers, flags, monthly returns and where its report is."""
+    """Show a stored run: numbers, flags, what it was asked beside them, months, and where its report is."""
     from assets.robustness import answers_of
 
     desk = open_for(assignments)
     record = run_record(desk, run_id)
     record["monthly"] = _monthly(desk, record["run_id"])
     record["robustness"] = answers_of(desk.warehouse, record["run_id"])
+    members = desk.warehouse.query("members", run_id=record["run_id"]).to_dicts()
     if as_json:
-        emit(record, as_json=True)
+        emit({**record, **({"strategies": members} if members else {})}, as_json=True)
         return
     emit_backtest(_title(record), {**record, "flags": flags_of_record(record)})
+    if members:
+        emit_rows("strategies, in percent of the book's NAV", told_members(members))
     returns = [{"month": m["month"], "return": percent(m["return"])} for m in record["monthly"]]
     emit_rows("asked beside its numbers", told_answers(record["robustness"]))
+    emit_rows("by regime and season", told_parts(record["robustness"]))
     emit_rows("monthly returns", returns)
     emit_where(record)
 

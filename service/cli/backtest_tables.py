@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from service.cli.output import emit, emit_rows, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 FRACTIONS = (
     "cagr",
@@ -121,8 +121,22 @@ _CONTROLS = (
 )
 
 
+_STRESS = {
+    ("gap", "loss"): "stress: largest loss in a gap of all assets",
+    ("correlation", "max_drawdown"): "stress: largest fall with all correlations high",
+    ("correlation", "volatility_factor"): "stress: volatility then, times its own",
+}
+_PARTED = {
+    "equity": "equity regime",
+    "vol": "volatility regime",
+    "crypto": "crypto regime",
+    "macro": "macro regime",
+    "season": "session of New York",
+}
+
+
 def told_answers(answers: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> list[dict[str, str]]:
-    """Return what a run answered beside its numbers, a line each; regimes and seasons are in the report."""
+    """Return what a run answered beside its numbers, a line each; regimes and seasons are `told_parts`."""
     if not answers:
         return []
     controls = answers["control"]
@@ -133,7 +147,47 @@ def told_answers(answers: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     for name, found in answers["interval"].items():
         low, high = (told(name, found[end]) for end in ("low", "high"))
         lines.append((f"{label(name)}: 90 % interval", f"{low} to {high}"))
+    for (name, measure), title in _STRESS.items():
+        value = answers.get("stress", {}).get(name, {}).get(measure)
+        kind = "max_drawdown" if measure in {"loss", "max_drawdown"} else measure
+        lines.append((title, told(kind, value)))
     for name, found in answers.get("crisis", {}).items():
         own, held = (told("total_return", found[measure]) for measure in ("total_return", "hold_return"))
         lines.append((f"{label(name)}: return (holding)", f"{own} ({held})"))
     return [{"": name, "value": value} for name, value in lines]
+
+
+def told_parts(answers: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> list[dict[str, str]]:
+    """Return the run under each label of each regime, and in both seasons, a line each."""
+    return [
+        {
+            "": title,
+            "label": label(name),
+            "of days": told("total_return", found["share"]),
+            "return": told("total_return", found["total_return"]),
+            "sharpe": with_error(found["sharpe"], found["sharpe_se"]),
+            "max drawdown": told("max_drawdown", found["max_drawdown"]),
+            "exposure": told("total_return", found["mean_exposure"]),
+            "holding": told("total_return", found["hold_return"]),
+        }
+        for topic, title in _PARTED.items()
+        for name, found in answers.get(topic, {}).items()
+    ]
+
+
+def told_members(members: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the strategies of a book, a line each; every percentage is of the book's NAV."""
+    return [
+        {
+            "strategy": member["strategy"],
+            "version": member["strategy_version"],
+            "budget": percent(member["budget"]),
+            "mean share": percent(member["mean_share"]),
+            "profit": told("pnl", member["pnl"]),
+            "contribution": percent(member["contribution"]),
+            "sharpe": with_error(member["sharpe"], member["sharpe_se"]),
+            "max drawdown": percent(member["max_drawdown"]),
+            "turnover": told("turnover", member["turnover"]),
+        }
+        for member in members
+    ]

@@ -41,7 +41,11 @@ def declare(
     from pipeline.lifecycle.holdouts import Window
 
     desk = open_for(assignments, source, writes=True)
-    window = Window(subject_of(desk, family).name, _instant("--start", start), _instant("--end", end))
+    since, until = _instant("--start", start), _instant("--end", end)
+    window = Window(subject_of(desk, family).name, since, until)
+    if (window.start, window.end) != (since, until):
+        whole = f"{window.start.isoformat()} to {window.end.isoformat()}"
+        say(f"held out in whole cells of four hours: {whole}")
     emit({"ok": True, **hold_out(desk, window, operator, reason)}, as_json=as_json)
 
 

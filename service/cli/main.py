@@ -22,6 +22,7 @@ from service.cli import (
     experiment,
     holdout,
     lifecycle,
+    models,
     optimize,
     regimes,
     run,
@@ -54,6 +55,7 @@ app.add_typer(backtest.app, name="backtest")
 app.add_typer(optimize.app, name="optimize")
 app.add_typer(strategies.app, name="strategies")
 app.add_typer(regimes.app, name="regimes")
+app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(verify.app, name="verify")
 

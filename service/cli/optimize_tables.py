@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 def emit_experiment(record: Mapping[str, Any], top: Sequence[Mapping[str, Any]]) -> None:
     """Print a search as ``optimize run --json`` has it, and its best members."""
+    from pipeline.optimization.reading import readings
+
     made_up = " (SIMULATED)" if record["simulated"] else ""
     title = f"{record['experiment']}: {record['method']} on {record['source']}{made_up}"
-    emit_rows(title, [{"skill or luck": name, "value": value} for name, value in luck_of(record).items()])
+    rows = [
+        {"skill or luck": each.name, "value": each.value, "means": each.means} for each in readings(record)
+    ]
+    emit_rows(title, rows)
     best = record["best"]
     held = f"sharpe {shown(record['benchmark_sharpe'])}, CAGR {_percent(record['benchmark_cagr'])}"
     numbers = {
@@ -44,24 +49,6 @@ def _speed(speed: Mapping[str, Any]) -> str:
         f"{strategy:.2f} ms in the strategy, asked {way}, and {account:.2f} ms in its account:"
         f" {slowdown:.1f} times the account alone"
     )
-
-
-def luck_of(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the luck statistics of a search for people, the verdict first."""
-    best, evidence = record["best"], record["evidence"]
-    least = evidence["deflated_sharpe"]["min_detectable"]
-    seen = "no effect would have been seen" if least is None else f"sees a Sharpe ratio from {least:.2f} on"
-    needed = evidence["deflated_sharpe"]["needed"]
-    return {
-        "verdict": f"{record['verdict']} ({seen})",
-        "deflated Sharpe": f"{shown(best['deflated_sharpe'])}, 0.95 takes a Sharpe ratio of {shown(needed)}",
-        "trials counted (N)": f"{record['trials']:,}, {record['members']:,} of this search,"
-        f" worth {shown(record['effective_trials'])}",
-        "Reality Check p": f"{shown(best['reality_check_p'])} (White), {shown(best['spa_p'])} (Hansen)",
-        "probability of overfitting": shown(record["pbo"]),
-        "walk-forward Sharpe": shown(record["walk_forward_sharpe"]),
-        "cross-validated Sharpe": shown(record["cpcv_sharpe"]),
-    }
 
 
 def emit_list(finished: Sequence[Mapping[str, Any]], kept: Sequence[Mapping[str, Any]]) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from resources.desk import Desk
 
+NEWEST = "latest"
+"""What stands for the newest run."""
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="Id, its unambiguous beginning, or latest.")]
 OfStrategy = Annotated[
     str | None, typer.Option("--strategy", metavar="NAME", help="Only runs of this strategy.")
@@ -132,7 +134,7 @@ def _chosen(rows: list[dict[str, Any]], run_id: str) -> dict[str, Any]:
         )
     exact = [row for row in rows if row["run_id"] == run_id]
     begun = [row for row in rows if run_id and row["run_id"].startswith(run_id)]
-    chosen = rows[:1] if run_id == "latest" else exact or begun
+    chosen = rows[:1] if run_id == NEWEST else exact or begun
     if not chosen:
         raise ComponentNotFoundError(
             "there is no such run",

@@ -17,6 +17,7 @@ from pipeline.lifecycle.holdouts import Window
 from pipeline.lifecycle.states import State
 from tests.support.desk import NOW, desk_at
 from tests.support.lifecycle_rows import store_run
+from warehouse.store import Warehouse
 
 NAME = "EquityTrend"
 HELD = Window(NAME, datetime(2019, 3, 1, tzinfo=UTC), datetime(2019, 3, 15, tzinfo=UTC))
@@ -74,6 +75,37 @@ def test_runs_and_searches_that_reach_into_a_closed_window_are_refused(before, i
     assert into.warehouse.query("trials").is_empty()
     assert run_trial(before).row["run_id"]
     assert market_context(before).window[1] == HELD.start
+
+
+def test_no_run_sees_a_cell_that_a_window_touches(opened, before):
+    two = HELD.start.replace(hour=2)
+    held = holdouts.declare(before, Window(NAME, two, HELD.end), "ann", "off the grid")
+    assert held["window_start"] == HELD.start
+    with pytest.raises(RefusedError, match="would see"):
+        run_trial(opened(datetime(2019, 1, 20, tzinfo=UTC), two))
+    run_trial(before)
+    (run,) = before.warehouse.query("runs").to_dicts()
+    assert run["window_end"] == HELD.start
+
+
+def declaring(desk, window):
+    """Return the desk's warehouse, in which a window is declared between the run and the rows it leaves."""
+
+    class Late(Warehouse):
+        def write_many(self, writes, **options):
+            holdouts.declare(desk, window, "ann", "while it ran")
+            return super().write_many(writes, **options)
+
+    return Late(desk.warehouse.path, now=desk.clock.now)
+
+
+def test_a_run_during_which_its_days_were_held_out_is_not_stored(before, into):
+    late = replace(into, warehouse=declaring(before, HELD))
+    with pytest.raises(RefusedError, match="while it ran") as told:
+        run_trial(late)
+    assert told.value.exit_code == 5
+    assert into.warehouse.query("trials").is_empty()
+    assert events(before) == ["declared"]
 
 
 def test_days_that_a_run_has_seen_cannot_be_held_out_any_more(into):

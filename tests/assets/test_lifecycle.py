@@ -122,6 +122,8 @@ def test_of_two_runs_that_count_the_newest_is_measured(proven, subject):
         ({"false_alarms": 1}, Outcome.FAIL),
         ({"code_version": "another commit"}, Outcome.UNKNOWN),
         ({"version": "0.9.0"}, Outcome.UNKNOWN),
+        ({"identity": "other parameters"}, Outcome.UNKNOWN),
+        ({"identity": None}, Outcome.UNKNOWN),
         ({"feed": "files"}, Outcome.UNKNOWN),
         ({"planted": 0, "caught": 0}, Outcome.UNKNOWN),
         ({"cells": 0}, Outcome.UNKNOWN),
@@ -131,6 +133,21 @@ def test_only_a_clean_proof_of_this_version_code_and_feed_counts(desk, subject, 
     store_run(desk, subject)
     store_proof(desk, subject, **other)
     assert verdicts(desk, subject)["lookahead"] is verdict
+
+
+def test_a_proof_with_other_parameters_does_not_count_and_names_them(tmp_path, proven, subject):
+    changed = {"strategies.EquityTrend.parameters.sma_days": 150}
+    other = replace(desk_at(tmp_path, overrides=changed), warehouse=proven.warehouse)
+    told = json.dumps({"sma_days": 200})
+    store_proof(proven, subject, "second", params_json=told)
+    faster = subject_of(other, NAME)
+    store_run(other, faster, "20240103T000000000000-aaaa", config_hash=other.loaded.config_hash)
+    (gate,) = (each for each in judged(other, faster) if each.name == "lookahead")
+    assert gate.verdict is Outcome.UNKNOWN
+    assert "other parameters" in gate.sentence
+    assert told in gate.sentence
+    store_proof(other, faster, "third")
+    assert verdicts(other, faster)["lookahead"] is Outcome.PASS
 
 
 def test_a_leak_in_any_asset_of_the_proof_fails_the_strategy(proven, subject):
@@ -161,6 +178,37 @@ def test_luck_is_counted_over_everything_that_the_family_tried(desk, subject):
         == alone.facts.excess
         == pytest.approx((GOOD_DAYS.mean() - 0.5 * 0.0001) * DAYS / 3.0, rel=1e-2)
     )
+
+
+CASH = np.full(DAYS, 0.0002)
+
+
+def test_what_cash_earns_is_no_excess_and_passes_no_gate(desk, subject):
+    idle = CASH + np.random.default_rng(6).normal(0.0, 0.0001, DAYS)
+    store_run(desk, subject, days=idle, cash=CASH)
+    facts = measure(desk, subject).facts
+    assert facts.excess == pytest.approx(0.5 * (0.0002 - 0.0001) * DAYS / 3.0, abs=2e-3)
+    assert facts.reality_check_p is not None
+    store_run(desk, subject, "20240102T000000000000-aaaa", days=idle, data_hash="no cash")
+    assert measure(desk, subject).facts.excess > facts.excess + 0.02
+
+
+def test_a_run_whose_cash_nobody_stored_has_no_luck_to_show(desk, subject):
+    store_run(desk, subject, cash=None)
+    facts = measure(desk, subject).facts
+    assert (facts.reality_check_p, facts.excess) == (None, None)
+    assert verdicts(desk, subject)["reality_check_p"] is Outcome.UNKNOWN
+
+
+def test_old_trials_without_cash_still_count_as_tried(desk, subject):
+    store_run(desk, subject, days=np.random.default_rng(5).normal(0.0006, 0.008, DAYS))
+    alone = measure(desk, subject)
+    for number in range(5):
+        store_run(desk, subject, f"20230101T000000000000-{number:04}", config_hash=f"c{number}", cash=None)
+    after = measure(desk, subject)
+    assert after.facts.reality_check_p == pytest.approx(1.0 - (1.0 - alone.facts.reality_check_p) ** 6)
+    assert after.trials == 6
+    assert after.deflated_sharpe < alone.deflated_sharpe
 
 
 def test_a_weak_run_is_not_carried_by_a_strong_one_of_its_family(desk, subject):

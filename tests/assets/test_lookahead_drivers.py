@@ -1,9 +1,10 @@
 """The graph's own functions are driven: honest they pass, and a leak planted into any of them is caught."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 
 from assets.lookahead_drivers import BOOK, STRATEGY, drivers
@@ -98,6 +99,41 @@ def test_regimes_told_a_month_early_are_caught(graph, monkeypatch):
     found = flagged(proved(graph, 6))
     assert "regimes/h4" in found
     assert "features/h4" not in found
+
+
+@pytest.fixture(scope="module")
+def through_splits(graph):
+    """The same graph on raw prices of SPY that split, told a month late; the cuts lie in that month."""
+    desk, sources, bench, stretch = graph
+    ex = datetime(2020, 3, 2, tzinfo=UTC)
+    old = pl.when((pl.col("symbol") == "SPY") & (pl.col("ts") < ex)).then(4.0).otherwise(1.0)
+    world = dict(stretch.world)
+    for name in ("market.ohlcv_h4", "market.ohlcv_daily"):
+        raw = [pl.col(price) * old for price in ("open", "high", "low", "close")]
+        world[name] = world[name].with_columns(*raw, pl.col("volume") / old, adjustment=pl.lit("raw"))
+    told = {"symbol": "SPY", "ts": ex, "kind": "split", "value": 4.0, "source": "test", "simulated": True}
+    told |= {"feed": desk.market.feed, "known_at": ex + timedelta(days=30)}
+    columns = world["market.corporate_actions"].schema
+    world["market.corporate_actions"] = pl.DataFrame([told], schema=columns)
+    cuts = {"first": ex - timedelta(days=2), "last": ex + timedelta(days=32)}
+    return desk, sources, bench, replace(stretch, world=world, **cuts)
+
+
+def test_a_split_changes_no_regime_and_no_feature_before_it_is_known(through_splits):
+    found = flagged(proved(through_splits, 9))
+    assert not {"regimes/h4", "regimes/transitions", "features/h4 at decisions"} & found
+
+
+def test_a_split_counted_before_it_is_known_is_caught(through_splits, monkeypatch):
+    from pipeline.market import adjustment
+
+    honest = adjustment.restated_closes
+
+    def foreseen(rows, actions):
+        return honest(rows, actions.with_columns(known_at="ts"))
+
+    monkeypatch.setattr(adjustment, "restated_closes", foreseen)
+    assert "regimes/h4" in flagged(proved(through_splits, 9))
 
 
 def test_only_the_strategy_that_was_asked_for_is_driven_and_the_others_are_left_out_with_a_reason(graph):

@@ -1,17 +1,23 @@
 """A search through the door: members in the ledger, N that reruns do not raise, resumption to the bit."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 import pytest
 
+from assets import holdouts
 from assets.ingest import update_bars
 from assets.manifests import manifest_for
 from assets.optimization import run_experiment
 from assets.trials import run_trial
+from pipeline.backtest import metrics as m
 from pipeline.config.load import with_experiment
-from pipeline.errors import ComponentNotFoundError, ConfigError
+from pipeline.errors import ComponentNotFoundError, ConfigError, RefusedError, ResourceError
+from pipeline.lifecycle.holdouts import Window
+from pipeline.optimization import out_of_sample
 from tests.support.desk import NOW, desk_at
 from warehouse.tables import EXPERIMENTS, FOLDS, RESULTS, TRIALS
 
@@ -53,12 +59,51 @@ def stocked(tmp_path, world):
 def searching(tmp_path, stocked):
     """Return the desk with an experiment laid over it."""
 
-    def opened(text: str):
+    def opened(text: str, **overrides: float):
         path = tmp_path / "tried.yaml"
         path.write_text(HEAD + text)
-        return replace(stocked, loaded=with_experiment(stocked.loaded, path))
+        changed = {"controls.random": 20, **overrides}
+        desk = replace(desk_at(tmp_path / "home", overrides=changed), market=stocked.market)
+        return replace(desk, loaded=with_experiment(desk.loaded, path))
 
     return opened
+
+
+CASH = {"costs.cash.rate": 0.08, "costs.cash.keeps": 0.0}
+
+
+def test_folds_and_paths_are_judged_in_excess_of_what_the_ledger_says_cash_earned(searching):
+    found = run_experiment(searching(GRID, **CASH))
+    desk, evidence = searching(GRID), found.evidence
+    trials = desk.warehouse.as_of(TRIALS).filter(pl.col("kind") == "research").sort("trial_id")
+    returns, cash = (np.array(trials[name].to_list()) for name in ("daily_returns", "cash_returns"))
+    assert (cash > 0.0).all()
+    assert (cash == cash[0]).all(), "cash is cash, whatever the member"
+    assert cash[0].sum() == pytest.approx(0.08 * found.evidence.run.metrics.years, rel=0.02)
+    per_year = out_of_sample.returns_per_year(evidence.days)
+    fold = evidence.folds[0]
+    rows = np.array([row for row in range(cash.shape[1]) if not fold.test[0] <= row <= fold.test[1]])
+    judged = slice(fold.test[0], fold.test[1] + 1)
+    excess = (returns - cash)[fold.member, judged]
+    assert fold.out_of_sample == pytest.approx(m.sharpe(excess, excess.size / per_year).value)
+    assert fold.out_of_sample != pytest.approx(
+        m.sharpe(returns[fold.member, judged], rows.size / per_year).value, rel=0.01
+    )
+    controls = desk.warehouse.as_of(TRIALS).filter(
+        pl.col("kind") == "control", pl.col("daily_returns").is_not_null()
+    )
+    lengths = controls.select(pl.col("daily_returns", "cash_returns").list.len())
+    assert (lengths["daily_returns"] == lengths["cash_returns"]).all()
+
+
+def test_trials_of_the_family_are_in_excess_of_what_their_own_cash_earned(searching):
+    run_trial(searching(GRID, **CASH))
+    done = run_experiment(searching(GRID))
+    trials = done.evidence.luck.check
+    assert trials.n_trials + trials.left_out == 7, "the run with cash is another configuration"
+    stored = searching(GRID).warehouse.as_of(TRIALS).filter(pl.col("kind") == "research")
+    assert sorted(stored["cash_returns"].list.len().unique()) == [0, stored["daily_returns"][0].len()]
+    assert done.row["trials"] == 7
 
 
 def stop_before(stage: str):
@@ -149,6 +194,71 @@ def test_a_search_stopped_between_blocks_resumes_to_the_same_bits(searching, tmp
     assert research.height == whole.row["members"], "what was kept was not run again"
     assert desk.warehouse.as_of(TRIALS).height > before
     assert desk.warehouse.query("unfinished_experiments").is_empty()
+
+
+def declared_at(desk, stage: str):
+    """Hold days of the search out when it comes to a stage, as another person would."""
+
+    def progress(seen: str, done: int, total: int) -> None:
+        if seen == stage:
+            held = Window("EquityTrend", *WINDOW)
+            holdouts.declare(desk, held, "ann", "while it ran")
+
+    return progress
+
+
+def test_days_held_out_while_a_search_runs_are_not_stored(searching):
+    desk = searching(GRID)
+    with pytest.raises(RefusedError, match="while it ran") as told:
+        run_experiment(desk, progress=declared_at(desk, "grid"))
+    assert told.value.exit_code == 5
+    assert desk.warehouse.as_of(TRIALS).is_empty()
+    assert desk.warehouse.as_of(RESULTS).is_empty()
+
+
+def test_a_search_that_has_stored_a_block_keeps_it_and_its_days_cannot_be_held_out(searching):
+    desk = searching(EVOLVED)
+    with pytest.raises(RefusedError, match="have seen days"):
+        run_experiment(desk, progress=declared_at(desk, "generation 2"))
+    (kept,) = desk.warehouse.query("unfinished_experiments").to_dicts()
+    assert kept["members"] == 5
+
+
+def test_what_a_search_has_stored_stays_when_its_days_are_held_out_after_all(searching, monkeypatch):
+    desk = searching(EVOLVED)
+    monkeypatch.setattr("assets.holdouts._seen", lambda *_: 0)
+    with pytest.raises(RefusedError, match="while it ran"):
+        run_experiment(desk, progress=declared_at(desk, "generation 2"))
+    (kept,) = desk.warehouse.query("unfinished_experiments").to_dicts()
+    assert kept["members"] == 5
+
+
+def test_one_search_is_run_by_one_process_at_a_time(searching):
+    desk = searching(EVOLVED)
+
+    def meddle(seen: str, done: int, total: int) -> None:
+        if seen == "generation 3":
+            with pytest.raises(ResourceError, match="another process is at this search") as told:
+                run_experiment(desk, resume=True)
+            assert told.value.exit_code == 4
+            assert told.value.value == f"PID {os.getpid()}"
+
+    done = run_experiment(desk, progress=meddle)
+    assert desk.warehouse.as_of(RESULTS).height == done.row["members"]
+    assert not (done.folder / "running").exists()
+
+
+def test_a_search_that_was_finished_since_it_was_looked_up_is_not_run_again(searching, monkeypatch):
+    desk = searching(EVOLVED)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(desk, progress=stop_before("generation 3"))
+    (kept,) = desk.warehouse.query("unfinished_experiments").to_dicts()
+    first = run_experiment(desk, resume=True)
+    monkeypatch.setattr("assets.optimization._unfinished", lambda *_: kept["experiment_id"])
+    with pytest.raises(ResourceError, match="just finished"):
+        run_experiment(desk, resume=True)
+    (row,) = desk.warehouse.as_of(EXPERIMENTS).to_dicts()
+    assert row["digest"] == first.row["digest"]
 
 
 def test_without_an_interrupted_run_there_is_nothing_to_resume(searching):

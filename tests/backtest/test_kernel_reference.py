@@ -118,10 +118,12 @@ def plain_python(monkeypatch):
             book[name] = books[0][name]
         return taken
 
-    def traced(fills, assets, units):
+    def traced(fills, assets, units, paid):
         trips = np.empty(fills.size + assets, round_trips.TRIP)
         running = np.zeros(assets, round_trips.TRIP)
-        count = round_trips.trace_trips(named(fills), named(running), np.zeros(assets), named(trips), units)
+        count = round_trips.trace_trips(
+            named(fills), named(running), np.zeros(assets), named(trips), units, paid
+        )
         return trips[:count]
 
     def switch():

@@ -16,43 +16,36 @@ from pipeline.backtest.population import evaluate
 from pipeline.backtest.rules import Rules, Tradable
 from pipeline.errors import SchemaError
 from pipeline.market.flows import CELL_YEARS, Flows, actions_on, interest_on
+from pipeline.portfolio.account import BOOK, named, records
+from pipeline.portfolio.payments import bears_interest, payments_of
 from pipeline.strategies.context import Context
 from tests.support import reference_account
-from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
+from tests.support.random_books import (
+    in_shares_of_the_day,
+    no_flows,
+    random_assets,
+    random_panel,
+    random_payments,
+    random_rules,
+    random_splits,
+    random_weights,
+)
 from tests.support.random_population import Draw, RandomWeights
 
 NAV = 10_000.0
 SLOW = {"max_examples": 30, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
-def no_flows(panel):
-    shape = panel.close.shape
-    return Flows(np.zeros(shape), np.ones(shape), np.zeros(shape[0]), np.zeros(shape[0]))
-
-
-def random_payments(rng, panel):
-    rare = rng.random(panel.close.shape) < 0.05
-    dividend = np.where(rare, rng.uniform(0.0, 2.0, rare.shape), 0.0)
-    rate = rng.uniform(0.0, 0.5, panel.n_bars) * CELL_YEARS
-    return replace(no_flows(panel), dividend=dividend, credit=rate, debit=rate + 0.2 * CELL_YEARS)
-
-
 @settings(**SLOW)
 @given(st.integers(0, 10**9))
-def test_dividends_and_interest_are_booked_as_in_a_slow_account(seed):
+def test_dividends_splits_and_interest_are_booked_as_in_a_slow_account(seed):
     rng = np.random.default_rng(seed)
     panel = random_panel(rng, bars=140, assets=3)
     weights, rules, assets = random_weights(rng, panel), random_rules(rng), random_assets(rng, panel)
-    flows = random_payments(rng, panel)
-
-    def before(account, row):
-        for column, symbol in enumerate(panel.symbols):
-            account.cash += account.units[symbol] * flows.dividend[row, column]
-        rate = flows.credit[row] if account.cash > 0 else flows.debit[row]
-        account.cash += account.cash * rate
-
-    ours = simulate(replace(panel, flows=flows), weights, rules=rules, assets=assets, initial_nav=NAV)
-    slow = reference_account.run(panel, weights, rules, assets, NAV, before=before)
+    panel = replace(panel, flows=random_payments(rng, panel))
+    panel = in_shares_of_the_day(panel, random_splits(rng, panel))
+    ours = simulate(panel, weights, rules=rules, assets=assets, initial_nav=NAV)
+    slow = reference_account.run(panel, weights, rules, assets, NAV)
     np.testing.assert_allclose(ours.nav, slow.navs, rtol=1e-9)
     np.testing.assert_allclose(ours.cash, slow.cashes, atol=1e-9 * NAV)
     spent = float((ours.fills.quantity * ours.fills.price + ours.fills.fee).sum())
@@ -60,29 +53,15 @@ def test_dividends_and_interest_are_booked_as_in_a_slow_account(seed):
     assert ours.dividends > 0.0
 
 
-def in_shares_of_the_day(panel, split):
-    """Return the panel in raw prices: before a split, prices and units are those of old shares."""
-    later = np.ones(split.shape)
-    for row in range(panel.n_bars - 2, -1, -1):
-        later[row] = later[row + 1] * split[row + 1]
-    raw = {name: getattr(panel, name) * later for name in ("open", "high", "low", "close")}
-    return replace(panel, **raw, volume=panel.volume / later, flows=replace(no_flows(panel), split=split))
-
-
 @settings(**SLOW)
 @given(st.integers(0, 10**9))
 def test_an_account_through_splits_is_the_account_on_adjusted_prices(seed):
     rng = np.random.default_rng(seed)
     panel = random_panel(rng, bars=160, assets=3)
-    weights, rules = random_weights(rng, panel), replace(random_rules(rng), volume_share=np.inf)
+    weights, rules = random_weights(rng, panel), random_rules(rng)
     assets = [Tradable(symbol, "crypto" if symbol[0] == "C" else "equity") for symbol in panel.symbols]
-    split = np.ones(panel.close.shape)
-    for column in range(panel.n_assets):
-        opens = np.flatnonzero(~np.isnan(panel.open[:, column]))[20:]
-        for row in rng.choice(opens, 3, replace=False):
-            if panel.open_at[row, column] >= panel.ts[row]:
-                split[row, column] = rng.choice([2.0, 3.0, 0.1])
-    raw = in_shares_of_the_day(panel, split)
+    panel = replace(panel, flows=random_payments(rng, panel))
+    raw = in_shares_of_the_day(panel, random_splits(rng, panel))
     plain = simulate(panel, weights, rules=rules, assets=assets, initial_nav=NAV)
     ours = simulate(raw, weights, rules=rules, assets=assets, initial_nav=NAV)
     np.testing.assert_allclose(ours.nav, plain.nav, rtol=1e-9)
@@ -90,6 +69,55 @@ def test_an_account_through_splits_is_the_account_on_adjusted_prices(seed):
     np.testing.assert_allclose(ours.trips.pnl, plain.trips.pnl, atol=1e-6)
     np.testing.assert_allclose(ours.trips.quantity, plain.trips.quantity, rtol=1e-9)
     assert ours.counters == plain.counters
+
+
+@settings(**SLOW)
+@given(st.integers(0, 10**9))
+def test_round_trips_earn_all_that_an_account_earns_but_for_interest(seed):
+    rng = np.random.default_rng(seed)
+    panel = random_panel(rng, bars=160, assets=3, late=False)
+    panel = replace(panel, flows=random_payments(rng, panel))
+    raw = in_shares_of_the_day(panel, random_splits(rng, panel))
+    weights = random_weights(rng, panel)
+    weights[100:] = 0.0
+    rules = replace(random_rules(rng), volume_share=np.inf)
+    assets = [replace(asset, lot=0.0, min_notional=0.0) for asset in random_assets(rng, panel)]
+    done = simulate(raw, weights, rules=rules, assets=assets, initial_nav=NAV)
+    assert done.metrics.open_round_trips == 0
+    assert done.trips.dividends.sum() == pytest.approx(done.dividends, abs=1e-9 * NAV)
+    assert done.trips.pnl.sum() == pytest.approx(done.final_nav - NAV - done.interest, abs=1e-9 * NAV)
+    assert (done.trips.dividends > 0.0).any() == (done.dividends > 0.0)
+
+
+def test_a_volume_cap_counts_old_volumes_in_the_units_of_the_fill():
+    rng = np.random.default_rng(5)
+    panel = random_panel(rng, bars=60, assets=1, late=False)
+    flat = {name: np.full(panel.close.shape, 10.0) for name in ("open", "high", "low", "close")}
+    panel = replace(panel, **flat, volume=np.full(panel.close.shape, 100.0))
+    split = np.ones(panel.close.shape)
+    split[40] = 4.0
+    raw = in_shares_of_the_day(panel, split)
+    rules = Rules(volume_share=0.1, volume_lookback=3, per_asset_cap=np.inf, class_caps={}, min_trade_usd=0.0)
+    weights = np.zeros(panel.close.shape)
+    weights[39:] = 1.0
+    done = simulate(raw, weights, rules=rules, assets=[Tradable(panel.symbols[0], "crypto")], initial_nav=NAV)
+    assert raw.volume[[39, 40], 0].tolist() == [25.0, 100.0]
+    assert done.fills.quantity[0] == 10.0, "a tenth of what 25 old units are by then"
+
+
+def test_a_run_that_ends_earlier_is_capped_alike_through_splits():
+    rng = np.random.default_rng(6)
+    panel = random_panel(rng, bars=160, assets=2)
+    split = np.where(rng.random(panel.close.shape) < 0.08, 3.0, 1.0)
+    raw = replace(panel, flows=replace(no_flows(panel), split=split))
+    rules = replace(random_rules(rng), volume_share=0.01, volume_lookback=3)
+    weights, assets = random_weights(rng, panel), random_assets(rng, panel)
+    whole = simulate(raw, weights, rules=rules, assets=assets, initial_nav=NAV)
+    assert whole.counters["volume_cut"] > 10
+    for end in (50, 111, 140):
+        part = simulate(raw.upto(end), weights[: end + 1], rules=rules, assets=assets, initial_nav=NAV)
+        np.testing.assert_array_equal(part.nav, whole.nav[: end + 1])
+        np.testing.assert_array_equal(part.quantity, whole.quantity[: end + 1])
 
 
 def actions(*rows):
@@ -176,15 +204,29 @@ def test_a_population_is_paid_as_a_single_run_is(seed):
     if seed % 2:
         flows = replace(flows, credit=np.zeros(panel.n_bars))
     panel, rules, assets = replace(panel, flows=flows), random_rules(rng), random_assets(rng, panel)
+    if seed % 3:
+        panel = in_shares_of_the_day(panel, random_splits(rng, panel))
     chosen, context = RandomWeights(panel.symbols), Context(panel, {})
     seeds = [Draw(seed=seed % 1000 + n, scale=1.3, hold=1 + 10 * n) for n in range(3)]
     several = evaluate(context, chosen, seeds, rules=rules, assets=assets)
     for n, each in enumerate(seeds):
         alone = simulate(panel, chosen.weights(context, each), rules=rules, assets=assets)
-        np.testing.assert_array_equal(several.daily_returns[n], alone.daily_returns)
+        if alone.daily_returns.size == several.daily_returns.shape[1]:  # else only sessions are its days
+            np.testing.assert_array_equal(several.daily_returns[n], alone.daily_returns)
         for name in ("sharpe", "sortino", "turnover", "profit_factor", "total_return"):
             known = getattr(alone.metrics, name)
             np.testing.assert_equal(several.metrics[name][n], np.nan if known is None else known)
+
+
+def test_cash_a_rounding_below_zero_bears_interest_only_where_something_is_ever_paid():
+    book = named(records(BOOK, 1))[0]
+    book.cash = -1e-12
+    flows = no_flows(random_panel(np.random.default_rng(0), bars=12, assets=1))
+    paid = payments_of(replace(flows, debit=np.full(12, 1e-5)))
+    assert bears_interest.py_func(book, paid)
+    assert not bears_interest.py_func(book, payments_of(None))
+    book.cash = 1.0
+    assert not bears_interest.py_func(book, paid)
 
 
 def test_every_sharpe_ratio_of_a_run_is_in_excess_of_the_same_cash():

@@ -69,6 +69,30 @@ def test_every_member_is_the_single_run_of_its_parameters_bit_for_bit(seed):
             np.testing.assert_array_equal(found.daily_returns[member], run.daily_returns)
 
 
+def test_members_that_are_all_in_with_cash_a_rounding_below_zero_are_the_single_runs():
+    class InAndOut(RandomWeights):
+        def weights(self, context, params):
+            return (np.arange(context.panel.n_bars) // params.hold % 2 * params.scale)[:, None]
+
+    context, _, terms = desk(4, bars=900, assets=1)
+    strategy = InAndOut(context.symbols)
+    free = dict.fromkeys(
+        ("per_asset_cap", "max_leverage", "drawdown_trigger", "drawdown_release", "drawdown_halt",
+         "rebalance_band_nav", "volume_share"), math.inf,
+    )  # fmt: skip
+    costs = {"crypto": Costs(slippage_bps=5.0, fee_bps=10.0)}
+    none = dict.fromkeys(("rebalance_band_target", "min_trade_nav", "min_trade_usd", "max_borrowing"), 0.0)
+    terms["rules"] = Rules(class_caps={}, **free, **none, costs=costs)
+    terms["assets"] = [Tradable(context.symbols[0], "crypto", always_open=True)]
+    members, below = [Draw(hold=hold) for hold in range(20, 100, 8)], 0
+    found = evaluate(context, strategy, members, **terms)
+    for member, params in enumerate(members):
+        run = alone(context, strategy, params, terms)
+        assert_is_the_single_run(found, member, run)
+        below += int(((run.cash < 0.0) & (run.cash > -1e-9)).sum())
+    assert below > 50
+
+
 def test_the_random_books_bind_every_rule_and_hold_still_for_long():
     seen = dict.fromkeys(("fills", "volume_cut", "cash_cut", "replaced", "below_floor", "halts"), 0)
     bound, still = np.zeros(6), 0

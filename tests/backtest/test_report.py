@@ -17,7 +17,7 @@ from pipeline.backtest.report_charts import bins
 from pipeline.backtest.report_headline import headline
 from pipeline.backtest.report_page import shown, text
 from pipeline.backtest.report_tables import MOST_TRADES
-from tests.support.small_run import small_run
+from tests.support.small_run import small_book, small_run
 
 DASH = "\N{EN DASH}"
 VOID = {"meta", "br", "img"}
@@ -245,6 +245,51 @@ def test_round_trips_are_counted_in_even_bins_that_part_at_zero(run, page):
     assert min(abs(edges)) < 1e-12 or edges.min() > 0 or edges.max() < 0
     assert len(counts) <= 40
     assert sum(int(line[1]) for line in table_under(page, "Round trips")[1:]) == closed.size
+
+
+def test_dividends_stand_beside_the_profit_of_the_round_trips_they_are_part_of(run):
+    done = run.simulation
+    trips = done.trips.copy()
+    trips["dividends"][trips["asset"] == 0] = 12.5
+    first, second, third = done.symbols
+    where = dataclasses.replace(run.provenance, pays=(first,), adjustment={second: "split_dividend"})
+    changed = {"simulation": dataclasses.replace(done, trips=trips), "provenance": where}
+    page = report_html(dataclasses.replace(run, **changed), {})
+    head, *rows = table_under(page, "Round trips")
+    place = head.index("Of it dividends")
+    closed = int(((trips["asset"] == 0) & (trips["exit_row"] >= 0)).sum())
+    paid = {line[0]: line[place] for line in rows}
+    assert float(paid[first].replace(",", "")) == pytest.approx(12.5 * closed, abs=0.51)
+    assert (paid[second], paid[third]) == ("in the price", DASH)
+    assert "Interest on cash, earned or owed, belongs to the account" in own(page)
+
+
+@pytest.fixture(scope="module")
+def book():
+    return small_book()
+
+
+def test_the_strategies_of_a_book_are_told_with_budget_trades_contribution_and_correlation(book):
+    page = report_html(book, {})
+    rows = table_under(page, "Strategies")
+    head, lines, correlated = rows[0], rows[1:4], rows[4:]
+    told = {line[0]: dict(zip(head[1:], line[1:], strict=True)) for line in lines}
+    assert list(told) == ["Often", "Rarely", "Never"]
+    for member in book.book.members:
+        own_row = told[member.strategy]
+        assert own_row["Version"] == member.version
+        assert own_row["Mean budget"] == shown(member.budget, "percent")
+        assert own_row["Trades"] == f"{member.trades:,}"
+        assert own_row["Contribution"] == shown(member.contribution, "percent")
+    assert int(told["Often"]["Trades"]) > int(told["Rarely"]["Trades"]) > int(told["Never"]["Trades"]) == 0
+    assert correlated[0] == ["Correlation", "Often", "Rarely", "Never"]
+    often, rarely = (member.daily_returns for member in book.book.members[:2])
+    assert correlated[1][1:] == ["1.00", f"{np.corrcoef(often, rarely)[0, 1]:.2f}", DASH]
+    assert correlated[3][1:] == [DASH, DASH, DASH]
+
+
+def test_a_run_of_one_strategy_has_no_table_of_strategies(page):
+    assert "<h2>Strategies" not in page
 
 
 @pytest.mark.parametrize("gains", [[0.0], [0.01], [-0.02, -0.02], [0.5, -0.5], [1e-9, 1.0]])

@@ -95,6 +95,9 @@ def test_the_report_shows_the_controls_beside_the_run(run, asked):
     assert table["One bar late"][1] == f"{100 * asked.late.metrics.cagr:.2f} %"
     assert table["Buy and hold"][3] == f"{100 * asked.hold.metrics.max_drawdown:.2f} %"
     assert table["Random strategies run"] == ["30"]
+    gap = next(value for name, value in table.items() if name.startswith("Largest loss if all equity gapped"))
+    assert gap == [f"{100 * asked.stress.gap_loss:.2f} %"]
+    assert table["Largest fall if all correlations were 0.9"] == [f"{100 * asked.stress.drawdown:.2f} %"]
     storms = {line[0]: line[3:] for line in table_under(page, "Crisis windows")}
     assert storms["covid"] == [DASH] * 5
     assert storms["spring 2021"][0] == f"{100 * asked.crises[0].total_return:.2f} %"

@@ -49,6 +49,17 @@ def test_lots_that_do_not_add_up_in_floating_point_still_end_a_trip():
     assert trips.exit_row.tolist() == [3]
 
 
+def test_a_trip_receives_the_dividends_between_its_fills_and_none_of_the_row_it_begins_in():
+    paid = np.cumsum([[0.0], [9.0], [0.5], [0.0], [0.25], [7.0]], axis=0)
+    trips = named(round_trips(log((1, 0, 10, 100, 0), (3, 0, -6, 100, 0), (4, 0, -4, 100, 0)), 1, paid=paid))
+    assert trips.dividends[0] == pytest.approx(10 * 0.5 + 4 * 0.25)
+    assert trips.pnl[0] == pytest.approx(6.0)
+    assert trips.return_[0] == pytest.approx(0.006)
+    still = named(round_trips(log((1, 0, 10, 100, 0)), 1, paid=paid))
+    assert np.isnan(still.dividends[0])
+    assert np.isnan(still.pnl[0])
+
+
 def test_no_fills_make_no_trips():
     assert round_trips(log(), 3).size == 0
 

@@ -14,6 +14,7 @@ from pipeline.config.load import NOT_IN_HASH
 from pipeline.config.regimes import ActivityRule, RegimeSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
+from pipeline.config.valuation import ModelEntry, ValuationSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -65,6 +66,22 @@ def test_the_page_lists_every_key_of_the_regimes_with_its_default_and_its_meanin
         assert model.model_fields[name].description == row[2], key
     activity = {row[0]: row[1] for row in rows("regimes.yaml") if len(row) == 2}
     assert activity == {name: field.description for name, field in ActivityRule.model_fields.items()}
+
+
+def test_the_page_lists_every_key_of_the_valuation_with_its_default_and_its_meaning(loaded):
+    configured = {path: value for path, value in leaves(loaded.as_dict()["valuation"]) if path[0] != "models"}
+    whole = {row[0]: row for row in rows("valuation.yaml") if len(row) == 3}
+    assert {key: parse_scalar(row[1], key) for key, row in whole.items()} == {
+        ".".join(path): value for path, value in configured.items()
+    }
+    for key, row in whole.items():
+        model = ValuationSettings
+        *parents, name = key.split(".")
+        for parent in parents:
+            model = model.model_fields[parent].annotation
+        assert model.model_fields[name].description == row[2], key
+    entry = {row[0]: row[1] for row in rows("valuation.yaml") if len(row) == 2}
+    assert entry == {name: field.description for name, field in ModelEntry.model_fields.items()}
 
 
 def test_the_page_lists_every_key_of_an_instrument_and_of_a_strategy():

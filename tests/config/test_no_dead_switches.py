@@ -16,11 +16,12 @@ from pipeline.config.layers import leaves
 from pipeline.config.regimes import ActivityRule
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
+from pipeline.config.valuation import ModelEntry
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("pipeline", "warehouse", "resources", "assets", "sensors", "service")
 
-PENDING: tuple[str, ...] = ()
+PENDING: tuple[str, ...] = ("valuation.falsification",)
 """Keys, or all keys below one, whose reader is not built yet; must be empty when the issue is closed."""
 
 ONE_OF_EACH = {"activity", "multipliers"}
@@ -32,6 +33,12 @@ FIELDS = [
         for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["regimes"])
         if not ONE_OF_EACH & set(path)
     ),
+    *(
+        ("valuation", *path)
+        for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["valuation"])
+        if path[0] != "models"
+    ),
+    *(("valuation", "models", name) for name in ModelEntry.model_fields),
     *(("regimes", "activity", name) for name in ActivityRule.model_fields),
     ("regimes", "multipliers"),
     *(("system", *path) for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["system"])),
@@ -45,6 +52,11 @@ OTHER_SETTINGS = {"self", "parameters", "world", "mapping"}
 CLASSES |= {"Cost": "cost", "Retention": "retention"}
 CLASSES |= {"TrendRule": "trend", "VolRule": "vol", "RealisedRule": "realised", "MacroRule": "macro"}
 CLASSES |= {"ActivityRule": "activity", "SlopeRule": "slope", "RegimeSettings": "regimes"}
+CLASSES |= {
+    "ValuationSettings": "valuation",
+    "ModelEntry": "models",
+    "FalsificationSettings": "falsification",
+}
 SHARED = {"equity": "trend", "crypto": "trend"}
 """Sections with one class for both."""
 

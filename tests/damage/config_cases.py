@@ -61,7 +61,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "huge": (lambda p: p.write_text(p.read_text() + "#" * 2_000_000), "large|big"),
     "nested too deep": (lambda p: p.write_text("x: " + "{a: " * 5000), "deep|levels"),
 }
-SECTIONS = ("system", "instruments", "strategies", "regimes")
+SECTIONS = ("system", "instruments", "strategies", "regimes", "valuation")
 
 
 def _files() -> list[Case]:

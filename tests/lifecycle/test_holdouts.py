@@ -24,6 +24,24 @@ DECLARED = Event(Kind.DECLARED, WINDOW, THEIRS)
 OPENED = Event(Kind.OPENED, WINDOW, OURS)
 SHOWN = Event(Kind.SHOWN, WINDOW, OURS)
 
+OFF_GRID = Window("EquityTrend", datetime(2023, 1, 1, 2, tzinfo=UTC), datetime(2023, 6, 1, 20, 1, tzinfo=UTC))
+
+
+def test_a_window_that_begins_or_ends_inside_a_cell_holds_the_whole_cell():
+    assert OFF_GRID.start == datetime(2023, 1, 1, tzinfo=UTC)
+    assert OFF_GRID.end == datetime(2023, 6, 2, tzinfo=UTC)
+    assert (WINDOW.start, WINDOW.end) == (START, END), "on the grid it stays as it is"
+    declared = Event(Kind.DECLARED, OFF_GRID, THEIRS)
+    with pytest.raises(RefusedError, match="would see"):
+        require_unseen(
+            [declared], ["EquityTrend"], datetime(2022, 6, 1, tzinfo=UTC), datetime(2023, 1, 1, 2, tzinfo=UTC)
+        )
+    with pytest.raises(RefusedError, match="would see"):
+        require_unseen([declared], ["EquityTrend"], datetime(2023, 6, 1, 20, 1, tzinfo=UTC), END)
+    require_unseen([declared], ["EquityTrend"], datetime(2022, 6, 1, tzinfo=UTC), OFF_GRID.start)
+    require_unseen([declared], ["EquityTrend"], OFF_GRID.end, END)
+
+
 days = st.datetimes(datetime(2020, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 

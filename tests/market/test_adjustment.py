@@ -11,6 +11,7 @@ from pipeline.errors import DataError
 from pipeline.market.actions import ACTION_SCHEMA, actions_known_at
 from pipeline.market.adjustment import (
     dividend_factors,
+    restated_closes,
     split_adjusted,
     split_factors,
     total_return_adjusted,
@@ -261,3 +262,79 @@ def test_a_dividend_as_large_as_the_price_is_refused():
     with pytest.raises(DataError, match="as large as its price") as caught:
         dividend_factors(bars("X", {"2020-08-28": 50.0}), told, LATER)
     assert caught.value.field == "2020-08-31"
+
+
+def versions(*rows: tuple[str, str, float]) -> pl.DataFrame:
+    """Closes of AAA: label, when this version was known, close."""
+    when = datetime.fromisoformat
+    return pl.DataFrame(
+        [("AAA", day(ts), when(known).replace(tzinfo=UTC), close) for ts, known, close in rows],
+        schema={"symbol": pl.String, "ts": pl.Datetime("us", "UTC"), "known_at": pl.Datetime("us", "UTC"),
+                "close": pl.Float64},
+        orient="row",
+    )  # fmt: skip
+
+
+def as_seen(rows: pl.DataFrame, at: str) -> list[float]:
+    known = rows.filter(pl.col("known_at") <= datetime.fromisoformat(at).replace(tzinfo=UTC))
+    return known.unique("ts", keep="last", maintain_order=True).sort("ts")["close"].to_list()
+
+
+def test_every_reader_sees_all_closes_in_the_shares_of_his_own_instant():
+    told = actions(("AAA", "2020-03-04", "split", 4.0), ("AAA", "2020-03-06", "split", 0.5))
+    found = restated_closes(
+        versions(
+            ("2020-03-02", "2020-03-02T21:15", 400.0),
+            (
+                "2020-03-02",
+                "2020-03-05T12:00",
+                404.0,
+            ),  # corrected after the first split, in shares of the day
+            ("2020-03-03", "2020-03-03T21:15", 408.0),
+            ("2020-03-04", "2020-03-04T21:15", 103.0),
+            ("2020-03-05", "2020-03-05T21:15", 104.0),
+            ("2020-03-06", "2020-03-06T21:15", 210.0),
+        ),
+        told,
+    )
+    assert as_seen(found, "2020-03-03T23:00") == [400.0, 408.0]
+    assert as_seen(found, "2020-03-04T14:29") == [400.0, 408.0], "the open is at 14:30"
+    assert as_seen(found, "2020-03-04T14:30") == [100.0, 102.0]
+    assert as_seen(found, "2020-03-05T13:00") == [101.0, 102.0, 103.0]
+    assert as_seen(found, "2020-03-06T15:00") == [202.0, 204.0, 206.0, 208.0]
+    assert as_seen(found, "2020-03-07T00:00") == [202.0, 204.0, 206.0, 208.0, 210.0]
+
+
+@given(st.integers(0, 10**6))
+def test_closes_restated_as_known_are_those_of_bars_adjusted_at_that_instant(seed):
+    import random
+
+    rng = random.Random(seed)
+    days = [day("2020-01-01") + timedelta(days=n) for n in range(30)]
+    known = [at + timedelta(days=rng.choice([1, 1, 1, 4])) for at in days]
+    rows = [("AAA", at, when, rng.uniform(50.0, 500.0)) for at, when in zip(days, known, strict=True)]
+    rows += [("AAA", at, when + timedelta(days=5), close * 1.5) for _, at, when, close in rows[::7]]
+    schema = {"symbol": pl.String, "ts": pl.Datetime("us", "UTC"), "known_at": pl.Datetime("us", "UTC")}
+    closes = pl.DataFrame(rows, schema={**schema, "close": pl.Float64}, orient="row")
+    exes = rng.sample(days[2:], 3)
+    splits = pl.DataFrame(
+        [
+            ("AAA", ex, ex + timedelta(days=rng.choice([-3, 0, 2, 6])), rng.choice([4.0, 3.0, 0.1]))
+            for ex in exes
+        ],
+        schema={**schema, "value": pl.Float64},
+        orient="row",
+    ).with_columns(kind=pl.lit("split"))
+    found = restated_closes(closes, splits)
+    for at in [days[0] + timedelta(hours=17 * n) for n in range(60)]:
+        newest = closes.filter(pl.col("known_at") <= at).sort("ts", "known_at").unique("ts", keep="last")
+        whole = newest.with_columns(
+            **dict.fromkeys(("open", "high", "low"), pl.col("close")),
+            volume=pl.lit(1.0),
+            adjustment=pl.lit("raw"),
+        )
+        expected = split_adjusted(whole, splits, at).sort("ts")["close"].to_list()
+        seen = (
+            found.filter(pl.col("known_at") <= at).unique("ts", keep="last", maintain_order=True).sort("ts")
+        )
+        assert seen["close"].to_list() == pytest.approx(expected, rel=1e-12)

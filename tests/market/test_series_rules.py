@@ -94,6 +94,25 @@ def test_each_damage_is_named(rule):
     assert rule in rules(CASES[rule])
 
 
+def test_volume_in_the_other_currency_is_named_on_busy_and_on_quiet_bars_too():
+    busy = pl.Series([6.0, 0.15, 5.0, 0.2, 7.0])
+    swapped = on(5, volume=pl.col("volume") * pl.col("close")).with_columns(
+        volume=pl.when(ROW.is_between(AT, AT + 4))
+        .then(pl.col("volume") * pl.lit(busy).gather((ROW - AT).clip(0, 4)))
+        .otherwise("volume")
+    )
+    assert rules(swapped) == {"swapped_volume"}
+
+
+@pytest.mark.parametrize("factor", [20.0, 0.05])
+@pytest.mark.parametrize("level", [120.0, 5000.0, 60_000.0])
+def test_a_day_of_twenty_times_the_volume_or_a_twentieth_is_only_busy_or_quiet(level, factor):
+    rows = walk(level=level).with_columns(
+        volume=pl.when(ROW.is_between(AT, AT + 5)).then(pl.col("volume") * factor).otherwise("volume")
+    )
+    assert rules(rows) == set()
+
+
 def test_a_finding_says_where_it_begins_and_ends_and_how_long_it_is():
     (finding,) = series_findings(frozen(7))
     bars = walk()

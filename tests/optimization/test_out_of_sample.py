@@ -44,25 +44,25 @@ def test_a_member_that_never_moves_has_no_score():
 
 
 def test_walk_forward_follows_a_member_with_skill_and_finds_it_out_of_sample():
-    folds = walk_forward(members(skilled=7), DAYS, WalkForward())
+    folds = walk_forward(members(skilled=7), DAYS, WalkForward(), cash=None)
     assert len(folds) == 9
     assert all(fold.member == 7 for fold in folds)
     assert np.mean([fold.out_of_sample for fold in folds]) > 1.5
 
 
 def test_without_skill_what_was_chosen_does_no_better_later():
-    folds = walk_forward(members(count=60), DAYS, WalkForward())
+    folds = walk_forward(members(count=60), DAYS, WalkForward(), cash=None)
     assert np.mean([fold.in_sample for fold in folds]) > 1.5
     assert abs(np.mean([fold.out_of_sample for fold in folds])) < 1.0
 
 
 def test_the_days_that_judge_never_choose():
     returns = members()
-    before = walk_forward(returns, DAYS, WalkForward())
+    before = walk_forward(returns, DAYS, WalkForward(), cash=None)
     first = before[0]
     spoiled = returns.copy()
     spoiled[:, first.test[0] :] = np.random.default_rng(9).normal(0.0, 1.0, spoiled[:, first.test[0] :].shape)
-    after = walk_forward(spoiled, DAYS, WalkForward())[0]
+    after = walk_forward(spoiled, DAYS, WalkForward(), cash=None)[0]
     assert after.member == first.member
     assert after.in_sample == first.in_sample
     assert after.out_of_sample != first.out_of_sample
@@ -71,11 +71,11 @@ def test_the_days_that_judge_never_choose():
 def test_the_newest_choice_is_made_on_the_last_months():
     returns = members()
     returns[3, -300:] += 0.005
-    assert newest_choice(returns, DAYS, WalkForward()) == 3
+    assert newest_choice(returns, DAYS, WalkForward(), cash=None) == 3
 
 
 def test_cross_validation_paths_cover_all_days_and_see_skill():
-    paths = cross_validated(members(skilled=2), DAYS, CrossValidation(), "sharpe_ratio")
+    paths = cross_validated(members(skilled=2), DAYS, CrossValidation(), "sharpe_ratio", cash=None)
     assert len(paths.folds) == 15
     assert paths.sharpe.shape == (5,)
     assert all(fold.member == 2 for fold in paths.folds)
@@ -86,7 +86,7 @@ def test_cross_validation_paths_cover_all_days_and_see_skill():
 def test_an_account_holds_what_the_window_before_chose_from_the_decision_that_ends_it():
     returns = members(skilled=1, count=3)
     returns[2, 700:] += 0.02
-    folds = walk_forward(returns, DAYS, WalkForward())
+    folds = walk_forward(returns, DAYS, WalkForward(), cash=None)
     rows = 6 * np.arange(DAYS.size) + 5
     bars = rows[-1] + 1
 
@@ -104,6 +104,41 @@ def test_an_account_holds_what_the_window_before_chose_from_the_decision_that_en
 
 
 def test_without_windows_there_is_no_account():
-    short = walk_forward(members()[:, :50], DAYS[:50], WalkForward())
+    short = walk_forward(members()[:, :50], DAYS[:50], WalkForward(), cash=None)
     assert short == ()
     assert stitched(short, np.arange(50), lambda member: np.zeros((50, 1))) is None
+
+
+CASH = np.full(DAYS.size, 0.0002)
+
+
+def sleepers():
+    """Daily returns of a member that only holds cash, nearly, and of two that trade, one of them well."""
+    rng = np.random.default_rng(6)
+    asleep = CASH + rng.normal(0.0, 1e-6, DAYS.size)
+    noise, skilled = rng.normal(0.0, 0.01, (2, DAYS.size))
+    return np.array([asleep, CASH + noise, CASH + skilled + 0.002])
+
+
+def test_what_cash_earns_is_chosen_nowhere():
+    returns = sleepers()
+    settings = WalkForward()
+    assert {fold.member for fold in walk_forward(returns, DAYS, settings, cash=None)} == {0}, (
+        "a Sharpe of 3,000"
+    )
+    assert {fold.member for fold in walk_forward(returns, DAYS, settings, cash=CASH)} == {2}
+    assert newest_choice(returns, DAYS, settings, cash=CASH) == 2
+    paths = cross_validated(returns, DAYS, CrossValidation(), "sharpe_ratio", cash=CASH)
+    assert {fold.member for fold in paths.folds} == {2}
+
+
+@pytest.mark.parametrize("metric", ["sharpe_ratio", "sortino_ratio"])
+def test_ratios_with_cash_are_those_of_the_excess_and_growth_is_that_of_nav(metric):
+    returns = sleepers()
+    with_cash = cross_validated(returns, DAYS, CrossValidation(), metric, cash=CASH)
+    excess = cross_validated(returns - CASH, DAYS, CrossValidation(), metric, cash=None)
+    assert with_cash.folds == excess.folds
+    np.testing.assert_array_equal(with_cash.sharpe, excess.sharpe)
+    np.testing.assert_array_equal(
+        score("cagr", returns, 365.25, CASH), score("cagr", returns, 365.25), "growth is growth"
+    )

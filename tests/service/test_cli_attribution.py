@@ -16,7 +16,7 @@ BOOK = (
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, updated, folder) -> Path:
-    """A home with a run of one strategy, then one of a book."""
+    """A home with a run of one strategy, then one of a book, then one of a strategy again."""
     from tests.service.conftest import point_to
 
     path = tmp_path_factory.mktemp("book") / "home"
@@ -25,12 +25,13 @@ def ran(tmp_path_factory, updated, folder) -> Path:
         point_to(patch, path, folder)
         assert invoke(["backtest", "run", "--start", "2023-03-01", "--end", "2023-05-01", "--json"]) == 0
         assert invoke(["backtest", "run", *BOOK, "--json"]) == 0
+        assert invoke(["backtest", "run", "--start", "2023-03-01", "--end", "2023-04-15", "--json"]) == 0
     return path
 
 
 @pytest.fixture
 def home_with_book(home, ran) -> Path:
-    """The home of this test with both runs."""
+    """The home of this test with these runs."""
     shutil.copytree(ran, home)
     return home
 
@@ -58,9 +59,40 @@ def test_an_earlier_instant_shows_the_decision_in_force_then(bells, home_with_bo
 
 
 def test_people_read_strategies_owners_rules_and_what_was_held(bells, home_with_book):
-    said = bells("backtest", "attribution").out
+    answer = bells("backtest", "attribution")
     for words in ("EquityTrend", "IndexMeanReversion", "mean share", "as decided at", "held after the fill"):
-        assert words in said
+        assert words in answer.out
+    assert "in percent of the book's NAV" in answer.out
+    assert "in percent of NAV then" in answer.out
+    assert "asked: budget times weight" in answer.err
+
+
+def test_without_an_id_it_is_the_newest_run_of_a_book_and_newer_ones_are_counted(bells, home_with_book):
+    runs = bells("backtest", "list", "--json").json["runs"]
+    assert [run["strategy"] for run in runs] == ["EquityTrend", "portfolio", "EquityTrend"]
+    answer = bells("backtest", "attribution", "--json").json
+    assert (answer["run_id"], answer["newer_runs"]) == (runs[1]["run_id"], 1)
+    said = bells("backtest", "attribution")
+    assert runs[1]["run_id"] in said.out
+    assert "1 newer run is of one strategy" in said.err
+
+
+def test_a_book_is_shown_with_its_strategies(bells, home_with_book):
+    run = bells("backtest", "attribution", "--json").json
+    shown = bells("backtest", "show", run["run_id"], "--json").json
+    assert shown["strategies"] == run["strategies"]
+    said = bells("backtest", "show", run["run_id"]).out
+    assert "strategies, in percent of the book's NAV" in said
+    assert "IndexMeanReversion" in said
+    single = bells("backtest", "show", "latest", "--json").json
+    assert "strategies" not in single
+
+
+def test_without_any_run_of_a_book_the_command_that_makes_one_is_named(bells, stored):
+    bells("backtest", "run", "--start", "2023-03-01", "--end", "2023-04-01", "--json")
+    answer = bells("backtest", "attribution", "--json")
+    assert (answer.code, answer.json["what"]) == (2, "no run of a book is stored")
+    assert "--strategy portfolio" in answer.json["fix"]
 
 
 def test_a_run_of_one_strategy_has_no_attribution(bells, home_with_book):

@@ -106,6 +106,20 @@ def test_people_read_window_universe_error_percent_and_every_flag_in_words(bells
     assert "fills" in listed
 
 
+def test_people_read_regimes_seasons_and_stress_too(bells, runs):
+    answers = bells("backtest", "show", "latest", "--json").json["robustness"]
+    out = bells("backtest", "show", "latest").out
+    for topic, title in (("equity", "equity regime"), ("season", "session of New York")):
+        assert title in out
+        assert answers[topic]
+        for name, found in answers[topic].items():
+            assert name.replace("_", " ") in out
+            if found["total_return"] is not None:
+                assert percent(found["total_return"]) in out
+    assert percent(answers["stress"]["gap"]["loss"]) in out
+    assert "stress: largest loss in a gap" in out
+
+
 def test_a_run_on_the_command_line_shows_its_flags_in_words(bells, stored):
     out = bells("backtest", "run", *TWO_MONTHS).out
     assert "Cash earns nothing" in out

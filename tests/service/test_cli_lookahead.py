@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from assets import lookahead, lookahead_job
+from assets.lifecycle_facts import subject_of
 from assets.lookahead import Verdict
 from assets.lookahead_cuts import Cuts
 from pipeline.lookahead.proof import Proof, Tally
@@ -78,6 +79,21 @@ def test_every_asset_and_strategy_gets_its_attestation(run, tmp_path):
     assert (rows["features/h4"]["cells"], rows["features/h4"]["cuts"]) == (640, 2)
     assert (rows["EquityTrend"]["what"], rows["EquityTrend"]["version"]) == ("strategy", "1.0.0")
     assert {row["seed"] for row in rows.values()} == {3}
+
+
+def test_the_attestation_of_a_strategy_names_the_parameters_that_it_was_computed_with(run, tmp_path):
+    def stored(*options):
+        _, said = run(verdict(), "--json", *options)
+        made = desk_at(tmp_path).warehouse.as_of(ATTESTATIONS)
+        rows = made.filter(made["attestation_id"] == json.loads(said.out)["attestation_id"])
+        return {row["name"]: row for row in rows.to_dicts()}
+
+    usual = stored()
+    other = stored("--set", "strategies.EquityTrend.parameters.sma_days=150")
+    assert usual["EquityTrend"]["identity"] == subject_of(desk_at(tmp_path), "EquityTrend").identity
+    assert usual["EquityTrend"]["identity"] != other["EquityTrend"]["identity"]
+    assert json.loads(other["EquityTrend"]["params_json"])["sma_days"] == 150
+    assert usual["features/h4"]["identity"] is None
 
 
 @pytest.mark.parametrize("option", ["--perturbations", "--cuts"])

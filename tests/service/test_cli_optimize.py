@@ -87,13 +87,23 @@ def test_the_answer_leads_with_the_best_and_with_what_is_luck(bells, stored, exp
     assert (
         report.index("Skill or luck") < report.index("The best member") < report.index("Settings and hashes")
     )
+    assert report.index("Skill or luck") < report.index("What it means") < report.index("Guard rails")
     assert "grid, 0 of 6 members" in answer.err
 
 
 def test_people_read_luck_first_then_the_best_member(bells, stored, experiment):
     answer = bells("optimize", "run", experiment(GRID), *QUIET)
     assert answer.code == 0, answer.err
-    words = ("verdict", "deflated Sharpe", "the best member", "guard rails", "best members", "digest")
+    words = (
+        "means",
+        "verdict",
+        "deflated Sharpe",
+        "without skill",
+        "the best member",
+        "guard rails",
+        "best members",
+        "digest",
+    )
     places = [answer.out.index(word) for word in words]
     assert places == sorted(places)
 
@@ -158,6 +168,29 @@ def test_a_killed_search_leaves_whole_blocks_and_goes_on_to_the_same_digest(
     running.communicate(timeout=60)
     assert running.returncode == -signal.SIGKILL
     resumed_to_the_same(bells, searched, file)
+
+
+@pytest.mark.slow
+def test_of_two_that_resume_one_search_the_second_is_refused_and_the_first_loses_nothing(
+    bells, stored, searched, process, experiment
+):
+    file = experiment(LONG)
+    interrupted = begun(process, file)
+    interrupted.send_signal(signal.SIGINT)
+    interrupted.communicate(timeout=60)
+    first = begun(process, file, "--resume", "--json")
+    second = bells("optimize", "run", file, *QUIET, "--resume", "--json")
+    assert second.code == 4, second.out
+    assert second.json["what"].startswith("another process is at this search (long_evolution")
+    assert second.json["value"] == repr(f"PID {first.pid}")
+    assert "wait until it has ended" in second.json["fix"]
+    out, err = first.communicate(timeout=120)
+    assert first.returncode == 0, err
+    wholes = [json.loads(path.read_text()) for path in (searched / "artifacts").rglob("result.json")]
+    (whole,) = [record for record in wholes if record["experiment"] == "long_evolution"]
+    assert json.loads(out)["digest"] == whole["digest"]
+    warehouse = open_for(None).warehouse
+    assert warehouse.duplicates(RESULTS) == warehouse.duplicates(TRIALS) == 0
 
 
 def resumed_to_the_same(bells, searched: Path, file: Path) -> None:

@@ -11,22 +11,37 @@ from pipeline.backtest.book import simulate_book
 from pipeline.backtest.members import Attribution, attribution_of
 from pipeline.portfolio.account import RULE_NAMES
 from tests.support import reference_book
-from tests.support.random_books import random_assets, random_panel, random_rules, random_weights
+from tests.support.random_books import (
+    in_shares_of_the_day,
+    no_flows,
+    random_assets,
+    random_panel,
+    random_payments,
+    random_rules,
+    random_splits,
+    random_weights,
+)
 
 NAV = 10_000.0
 LIMITS = {
     "cap": 1e-12, "share": 1e-12, "delta": 1e-12, "unbound": 0.0, "term": 1e-12, "target": 1e-12,
-    "cash": 1e-9, "nav": 1e-9, "profit": 1e-9, "fill": 0.0, "drawdown": 0.0,
+    "cash": 1e-9, "nav": 1e-9, "paid": 1e-9, "profit": 1e-9, "fill": 0.0, "drawdown": 0.0,
 }  # fmt: skip
 """How far each check may be off: weights in fractions of NAV, money by the NAV at the start, counts."""
 
 
+PAID = ("dividend", "split", "split_order", "credit", "debit", "class_cap")
+"""What may be paid in a book: dividends on what is held, splits of it and of an open order, interest on cash
+held and owed; and a class cap that binds at a decision after which something was paid or split."""
+
+
 @dataclass
 class Examined:
-    """Of one scenario: the worst error of each kind, which rules bound, and how much there was to judge."""
+    """Of one scenario: the worst error of each kind, which rules bound, what was paid, how much there was."""
 
     errors: dict = field(default_factory=dict)
     bound: tuple = ()
+    paid: tuple = ()
     entries: int = 0
     decisions: int = 0
     fills: int = 0
@@ -62,8 +77,21 @@ def scenario(seed, bars=120):
         trigger = float(rng.uniform(0.005, 0.04))
         halt = trigger * float(rng.uniform(1.2, 3.0))
         rules = replace(rules, drawdown_trigger=trigger, drawdown_release=0.8 * trigger, drawdown_halt=halt)
+    if rng.random() < 0.3:  # room to borrow, so that cash is owed
+        rules = replace(rules, per_asset_cap=np.inf, class_caps={}, max_leverage=1.6, max_borrowing=None)
+        tables = [1.6 * table for table in tables]
     contributions = np.stack([budgets[:, [m]] * table for m, table in enumerate(tables)], axis=1)
-    return panel, contributions, killed, rules, random_assets(rng, panel)
+    assets = random_assets(rng, panel)
+    return with_payments(rng, panel), contributions, killed, rules, assets
+
+
+def with_payments(rng, panel):
+    """The panel with dividends and interest, with splits, with both or with neither."""
+    if rng.random() < 0.7:
+        panel = replace(panel, flows=random_payments(rng, panel))
+    if rng.random() < 0.6:
+        panel = in_shares_of_the_day(panel, random_splits(rng, panel))
+    return panel
 
 
 def examine(seed, bars=120):
@@ -76,13 +104,15 @@ def examine(seed, bars=120):
     slow = reference_book.run(panel, contributions, rules, assets, NAV, killed)
     found = Examined()
     found.bound = tuple(bool((run.mask & 1 << k).any()) for k in range(len(RULE_NAMES)))
+    found.paid = payments_seen(panel, run, slow)
     found.entries, found.decisions, found.fills = attribution.row.size, run.ts.size, run.fills.size
     found.errors = {
         "cap": above_caps(run, rules, assets),
         **attributed(attribution, run, slow),
         "unbound": unbound(attribution, run),
         "cash": float(np.abs(run.cash - slow.cashes).max() / NAV),
-        "nav": max(float(np.abs(run.nav - slow.navs).max() / NAV), identities(run, slow)),
+        "nav": max(float(np.abs(run.nav - slow.navs).max() / NAV), identities(panel, run, slow)),
+        "paid": payments_differ(run, slow),
         "profit": profits(ledger, run, slow),
         "fill": float(fills_outside(panel, run)),
         "drawdown": float(drawdown_differs(run, rules, contributions, killed)),
@@ -139,21 +169,59 @@ def unbound(found, run):
     return float(np.abs(np.where(idle, found.delta, 0.0)).max(initial=0.0))
 
 
-def identities(run, slow):
-    """How far NAV is from cash and holdings, and cash from the fills, by the NAV at the start."""
+def paid_into(panel, run):
+    """Dividends and interest by decision, and units after splits, from what was held before each."""
+    flows = panel.flows or no_flows(panel)
+    held = np.vstack([np.zeros(run.quantity.shape[1]), run.quantity[:-1]])
+    at_hand = np.concatenate([[NAV], run.cash[:-1]])
+    dividends = (held * flows.dividend).sum(axis=1)
+    at_hand = at_hand + dividends
+    interest = at_hand * np.where(at_hand > 0.0, flows.credit, flows.debit)
+    return dividends, interest, held * flows.split
+
+
+def identities(panel, run, slow):
+    """How far NAV is from cash and holdings, and both from fills and payments, by the NAV at the start."""
     fills = run.fills
     spent = np.bincount(fills.row, fills.quantity * fills.price + fills.fee, minlength=run.ts.size)
-    cash = np.abs(run.cash - (NAV - np.cumsum(spent))).max()
+    dividends, interest, units = paid_into(panel, run)
+    cash = np.abs(run.cash - (NAV + np.cumsum(dividends + interest - spent))).max()
+    np.add.at(units, (fills.row, fills.asset), fills.quantity)
     last = np.array([slow.prices[s] or 0.0 for s in run.symbols])
-    return float(max(cash, abs(run.nav[-1] - run.cash[-1] - (run.quantity[-1] * last).sum())) / NAV)
+    moved = (np.abs(run.quantity - units) * np.nan_to_num(panel.close)).max()
+    return float(max(cash, moved, abs(run.nav[-1] - run.cash[-1] - (run.quantity[-1] * last).sum())) / NAV)
+
+
+def payments_differ(run, slow):
+    """How far dividends and interest are from the reference, by the NAV at the start."""
+    return float(max(abs(run.dividends - slow.dividends), abs(run.interest - slow.interest)) / NAV)
+
+
+def payments_seen(panel, run, slow):
+    """Which of `PAID` there were."""
+    flows = panel.flows or no_flows(panel)
+    held = np.vstack([np.zeros(run.quantity.shape[1]), run.quantity[:-1]])
+    due = ((flows.dividend > 0.0) | (flows.split != 1.0)) & (held != 0.0)
+    capped = (run.mask & 1 << RULE_NAMES.index("class_cap")) != 0
+    _, interest, _ = paid_into(panel, run)
+    return (
+        bool((due & (flows.dividend > 0.0)).any()),
+        bool((due & (flows.split != 1.0)).any()),
+        slow.split_orders > 0,
+        bool((interest > 0.0).any()),
+        bool((interest < 0.0).any()),
+        bool((capped & due.any(axis=1)).any()),
+    )
 
 
 def profits(ledger, run, slow):
-    """How far each member's profit is from the reference, and all of them from the account's."""
+    """How far each member's profit is from the reference; all of them from the account's less interest."""
     ours = ledger.pnl.sum(axis=0)
     theirs = np.array([sum(d.earned[m] for d in slow.decisions) for m in slow.members])
-    whole = abs(ours.sum() - (run.final_nav - NAV))
-    return float(max(np.abs(ours - theirs).max(), whole) / NAV)
+    whole = abs(ours.sum() - (run.final_nav - NAV - run.interest))
+    traded = np.abs(ledger.traded - [slow.traded[m] for m in slow.members]).max()
+    trades = np.abs(ledger.trades - [slow.trades[m] for m in slow.members]).max()
+    return float(max(np.abs(ours - theirs).max() / NAV, whole / NAV, traded / NAV, trades))
 
 
 def fills_outside(panel, run):

@@ -19,6 +19,10 @@ GOOD_DAYS = np.random.default_rng(8).normal(0.0010, 0.008, DAYS)
 """Three years of a Sharpe ratio near 2."""
 
 
+NO_CASH = np.empty(0)
+"""Cash that earns nothing."""
+
+
 def frame(table: Table, rows: list[dict]) -> pl.DataFrame:
     """Rows of a table; what is not given is NULL."""
     return pl.DataFrame([dict.fromkeys(table.names) | row for row in rows], schema=schema(table, table.names))
@@ -30,6 +34,7 @@ def store_run(
     run_id: str = "20240101T000000000000-aaaa",
     *,
     days: np.ndarray = GOOD_DAYS,
+    cash: np.ndarray | None = NO_CASH,
     kind: str = "research",
     answers: dict | None = None,
     **changed: object,
@@ -69,9 +74,10 @@ def store_run(
         "kind": "control",
         "daily_returns": np.full(DAYS, 0.0001).tolist(),
     }
+    earned = {"cash_returns": None if cash is None else cash.tolist()}
     frames = [
         (RUNS, frame(RUNS, [run])),
-        (TRIALS, frame(TRIALS, [trial | {"daily_returns": days.tolist()}, held])),
+        (TRIALS, frame(TRIALS, [trial | {"daily_returns": days.tolist()} | earned, held | earned])),
         (EQUITY, frame(EQUITY, [{"run_id": run_id, "ts": START, "nav": 1.0, "gross": 0.5}])),
         (
             ROBUSTNESS,
@@ -95,6 +101,7 @@ def store_proof(desk: Desk, subject: Subject, attestation_id: str = "proof", **c
         "what": "strategy",
         "name": subject.name,
         "version": subject.version,
+        "identity": subject.identity,
         "code_version": code_version(),
         "config_hash": desk.loaded.config_hash,
         "feed": desk.market.feed,

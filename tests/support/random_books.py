@@ -1,10 +1,12 @@
 """Random markets, weights and rules in which every limit, cost and delay has something to do."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from pipeline.backtest.rules import Costs, Rules, Tradable
+from pipeline.market.flows import CELL_YEARS, Flows
 from pipeline.market.panel import Panel
 
 START = np.datetime64("2021-03-01T00:00:00.000000")
@@ -47,6 +49,43 @@ def random_panel(rng, bars=140, assets=3, *, late=True):
         array[gone] = np.datetime64("NaT")
     names = tuple(f"{'EC'[column % 2 == 0]}{column}" for column in range(assets))
     return Panel(names, ts, open_at, close_at, known_at, **prices)
+
+
+def no_flows(panel):
+    shape = panel.close.shape
+    return Flows(np.zeros(shape), np.ones(shape), np.zeros(shape[0]), np.zeros(shape[0]))
+
+
+def random_payments(rng, panel):
+    """Dividends of up to a twentieth of a price, interest of up to half of the cash a year."""
+    rare = rng.random(panel.close.shape) < 0.05
+    dividend = np.where(rare, rng.uniform(0.0, 2.0, rare.shape), 0.0)
+    rate = rng.uniform(0.0, 0.5, panel.n_bars) * CELL_YEARS
+    return replace(no_flows(panel), dividend=dividend, credit=rate, debit=rate + 0.2 * CELL_YEARS)
+
+
+def random_splits(rng, panel, each=3):
+    """So many splits and reverse splits of each asset, in cells in which a bar opens."""
+    split = np.ones(panel.close.shape)
+    for column in range(panel.n_assets):
+        opens = np.flatnonzero(~np.isnan(panel.open[:, column]))[10:]
+        for row in rng.choice(opens, min(each, opens.size), replace=False):
+            split[row, column] = rng.choice([2.0, 3.0, 0.1])
+    return split
+
+
+def in_shares_of_the_day(panel, split):
+    """Return the panel in raw prices: before a split, prices, dividends and units are those of old shares.
+
+    A dividend of the cell of a split is paid for old shares.
+    """
+    later = np.ones(split.shape)
+    for row in range(panel.n_bars - 2, -1, -1):
+        later[row] = later[row + 1] * split[row + 1]
+    raw = {name: getattr(panel, name) * later for name in ("open", "high", "low", "close")}
+    flows = panel.flows or no_flows(panel)
+    flows = replace(flows, dividend=flows.dividend * later * split, split=split)
+    return replace(panel, **raw, volume=panel.volume / later, flows=flows)
 
 
 def random_assets(rng, panel):

@@ -51,6 +51,10 @@ class Account:
     held: dict = field(default_factory=dict)
     asked: dict = field(default_factory=dict)
     allowed: dict = field(default_factory=dict)
+    splits: dict = field(default_factory=dict)
+    interest: float = 0.0
+    dividends: float = 0.0
+    split_orders: int = 0
 
     def __post_init__(self):
         self.peak = self.nav = self.cash
@@ -59,13 +63,41 @@ class Account:
 
     def known_close(self, symbol, now):
         known = [bar for bar in self.bars[symbol] if bar.known_at <= now]
-        return max(known, key=lambda bar: bar.row).close if known else None
+        if not known:
+            return None
+        newest = max(known, key=lambda bar: bar.row)
+        return newest.close / self.units_since(symbol, newest.row)
+
+    def units_since(self, symbol, row):
+        """How many units of now one unit of the cell ``row`` has become."""
+        return math.prod(ratio for at, ratio in self.splits.get(symbol, ()) if at > row)
+
+    def pay(self, row, dividends, splits, credit, debit):
+        """What is due when a cell begins: cash for each unit held, units for units, interest on cash."""
+        for symbol in self.assets:
+            self.receive(symbol, self.units[symbol] * dividends[symbol])
+            if splits[symbol] != 1.0:
+                self.split(symbol, row, splits[symbol])
+        interest = self.cash * (credit if self.cash > 0 else debit)
+        self.cash += interest
+        self.interest += interest
+
+    def receive(self, symbol, money):
+        self.cash += money
+        self.dividends += money
+
+    def split(self, symbol, row, ratio):
+        self.splits.setdefault(symbol, []).append((row, ratio))
+        self.units[symbol] *= ratio
+        if symbol in self.orders:
+            self.orders[symbol].units *= ratio
+            self.split_orders += 1
 
     def volume_cap(self, order, bar):
         if math.isinf(self.rules.volume_share):
             return math.inf
         same_cell = [
-            b.volume
+            b.volume * self.units_since(order.symbol, b.row)
             for b in self.bars[order.symbol]
             if b.row < bar.row
             and (bar.row - b.row) % 6 == 0
@@ -248,16 +280,26 @@ def strained(account, held, target, cut):
     return tight
 
 
-def run(panel, weights, rules, assets, initial_nav, start=0, before=None):
-    """Return the account after the whole panel; ``before(account, row)`` is called when a cell begins."""
+def run(panel, weights, rules, assets, initial_nav, start=0):
+    """Return the account after the whole panel."""
     account = Account(rules, {asset.symbol: asset for asset in assets}, initial_nav, bars_of(panel))
     for row in range(start, panel.n_bars):
         now = int(panel.ts[row].astype("int64")) + CELL
-        if before is not None:
-            before(account, row)
+        pay(account, panel, row)
         account.open_markets(now - CELL, now, row - start)
         account.decide(row, now, dict(zip(panel.symbols, map(float, weights[row]), strict=True)))
     return account
+
+
+def pay(account, panel, row):
+    """Hand an account what the panel pays when a cell begins."""
+    flows = panel.flows
+    if flows is None:
+        return
+    dividends, splits = (
+        dict(zip(panel.symbols, table[row].tolist(), strict=True)) for table in (flows.dividend, flows.split)
+    )
+    account.pay(row, dividends, splits, float(flows.credit[row]), float(flows.debit[row]))
 
 
 def bars_of(panel):

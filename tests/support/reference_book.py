@@ -6,7 +6,7 @@ Written from the definitions on paper, not from the ledger of the kernel.
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.support.reference_account import CELL, Account, bars_of, stages
+from tests.support.reference_account import CELL, Account, bars_of, pay, stages
 
 RULES = ("kill", "halt", "derisk", "asset_cap", "class_cap", "leverage")
 
@@ -29,11 +29,15 @@ class Book(Account):
     sent: dict = field(default_factory=dict)
     done: dict = field(default_factory=dict)
     before: dict = field(default_factory=dict)
+    received: dict = field(default_factory=dict)
+    trades: dict = field(default_factory=dict)
 
     def __post_init__(self):
         super().__post_init__()
         self.owners = {s: dict.fromkeys(self.members, 0.0) for s in self.assets}
         self.traded = dict.fromkeys(self.members, 0.0)
+        self.received = dict.fromkeys(self.members, 0.0)
+        self.trades = dict.fromkeys(self.members, 0)
 
     def trade(self, symbol, units, bar, row):
         cash = self.cash
@@ -41,6 +45,16 @@ class Book(Account):
         if units:
             price = self.fills[-1][3]
             self.done[symbol] = (units, bar.open, cash - self.cash - units * bar.open, abs(units) * price)
+
+    def receive(self, symbol, money):
+        super().receive(symbol, money)
+        if money:
+            self.hand_out(self.received, symbol, money)
+
+    def split(self, symbol, row, ratio):
+        super().split(symbol, row, ratio)
+        if self.prices.get(symbol) is not None:
+            self.prices[symbol] /= ratio
 
     def open_markets(self, since, until, row):
         self.before, self.old_prices = dict(self.units), dict(self.prices)
@@ -91,7 +105,7 @@ class Book(Account):
 
     def earnings(self):
         """What each member earned since the last decision."""
-        earned = dict.fromkeys(self.members, 0.0)
+        earned, self.received = self.received, dict.fromkeys(self.members, 0.0)
         for s in self.assets:
             if s not in self.done:
                 if self.before.get(s, 0.0):
@@ -107,6 +121,7 @@ class Book(Account):
             for m in self.members:
                 earned[m] -= cost * moves[m] / sum(moves.values())
                 self.traded[m] += notional * moves[m] / sum(moves.values())
+                self.trades[m] += abs(moves[m] / sum(moves.values())) > 1e-12
             if self.targets[-2][s] != 0.0:
                 self.owners[s] = dict(shares)
             if self.units[s]:
@@ -133,6 +148,7 @@ def run(panel, contributions, rules, assets, initial_nav, killed, start=0):
     for row in range(start, panel.n_bars):
         now = int(panel.ts[row].astype("int64")) + CELL
         book.killed = bool(killed[row])
+        pay(book, panel, row)
         book.open_markets(now - CELL, now, row - start)
         rows = contributions[row].tolist()
         book.decide_for(row, now, {m: dict(zip(panel.symbols, rows[m], strict=True)) for m in members})

@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from pipeline.backtest.book import Member, backtest_book
 from pipeline.backtest.engine import backtest
 from pipeline.backtest.rerun import Account
 from pipeline.backtest.result import BacktestResult, Provenance
@@ -66,6 +67,22 @@ def small_run(
         rules=Rules(),
         assets=ASSETS,
         provenance=Provenance(source, simulated=simulated),
+    )
+
+
+def small_book(days: int = 400, seed: int = 3) -> BacktestResult:
+    """Run a book of three: one that switches often, one that switches rarely, and one that never trades."""
+    members = [
+        Member(Switching(name="Often"), SwitchingParameters(), 0.5),
+        Member(Switching(name="Rarely", version="2.1.0"), SwitchingParameters(bars=200), 0.3),
+        Member(Switching(name="Never"), SwitchingParameters(most=0.0), 0.2),
+    ]
+    return backtest_book(
+        small_context(days, seed),
+        members,
+        rules=Rules(),
+        assets=ASSETS,
+        provenance=Provenance("sample", simulated=True),
     )
 
 

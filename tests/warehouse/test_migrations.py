@@ -10,9 +10,10 @@ from polars.testing import assert_frame_equal
 
 from pipeline.errors import ConfigError, SchemaError
 from warehouse import ddl, migrations
+from warehouse.frames import schema
 from warehouse.migrations import Migration
 from warehouse.store import Warehouse
-from warehouse.tables import OHLCV_H4, TABLES
+from warehouse.tables import OHLCV_H4, TABLES, TRIALS
 
 
 @pytest.fixture
@@ -103,6 +104,26 @@ def _make_first_version(connection):
         "INSERT INTO meta.digests VALUES ('market.ohlcv_h4', '2024-01-01', '[]', 6, now(), now(), 6, 'old',"
     )
     connection.execute(f"{stale} now(), now(), NULL)")
+
+
+def test_trials_from_before_cash_was_kept_say_that_it_is_unknown(warehouse, clock):
+    row = dict.fromkeys(TRIALS.names) | {
+        "trial_id": "old", "strategy": "S", "family": "F", "kind": "research", "config_hash": "c",
+        "data_hash": "d", "daily_returns": [0.01],
+    }  # fmt: skip
+    old = pl.DataFrame([row], schema=schema(TRIALS, TRIALS.names))
+    warehouse.append(TRIALS, old)
+    with warehouse.write() as cursor:
+        cursor.execute("DROP VIEW ledger.trials_now")
+        cursor.execute("ALTER TABLE ledger.trials DROP COLUMN cash_returns")
+        cursor.execute("ALTER TABLE ledger.attestations DROP COLUMN identity")
+        cursor.execute("DELETE FROM meta.migrations WHERE number >= 11")
+    again = Warehouse(warehouse.path, now=clock.now)
+    assert again.migrate() == [m.title for m in migrations.MIGRATIONS[10:]]
+    (stored,) = again.as_of(TRIALS).to_dicts()
+    assert stored["cash_returns"] is None
+    assert stored["daily_returns"] == pytest.approx([0.01])
+    assert again.append(TRIALS, old).unchanged == 1
 
 
 def test_a_file_of_a_newer_version_is_refused(warehouse, clock):

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline import seeds
 from pipeline.arrays import Float1D
 from pipeline.backtest import metrics
+from pipeline.backtest.cash import beyond_cash
 from pipeline.errors import ConfigError, DataError
 from pipeline.optimization.luck.blocks import MEAN_BLOCK, Blocks, draw_blocks
 from pipeline.optimization.luck.kernel_bootstrap import path_figures
@@ -100,7 +101,7 @@ def intervals(
     trips
         Round trips, for the win rate in BPS; without any, BPS is undefined.
     cash
-        What cash earned on the same days, of which Sharpe ratios are in excess; None: nothing.
+        What cash earned on the same days, of which Sharpe ratios are in excess; None or empty: nothing.
     mean_block, draws
         Mean length of a block in days and number of samples.
     level
@@ -123,8 +124,8 @@ def intervals(
     blocks = draw_blocks(seed, "luck/intervals", days.size, mean_block=mean_block, draws=draws)
     drawn = drawn_figures(days, kept_years, blocks, trips, seed=seed)
     seen = figures(days, kept_years, trips)
-    if cash is not None:
-        beyond = days - cash[np.isfinite(returns)]
+    if cash is not None and cash.size:
+        beyond = beyond_cash(days, cash[np.isfinite(returns)])
         over = drawn_figures(beyond, kept_years, blocks, trips, seed=seed)["sharpe"]
         score = drawn["bps"] + _SHARPE_IN_BPS * (over - drawn["sharpe"])
         drawn = {**drawn, "sharpe": over, "bps": score}

@@ -2,6 +2,12 @@
 
 Bailey and Lopez de Prado (2012, "The Sharpe ratio efficient frontier"; 2014, "The deflated Sharpe ratio").
 Annual figures use ``n / Y`` as everywhere (`pipeline.backtest.metrics`); the formulas run per day.
+
+The threshold grows with the spread of the trials' Sharpe ratios, so whoever adds copies of a trial, which
+all have one Sharpe ratio, would lower it.  Two things stand against that: near-copies count once in the
+spread (`copies`) though each counts in N, and the spread is never taken below that of noise, ``1 / Y`` (Lo
+2002 at a true ratio of 0), whatever the trials show.  Trials that are related, but no near-copies, may still
+narrow a spread that is wider than noise, down to that of noise and no further.
 """
 
 import math
@@ -12,7 +18,9 @@ import numpy as np
 
 from pipeline.arrays import Float1D, Float2D
 from pipeline.backtest import kernel_sums as sums
+from pipeline.backtest.cash import beyond_cash
 from pipeline.errors import DataError
+from pipeline.optimization.luck.copies import distinct
 from pipeline.optimization.luck.sample import defined_days, moves, positive, too_short
 from pipeline.optimization.luck.verdict import LEVEL, POWER, Verdict, decide
 
@@ -46,7 +54,9 @@ class DeflatedSharpe:
     n_trials
         N, never fewer than the trials given.
     spread
-        Variance of the trials' Sharpe ratios; ``1 / years``, that of noise, where fewer than two are defined.
+        Variance of the trials' Sharpe ratios, but at least that of noise: a year by the length of the sample.
+    distinct
+        Sharpe ratios that it is taken over.
     left_out
         Days and trial Sharpe ratios left out as undefined.
     reason
@@ -64,6 +74,7 @@ class DeflatedSharpe:
     needed: float | None
     n_trials: int
     spread: float | None
+    distinct: int
     left_out: int
     reason: str | None = None
 
@@ -84,7 +95,10 @@ class Shape:
 
 
 def in_excess(
-    returns: Float2D, benchmark: Float1D, exposure: "Float1D | float", cash: Float1D | None = None
+    returns: Float2D,
+    benchmark: Float1D,
+    exposure: "Float1D | float",
+    cash: Float1D | Float2D | None = None,
 ) -> Float2D:
     """Return what a strategy earned beyond holding the benchmark at its own mean exposure, the rest in cash.
 
@@ -97,7 +111,8 @@ def in_excess(
     exposure
         Mean exposure of the strategy, or of each trial, as a fraction of NAV.
     cash
-        What cash earned on the same days, shape ``(days,)``; None: nothing.
+        What cash earned on the same days, shape ``(days,)``, or ``(trials, days)`` where each trial has its
+        own; None or empty: nothing.
 
     Raises
     ------
@@ -112,9 +127,8 @@ def in_excess(
             constraint=f"{returns.shape[-1:]}",
             fix="read both from one window",
         )
-    if cash is None:
-        return returns - np.multiply.outer(exposure, benchmark)
-    return (returns - cash) - np.multiply.outer(exposure, benchmark - cash)
+    share = np.asarray(exposure)[..., None]
+    return beyond_cash(returns, cash) - share * beyond_cash(benchmark, cash)
 
 
 def expected_best(n_trials: int) -> float:
@@ -169,6 +183,38 @@ def sharpe_beyond(threshold: float, score: float, shape: Shape) -> float | None:
     return (linear + math.sqrt(rest)) / (2.0 * square) * root
 
 
+def deflated_among(excess: Float2D, row: int, n_trials: int, years: float) -> DeflatedSharpe:
+    """Return the deflated Sharpe ratio of one trial among all of which there are returns.
+
+    Parameters
+    ----------
+    excess
+        Daily returns of the trials in excess of the benchmark (`in_excess`), shape ``(trials, days)``.
+    row
+        The trial that is judged.
+    n_trials
+        Distinct trials of the family, copies too; raised to the number of rows where it is smaller.
+    years
+        Length of the window in years of 365.25 days.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `deflated_sharpe`.
+    """
+    ratios = sharpes(excess[distinct(excess, row)], years)
+    return deflated_sharpe(excess[row], ratios, max(n_trials, len(excess)), years)
+
+
+def sharpes(returns: Float2D, years: float) -> Float1D:
+    """Return the annual Sharpe ratio of each row, NaN where it never moves or has an undefined day."""
+    days = returns.shape[1]
+    return np.array(
+        [row.mean() / row.std(ddof=1) * np.sqrt(days / years) if moves(row) else np.nan for row in returns],
+        dtype=np.float64,
+    )
+
+
 def deflated_sharpe(excess: Float1D, trial_sharpes: Float1D, n_trials: int, years: float) -> DeflatedSharpe:
     """Return the deflated Sharpe ratio of the best of N trials.
 
@@ -177,7 +223,8 @@ def deflated_sharpe(excess: Float1D, trial_sharpes: Float1D, n_trials: int, year
     excess
         Daily returns of the chosen trial in excess of the benchmark (`in_excess`), shape ``(days,)``.
     trial_sharpes
-        Annual Sharpe ratios of the family's trials, computed from the same kind of returns.
+        Annual Sharpe ratios of the family's trials, computed from the same kind of returns; without
+        near-copies, which `deflated_among` leaves out.
     n_trials
         Distinct trials of the family; raised to the number of ratios given where it is smaller.
     years
@@ -201,13 +248,13 @@ def deflated_sharpe(excess: Float1D, trial_sharpes: Float1D, n_trials: int, year
         reason = "the excess returns do not move"
     if reason is not None:
         return DeflatedSharpe(
-            None, None, None, None, days.size, None, None, None, None, trials, None, left_out, reason
+            None, None, None, None, days.size, None, None, None, None, trials, None, 0, left_out, reason
         )
     mean, second, third, fourth = sums.moments(days)
     shape = Shape(excess.size / years, days.size, third / second**1.5, fourth / second**2)
     ratio = mean / math.sqrt(second * days.size / (days.size - 1)) * math.sqrt(shape.per_year)
-    known = ratios.size >= _FEWEST_SHARPES
-    spread = float(np.var(ratios, ddof=1)) if known else 1.0 / years
+    noise = shape.per_year / shape.n
+    spread = max(noise, float(np.var(ratios, ddof=1))) if ratios.size >= _FEWEST_SHARPES else noise
     threshold = math.sqrt(spread) * expected_best(trials)
     value = probabilistic_sharpe(ratio, shape, beyond=threshold)
     sure, seen = _NORMAL.inv_cdf(LEVEL), _NORMAL.inv_cdf(POWER)
@@ -223,6 +270,7 @@ def deflated_sharpe(excess: Float1D, trial_sharpes: Float1D, n_trials: int, year
         needed=sharpe_beyond(threshold, sure, shape),
         n_trials=trials,
         spread=spread,
+        distinct=ratios.size,
         left_out=left_out,
         reason=None if value is not None else "the returns take two values only",
     )

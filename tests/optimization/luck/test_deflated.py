@@ -7,11 +7,13 @@ from scipy import stats
 from pipeline.errors import ConfigError, DataError
 from pipeline.optimization.luck.deflated import (
     Shape,
+    deflated_among,
     deflated_sharpe,
     expected_best,
     in_excess,
     probabilistic_sharpe,
     sharpe_beyond,
+    sharpes,
 )
 from pipeline.optimization.luck.verdict import Verdict
 
@@ -161,3 +163,54 @@ def test_interest_on_idle_cash_is_no_excess():
     traded = 0.4 * held + rng.normal(0.0, 0.004, 500)
     paid = traded + 0.6 * cash
     np.testing.assert_allclose(in_excess(paid, held, 0.4, cash), in_excess(traded, held, 0.4), atol=1e-15)
+
+
+def family(seed, count=12, days=1008):
+    """Trials of very different worth, in excess of their benchmark; the first is the best."""
+    rng = np.random.default_rng(seed)
+    trials = rng.normal(0.0, 0.01, (count, days)) + np.linspace(0.0012, -0.0012, count)[:, None]
+    return trials[np.argsort(-trials.mean(axis=1) / trials.std(axis=1))]
+
+
+def copies(trial, count, seed=9):
+    """The same trial with other hands: a hundredth of its variance is its own."""
+    return trial + np.random.default_rng(seed).normal(0.0, 0.1 * trial.std(), (count, trial.size))
+
+
+@pytest.mark.parametrize("copied", [0, 5, 11])
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_of_any_trial_never_make_the_best_worth_more(seed, copied):
+    trials = family(seed)
+    alone = deflated_among(trials, 0, len(trials), YEARS)
+    assert alone.spread > 1.0 / YEARS, "they differ by more than noise"
+    before = alone.value
+    for count in (1, 20, 300):
+        crowd = np.concatenate([trials, copies(trials[copied], count)])
+        found = deflated_among(crowd, 0, len(crowd), YEARS)
+        assert (found.distinct, found.n_trials) == (len(trials), len(crowd))
+        assert found.spread == alone.spread
+        assert found.value <= before
+        before = found.value
+
+
+def test_without_that_copies_of_the_best_would_have_made_it_worth_more():
+    trials = family(1)
+    crowd = np.concatenate([trials, copies(trials[0], 300)])
+    plain = np.var(sharpes(crowd, YEARS), ddof=1)
+    assert plain < 0.3 * deflated_among(trials, 0, len(trials), YEARS).spread
+
+
+def test_trials_that_hardly_differ_are_spread_like_noise_at_least():
+    common = np.random.default_rng(2).normal(0.0004, 0.01, 1008)
+    related = common + np.random.default_rng(3).normal(0.0, 0.006, (50, 1008))
+    found = deflated_among(related, 0, 50, YEARS)
+    assert np.var(sharpes(related, YEARS), ddof=1) < 0.5 / YEARS
+    assert found.distinct == 50
+    assert found.threshold == pytest.approx(expected_best(50) / np.sqrt(YEARS))
+
+
+def test_the_judged_trial_stands_for_its_copies_wherever_it_is():
+    trials = family(3)
+    crowd = np.concatenate([copies(trials[0], 5), trials])
+    found = deflated_among(crowd, 5, len(crowd), YEARS)
+    assert found.spread == pytest.approx(deflated_among(trials, 0, len(trials), YEARS).spread)

@@ -1,0 +1,285 @@
+"""``bells models``: what bitcoin is worth by each valuation model, and how well each has done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import ConfigError
+from service.cli.opening import instant, open_for, window_of
+from service.cli.output import Json, Set, emit, emit_rows
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from assets.valuation_inputs import ValuationInputs
+    from pipeline.config.valuation import ValuationSettings
+    from pipeline.valuation.model import PriceModel
+    from resources.desk import Desk
+
+app = typer.Typer(help="Valuation models: fair prices, intervals, and how they did.")
+
+Feed = Annotated[
+    str | None,
+    typer.Option("--feed", metavar="NAME", help="Chain source, where there are several."),
+]
+At = Annotated[str | None, typer.Option("--at", metavar="DATE", help="As known then; by default now.")]
+Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First day of the window.")]
+End = Annotated[str | None, typer.Option("--end", metavar="DATE", help="First day no more in the window.")]
+Train = Annotated[
+    float | None, typer.Option("--train-pct", metavar="SHARE", help="Share of the window that is not scored.")
+]
+Horizon = Annotated[int | None, typer.Option("--horizon", metavar="DAYS", help="Days ahead, 1 to 3653.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Valuation models: fair prices, intervals, and how they did."""
+
+
+@app.command("list")
+def list_models(assignments: Set = None, as_json: Json = False) -> int:
+    """List the models with what they need and whether they are switched on."""
+    from pipeline.valuation.configured import configured_models
+    from pipeline.valuation.registry import get, names, slug
+
+    desk = open_for(assignments)
+    enabled = {each.name: each for each in configured_models(desk.loaded.settings.valuation)}
+    rows = [
+        {
+            "name": name,
+            "slug": slug(name),
+            "description": get(name).description,
+            "required_data": list(get(name).required_data),
+            "enabled": name in enabled,
+        }
+        for name in names()
+    ]
+    if as_json:
+        emit({"ok": True, "models": rows}, as_json=True)
+    else:
+        emit_rows("valuation models", rows)
+    return 0
+
+
+@app.command()
+def fit(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    at: At = None,
+    feed: Feed = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> int:
+    """Fit a model to all that is known and show its coefficients, residuals and walk-forward errors."""
+    desk, model = _model(name, assignments)
+    read = _read(desk, feed, at)
+    fitted = _calibrated(model, read, desk.loaded.settings.valuation)
+    found = fitted.require_fitted()
+    errors = [
+        {
+            "horizon_days": horizon,
+            "n": n,
+            **{
+                f"ln_error_{level:g}": list(found.errors.bounds(level, max(horizon, 1)))
+                for level in fitted.levels
+            },
+        }
+        for horizon, n in zip(found.errors.horizons, found.errors.n, strict=True)
+    ]
+    coefficients = _plain(found.parameters)
+    payload = {
+        "ok": True,
+        "model": fitted.name,
+        **_origin(read),
+        "sample_start": found.first,
+        "fitted_through": found.last,
+        "coefficients": coefficients,
+        "diagnostics": found.diagnostics.to_dict(),
+        "interval": found.errors.kind,
+        "errors": errors,
+    }
+    emit(payload, as_json=as_json)
+    if not as_json:
+        emit(coefficients, as_json=False)
+        emit_rows(
+            "residuals in ln units, in sample: a description, no evidence", [found.diagnostics.to_dict()]
+        )
+        emit_rows(f"ln errors ({found.errors.kind})", errors)
+    return 0
+
+
+@app.command()
+def predict(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    day: Annotated[
+        str | None,
+        typer.Option("--date", metavar="DATE", help="The day whose close is meant; by default today."),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", metavar="USD", help="A price to compare with the fair one.")
+    ] = None,
+    at: At = None,
+    feed: Feed = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> int:
+    """Say what a model knew of a day before it began: it is fitted to the rows dated before it alone."""
+    desk, model = _model(name, assignments)
+    target = _day(day) or desk.clock.now().date()
+    if price is not None and not price > 0.0:
+        raise ConfigError(
+            "the price is not above 0", "--price", price, "> 0", "leave it out if it is unknown"
+        )
+    read = _read(desk, feed, at)
+    fitted = _calibrated(model, read, desk.loaded.settings.valuation, before=target)
+    said = fitted.predict(target, current_price=price).to_dict()
+    said["metadata"] = {**said["metadata"], **_origin(read)}
+    if as_json:
+        emit({"ok": True, **said}, as_json=True)
+        return 0
+    emit({key: value for key, value in said.items() if key != "metadata"}, as_json=False)
+    emit(
+        {"lower": said["confidence_interval"]["lower"], "upper": said["confidence_interval"]["upper"]},
+        as_json=False,
+    )
+    emit(said["metadata"], as_json=False)
+    return 0
+
+
+@app.command()
+def backtest(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    start: Start = None,
+    end: End = None,
+    train_pct: Train = None,
+    horizon: Horizon = None,
+    at: At = None,
+    feed: Feed = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> int:
+    """Walk a model forward over history: refitted each month, scored on what came."""
+    from pipeline.valuation.backtest import backtest as run
+
+    desk, model = _model(name, assignments)
+    read = _read(desk, feed, at)
+    options = _options(desk, start, end, train_pct, horizon)
+    found = run(model, read.history, levels=model.levels, **options)
+    record = found.to_dict()
+    emit({"ok": True, **_origin(read), **record}, as_json=as_json)
+    if not as_json:
+        emit_rows("errors and the traded signal", [record["metrics"]])
+        emit_rows("coverage, with bounds of 95 %", record["coverage"])
+        emit_rows("forecasts that are missing", record["failures"], 10)
+    return 0
+
+
+@app.command()
+def compare(
+    models: Annotated[
+        str | None,
+        typer.Option("--models", metavar="A,B", help="Names; by default all that are switched on."),
+    ] = None,
+    start: Start = None,
+    end: End = None,
+    train_pct: Train = None,
+    horizon: Horizon = None,
+    at: At = None,
+    feed: Feed = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> int:
+    """Rank models by their error on the same days; those without data are named with the reason."""
+    from pipeline.valuation.comparison import compare as run
+    from pipeline.valuation.configured import configured_model, configured_models
+
+    desk = open_for(assignments)
+    settings = desk.loaded.settings.valuation
+    chosen = dict.fromkeys(each.strip() for each in models.split(",")) if models else None
+    kinds = (
+        configured_models(settings)
+        if chosen is None
+        else tuple(configured_model(each, settings) for each in chosen)
+    )
+    read = _read(desk, feed, at)
+    found = run(kinds, read.history, **_options(desk, start, end, train_pct, horizon)).to_dict()
+    if as_json:
+        emit({"ok": True, **_origin(read), **found}, as_json=True)
+        return 0
+    emit({**_origin(read), "best_model": found["best_model"]}, as_json=False)
+    emit_rows(
+        "by mean absolute relative error on the same days",
+        [{"rank": each["rank"], "model": each["model_name"], **each["common"]} for each in found["results"]],
+    )
+    emit_rows("not compared", [{"model": n, "reason": why} for n, why in found["absent"].items()])
+    return 0
+
+
+def _model(name: str, assignments: list[str] | None) -> tuple[Desk, PriceModel]:
+    from pipeline.valuation.configured import configured_model
+
+    desk = open_for(assignments)
+    return desk, configured_model(name, desk.loaded.settings.valuation)
+
+
+def _read(desk: Desk, feed: str | None, at: str | None) -> ValuationInputs:
+    from assets.valuation_inputs import read_history
+
+    return read_history(desk.warehouse, feed=feed, at=instant("--at", at) or desk.clock.now())
+
+
+def _calibrated(
+    model: PriceModel, read: ValuationInputs, settings: ValuationSettings, *, before: date | None = None
+) -> PriceModel:
+    from pipeline.valuation.walk_forward import calibrate_or_flag
+
+    rows = read.history if before is None else read.history.at_origin(before)
+    return calibrate_or_flag(model, rows, horizons=settings.intervals.horizons, refit=settings.backtest.refit)
+
+
+def _options(
+    desk: Desk, start: str | None, end: str | None, train_pct: float | None, horizon: int | None
+) -> dict[str, Any]:
+    """Return the options of a backtest: those of the command line, else the configured ones."""
+    settings = desk.loaded.settings
+    chosen = settings.valuation.backtest
+    first, last = window_of(start, end)
+    ahead = chosen.horizon if horizon is None else horizon
+    if not 1 <= ahead <= 3653:  # noqa: PLR2004 - ten years
+        raise ConfigError("the horizon is out of range", "--horizon", ahead, "1 to 3653 days")
+    return {
+        "start": first.date() if first else None,
+        "end": last.date() if last else None,
+        "train_pct": chosen.train_pct if train_pct is None else train_pct,
+        "horizon": ahead,
+        "refit": chosen.refit,
+        "seed": settings.system.controls.seed,
+    }
+
+
+def _origin(read: ValuationInputs) -> dict[str, Any]:
+    newest = read.history.date[-1].item()
+    return {
+        "source": read.feed,
+        "simulated": read.simulated,
+        "latest_revision": read.latest_revision,
+        "data_through": newest.isoformat(),
+    }
+
+
+def _day(text: str | None) -> date | None:
+    parsed = instant("--date", text)
+    return None if parsed is None else parsed.date()
+
+
+def _plain(parameters: Any) -> dict[str, Any]:
+    """Return parameters as JSON takes them; an ensemble's hold those of its members."""
+    if not is_dataclass(parameters) or isinstance(parameters, type):
+        return {}
+    members = getattr(parameters, "members", None)
+    if members is None:
+        return asdict(parameters)
+    own = {k: v for k, v in vars(parameters).items() if k != "members"}
+    return {**own, "members": [None if each is None else _plain(each) for each in members]}
