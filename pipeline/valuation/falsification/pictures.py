@@ -1,0 +1,119 @@
+"""Pictures of the board: skill beside that of random walks, coverage by horizon, power over half-lives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.optimization.luck.verdict import POWER
+from pipeline.pictures import BAD, GOOD, INK, LINE, SERIES, SOFT, WEAK, canvas, plain_axis, png
+from pipeline.valuation.falsification.verdict import Verdict
+from pipeline.valuation.residuals import LEVELS
+
+if TYPE_CHECKING:
+    from pipeline.valuation.falsification.board import Board, BoardRow
+
+_COLOUR = {Verdict.SKILL: GOOD, Verdict.STRUCTURE: LINE, Verdict.UNDECIDED: SOFT, Verdict.NO_SKILL: BAD}
+_HIGHEST = 0.995
+_BINS = 60
+
+
+def skill_picture(board: Board, *, simulated: bool) -> bytes:
+    """Return PNG bytes: for each judged model its skill, and what random walks reach, drift by drift."""
+    rows = [row for row in board.ranking if row.model in board.null]
+    figure = canvas(6.4, 0.6 + 0.85 * max(1, len(rows)))
+    axes = figure.subplots(max(1, len(rows)), 1, squeeze=False)[:, 0]
+    column = board.horizons.index(board.verdict_horizon)
+    for axis, row in zip(axes, rows, strict=False):
+        plain_axis(axis)
+        _distribution(axis, board, row, column)
+    if not rows:
+        _nothing(axes[0], "no model could be judged")
+    elif len(axes):
+        axes[-1].set_xlabel(
+            "skill against last price, random walks without drift, with the sample's and with twice that",
+            fontsize=7, color=SOFT,
+        )  # fmt: skip
+    title = f"Skill at {board.verdict_horizon} days beside random walks"
+    return png(figure, title, simulated=simulated)
+
+
+def coverage_picture(board: Board, *, simulated: bool) -> bytes:
+    """Return PNG bytes: how often intervals held the price, by horizon, with bootstrap bounds."""
+    figure = canvas(6.4, 3.0)
+    axes = figure.subplots(1, len(LEVELS), sharey=True)
+    models = [row.model for row in board.ranking if row.model in board.null]
+    for axis, level, name in zip(axes, LEVELS, ("coverage_68", "coverage_95"), strict=True):
+        plain_axis(axis)
+        axis.axhline(level, color=INK, lw=0.8, ls=":")
+        for place, model in enumerate(models):
+            own = [getattr(row, name) for row in board.rows if row.model == model]
+            x = np.arange(len(own)) + 0.12 * (place - 0.5 * (len(models) - 1))
+            values = np.array([np.nan if each.value is None else each.value for each in own], np.float64)
+            bounds = np.array(
+                [(np.nan, np.nan) if each.low is None else (each.low, each.high) for each in own], np.float64
+            )
+            colour = SERIES[place % len(SERIES)]
+            axis.vlines(x, bounds[:, 0], bounds[:, 1], color=colour, lw=1.2)
+            axis.plot(x, values, "o", ms=3.5, color=colour, label=model)
+        axis.set_xticks(range(len(board.horizons)), [f"{each} d" for each in board.horizons])
+        axis.set_ylim(0.0, 1.02)
+        axis.set_title(f"intervals of {level:.0%}", fontsize=8, color=SOFT)
+    if models:
+        axes[0].legend(fontsize=6, frameon=False, loc="lower left")
+    else:
+        _nothing(axes[0], "no model could be judged")
+    return png(figure, "Coverage out of sample, with 95 % bootstrap bounds", simulated=simulated)
+
+
+def power_picture(board: Board, *, simulated: bool) -> bytes:
+    """Return PNG bytes: the chance of finding each model's structure, over the half-life of its residual."""
+    figure = canvas(6.4, 3.0)
+    axis = figure.subplots()
+    plain_axis(axis)
+    axis.axhline(POWER, color=INK, lw=0.8, ls=":")
+    shown = 0
+    for place, row in enumerate(row for row in board.ranking if row.model in board.curves):
+        points = sorted(board.curves[row.model].items())
+        colour = SERIES[place % len(SERIES)]
+        shown += len(points)
+        axis.plot(
+            [days for days, _ in points], [share for _, share in points], "-o", ms=3, lw=1.2, color=colour,
+            label=row.model,
+        )  # fmt: skip
+        if row.half_life is not None and row.power is not None:
+            axis.plot(row.half_life, row.power, "D", ms=5, mfc="white", mec=colour)
+    axis.set_xscale("log")
+    axis.set_ylim(-0.02, 1.02)
+    axis.set_xlabel("half-life of the residual, days; diamonds: as fitted", fontsize=7, color=SOFT)
+    if shown:
+        ticks = sorted({days for found in board.curves.values() for days in found})
+        axis.set_xticks(ticks, [f"{days:g}" for days in ticks])
+        axis.minorticks_off()
+        axis.legend(fontsize=6, frameon=False, loc="lower left")
+    else:
+        _nothing(axis, "no model could be judged")
+    title = f"Chance that a true structure is found at {board.verdict_horizon} days"
+    return png(figure, title, simulated=simulated)
+
+
+def _distribution(axis: Any, board: Board, row: BoardRow, column: int) -> None:
+    walks = board.null[row.model][:, :, column]
+    skill = np.nan if row.skill is None else row.skill
+    finite = walks[np.isfinite(walks)]
+    low = min(float(np.quantile(finite, 1.0 - _HIGHEST + 0.05)), skill)
+    high = max(float(np.quantile(finite, _HIGHEST)), skill, 0.0)
+    edges = np.linspace(low - 0.03 * (high - low), high + 0.03 * (high - low), _BINS)
+    for place, each in enumerate(walks):
+        axis.hist(each, edges, histtype="step", lw=0.9, color=SERIES[place % len(SERIES)])
+    colour = SOFT if row.verdict is None else _COLOUR[row.verdict]
+    axis.axvline(skill, color=colour, lw=2.0)
+    axis.axvline(0.0, color=WEAK, lw=0.8, ls=":")
+    axis.set_yticks([])
+    axis.set_title(f"{row.model}: {row.verdict}, p {row.p:.3f}", fontsize=8, color=colour, loc="left")
+
+
+def _nothing(axis: Any, words: str) -> None:
+    axis.text(0.5, 0.5, words, ha="center", va="center", fontsize=9, color=SOFT)
+    axis.set_axis_off()
