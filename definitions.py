@@ -16,10 +16,13 @@ from assets.market import market_assets
 from assets.partitions import axis_start, months_from
 from assets.regimes import regime_assets
 from assets.valuation import valuation_assets
+from assets.valuation_board import GROUP as BOARD_GROUP
+from assets.valuation_board import board_assets
 from resources.clock import Clock
 from resources.desk import Desk, open_desk
 from resources.warehouse import WarehouseResource
 from sensors.market_update import market_update
+from sensors.valuation_refit import valuation_refit
 
 OWNERS = {
     "market": ["team:data"],
@@ -65,24 +68,30 @@ def build_definitions(
             *feature_assets(months),
             *regime_assets(months),
             *valuation_assets(),
+            *board_assets(),
             *backtest_assets(),
             *experiment_assets(),
         ]
-    searched = dg.AssetSelection.groups(GROUP)
+    searched, judged = dg.AssetSelection.groups(GROUP), dg.AssetSelection.groups(BOARD_GROUP)
     main = dg.define_asset_job(
         "main",
-        selection=dg.AssetSelection.all() - searched,
-        description="Bars in, features, regimes, one strategy, backtest: everything, in one process.",
+        selection=dg.AssetSelection.all() - searched - judged,
+        description="Bars and the chain in, features, regimes, one strategy, backtest, valuation: everything, in one process.",
     )
     optimize = dg.define_asset_job(
         "optimize",
         selection=searched,
         description="One experiment file: search parameters, then say how much of the best is luck.",
     )
+    refit = dg.define_asset_job(
+        "valuation",
+        selection=dg.AssetSelection.groups("valuation") | judged,
+        description="Valuation models refitted to what the chain tells, and judged beside random walks.",
+    )
     return dg.Definitions(
         assets=_with_policies(assets, desk),
-        jobs=[main, optimize, lookahead_job(assets)],
-        schedules=[market_update(main, first)],
+        jobs=[main, optimize, refit, lookahead_job(assets)],
+        schedules=[market_update(main, first), valuation_refit(refit)],
         executor=dg.in_process_executor,
         resources={
             "market": desk.market,

@@ -49,6 +49,7 @@ FEATURE_CHECKS = ("no_duplicates", "no_nan", "known_in_time")
 REGIME_CHECKS = ("no_duplicates", "no_nan", "known_in_time", "inputs_fresh", "leaves_neutral")
 FIT_CHECKS = ("no_duplicates", "fit_fresh", "known_in_time")
 FORECAST_CHECKS = ("no_duplicates", "known_in_time", "inside_its_interval")
+BOARD_CHECKS = ("no_duplicates", "all_judged")
 MODEL_ERROR_CHECKS = ("no_duplicates", "all_forecast")
 TRANSITION_CHECKS = ("no_duplicates", "known_in_time")
 
@@ -76,6 +77,7 @@ _DESCRIPTIONS = {
     "rising": "Height, supply and thermocap never fall from one day to the next.",
     "on_schedule": "Supply is that of the issuance schedule, but for coins not claimed; warns.",
     "one_chain": "Active blocks have one height each and lead back to each other.",
+    "all_judged": "Every model has a verdict; a model without data has none and warns.",
     "fit_fresh": "No fit is older than auto_refit_days; warns.",
     "inside_its_interval": "Every forecast lies inside its own intervals.",
     "all_forecast": "No forecast is missing; those that are count, with reasons, and warn.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from warehouse.tables import BACKTESTS, MODELS, PREDICTIONS
+from warehouse.tables import BACKTESTS, BOARD, MODELS, PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assets.valuation_inputs import ValuationInputs
     from pipeline.arrays import Time1D
     from pipeline.config.valuation import ValuationSettings
+    from pipeline.valuation.falsification.board import Board
     from pipeline.valuation.record import Record, Scores
     from warehouse.table import Table
 
@@ -145,6 +146,31 @@ def backtest_rows(
             }
         )
     return _frame(BACKTESTS, rows)
+
+
+def board_rows(board: Board, read: ValuationInputs, config: str) -> pl.DataFrame:
+    """Return the board, known with the newest row of the history; what has no column is JSON beside it."""
+    from pipeline.valuation.history import DAY
+
+    newest = read.history.date[-1]
+    rows: list[dict[str, Any]] = []
+    for each in board.rows:
+        row = each.to_dict()
+        columns = {name: value for name, value in row.items() if name in BOARD.names}
+        rest = {name: value for name, value in row.items() if name not in {*BOARD.names, "horizon"}}
+        rows.append(
+            {
+                **columns,
+                "feed": read.feed,
+                "config": config,
+                "horizon_days": row["horizon"],
+                "ts": _instant(newest),
+                "details_json": json.dumps(rest, sort_keys=True),
+                "simulated": read.simulated,
+                "known_at": max(_instant(_known(read, read.history.date[-1:])[0]), _instant(newest + DAY)),
+            }
+        )
+    return _frame(BOARD, rows)
 
 
 def _named(record: Record, read: ValuationInputs, config: str) -> dict[str, Any]:

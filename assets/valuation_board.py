@@ -1,0 +1,98 @@
+"""The falsification board as a Dagster asset: numbers that plot, pictures, verdicts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets import checks
+from assets.checks import BOARD_CHECKS, specs
+from assets.describe import markdown_table, numbers, picture, table_metadata
+from assets.valuation_judge import Judged, judge
+from assets.valuation_report import nothing
+from pipeline.config.load import Loaded
+from pipeline.config.valuation import ValuationSettings
+from pipeline.errors import InsufficientDataError
+from resources.chain.port import ChainSource
+from resources.clock import Clock
+from warehouse.store import Warehouse
+from warehouse.tables import BOARD, METRICS_DAILY
+
+GROUP = "valuation_board"
+"""Group of the board; the job ``main`` leaves it out, for it takes most of a minute."""
+COMMAND = ("model", "n", "horizon", "mape", "rmse_log", "skill", "p", "power", "coverage_68", "coverage_95")
+"""Numbers of a row, in the order in which people read them; the verdict follows."""
+
+
+def board_assets() -> list[dg.AssetsDefinition]:
+    """Return the asset of the board; it is made monthly, for it takes most of a minute."""
+
+    @dg.asset(
+        key=BOARD.asset_key,
+        deps=[METRICS_DAILY.asset_key],
+        group_name=GROUP,
+        kinds={"numba", "duckdb"},
+        metadata=table_metadata(BOARD),
+        code_version="1",
+        check_specs=specs(BOARD.asset_key, BOARD_CHECKS),
+    )
+    def board(
+        context: dg.AssetExecutionContext,
+        chain: dg.ResourceParam[ChainSource],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+        settings: dg.ResourceParam[Loaded],
+    ) -> dg.MaterializeResult:
+        """What is left of each model when random walks go through the same pipeline, with a verdict."""
+        try:
+            judged = judge(
+                settings, warehouse=warehouse, feed=chain.feed, now=clock.now(), context=context
+            )
+        except InsufficientDataError as failure:
+            return nothing(BOARD, failure.what, BOARD_CHECKS)
+        return _result(judged, settings.settings.valuation, warehouse.duplicates(BOARD))
+
+    return [board]
+
+
+def shown_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what people and the command read of a row of the board."""
+    return {name: row[name] for name in (*COMMAND, "verdict")}
+
+
+def _result(judged: Judged, settings: ValuationSettings, repeated: int) -> dg.MaterializeResult:
+    from pipeline.valuation.falsification.pictures import coverage_picture, power_picture, skill_picture
+
+    board, simulated = judged.board, judged.read.simulated
+    ranked = [row.to_dict() for row in board.ranking]
+    plotted: dict[str, float | None] = {}
+    for row in ranked:
+        plotted[f"{row['model']} skill"] = row["skill"]
+        plotted[f"{row['model']} p"] = row["p"]
+        plotted[f"{row['model']} power"] = row["power"]
+    unjudged = [row["model"] for row in ranked if row["verdict"] is None]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(board.rows),
+            "picture": picture(skill_picture(board, simulated=simulated), "skill beside random walks"),
+            "coverage": picture(coverage_picture(board, simulated=simulated), "coverage"),
+            "power over half-lives": picture(power_picture(board, simulated=simulated), "power"),
+            "board": markdown_table([shown_row(row) for row in ranked]),
+            "reasons": markdown_table([{"model": row["model"], "reason": row["reason"]} for row in ranked]),
+            **numbers(plotted),
+            "source": judged.read.feed,
+            "simulated": simulated,
+            "random walks": float(settings.falsification.simulations),
+        },
+        check_results=[
+            checks.duplicates(repeated),
+            dg.AssetCheckResult(
+                check_name="all_judged",
+                passed=not unjudged,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"without a verdict: {', '.join(unjudged)}" if unjudged else "",
+                metadata={"unjudged": len(unjudged)},
+            ),
+        ],
+    )
+

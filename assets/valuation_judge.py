@@ -1,0 +1,62 @@
+"""Models judged beside random walks and the board stored, by a command and by a Dagster asset alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assets.manifests import manifest_for
+from assets.valuation_inputs import read_history
+from assets.valuation_rows import board_rows, config_of
+from warehouse.tables import BOARD
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import dagster as dg
+
+    from assets.valuation_inputs import ValuationInputs
+    from pipeline.config.load import Loaded
+    from pipeline.valuation.falsification.board import Board
+    from warehouse.append import Appended
+    from warehouse.store import Warehouse
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A board with what it was made from."""
+
+    board: Board
+    read: ValuationInputs
+    done: Appended
+
+
+def judge(
+    settings: Loaded,
+    *,
+    warehouse: Warehouse,
+    feed: str | None,
+    now: datetime,
+    threads: int = 1,
+    context: dg.AssetExecutionContext | None = None,
+) -> Judged:
+    """Judge every enabled model on what the chain tells and store the board.
+
+    Raises
+    ------
+    InsufficientDataError
+        When there is no chain history, or too little of it.
+    ConfigError
+        When a model refuses its parameters.
+    """
+    from pipeline.valuation.configured import configured_models
+    from pipeline.valuation.falsification.board import falsify
+    from pipeline.valuation.falsification.rules import BoardRules
+
+    chosen = settings.settings.valuation
+    read = read_history(warehouse, feed=feed, at=now)
+    rules = BoardRules(**chosen.falsification.model_dump())
+    board = falsify(read.history, configured_models(chosen), rules=rules, threads=threads)
+    manifest = manifest_for(BOARD, settings, now, context=context, inputs=read.inputs)
+    done = warehouse.append(BOARD, board_rows(board, read, config_of(chosen)), manifest=manifest)
+    return Judged(board, read, done)
