@@ -1,6 +1,6 @@
 """A block parser as one writes it with ``struct``: tuples and slices, and the txid of each transaction.
 
-It checks nothing, so it does less than ours.
+It checks nothing, so it does less than ours; the garbage collector runs as it does in any Python program.
 """
 
 import platform

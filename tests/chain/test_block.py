@@ -1,10 +1,12 @@
 """Blocks made here and the first block of all, whose numbers everybody knows."""
 
+import tracemalloc
 from random import Random
 
 import numpy as np
 import pytest
 
+from pipeline.chain import twin
 from pipeline.chain.block import (
     OutputKind,
     check_block,
@@ -19,9 +21,11 @@ from pipeline.chain.block import (
 )
 from pipeline.chain.hashes import as_hashes
 from pipeline.errors import DataError
+from tests.support.hostile_transactions import hostile
 from tests.support.raw_blocks import (
     COIN,
     GENESIS,
+    HEIGHT,
     REGTEST_LIMIT,
     SCRIPTS,
     block,
@@ -29,28 +33,12 @@ from tests.support.raw_blocks import (
     compact,
     double,
     pay,
-    random_transaction,
     root_of,
     sized,
+    small_block,
     spend,
     transaction,
 )
-
-HEIGHT = 700_000
-
-
-def small_block(others=3, paid=625_000_000 + 1_234, height=HEIGHT, **options):
-    """A block with a segwit coinbase and as many random transactions; the txids come from stripped forms."""
-    random = Random(others)
-    bodies = [coinbase(height, paid, [[bytes(32)]])] + [random_transaction(random) for _ in range(others)]
-    return block(bodies, [double(strip(body)) for body in bodies], **options)
-
-
-def strip(raw):
-    one = parse_transactions(raw, txids=False)
-    if not one.tx.is_segwit[0]:
-        return raw
-    return raw[:4] + raw[6 : 6 + int(one.tx.stripped_size[0]) - 8] + raw[-4:]
 
 
 def test_the_first_block_is_read_as_the_world_knows_it():
@@ -96,7 +84,7 @@ def test_columns_of_a_legacy_and_a_segwit_transaction():
     assert outputs.kind.tolist() == [OutputKind.OP_RETURN, OutputKind.P2WPKH, OutputKind.P2WPKH]
     assert both.raw[outputs.script[0] : outputs.script[0] + outputs.script_size[0]] == b"\x6a\x01x"
     assert both.txid[0].tobytes() == double(old)
-    assert both.txid[1].tobytes() == double(strip(new))
+    assert both.txid[1].tobytes() == twin.read_transactions(new)[0].txid
 
 
 @pytest.mark.parametrize("kind", list(SCRIPTS))
@@ -249,38 +237,6 @@ def test_what_is_no_target_is_refused(bits):
         target(bits)
 
 
-def hostile():
-    core_in, core_out = compact(1) + spend(), compact(1) + pay()
-    head, tail = b"\x02\0\0\0", bytes(4)
-    whole = transaction()
-    yield "truncated", whole[:-1], len(whole) - 4
-    yield "truncated", head, 0
-    yield "truncated", head + b"\x00", 4
-    yield "truncated", head + compact(2**25) + bytes(100), 4
-    yield "oversized", head + compact(2**25 + 1) + bytes(100), 4
-    yield "oversized", head + compact(2**63) + bytes(100), 4
-    yield "not_canonical", head + b"\xfd\x01\x00" + bytes(100), 4
-    yield "not_canonical", head + b"\xfe\xff\xff\x00\x00" + bytes(100), 4
-    yield "not_canonical", head + b"\xff\xff\xff\xff\xff\x00\x00\x00\x00" + bytes(100), 4
-    yield "truncated", head + b"\xff\xff", 4
-    yield "truncated", head + core_in + compact(2**25) + bytes(60), 46
-    yield "truncated", head + compact(1) + bytes(36) + compact(2**24) + bytes(60), 41
-    yield "truncated", head + core_in + compact(1) + bytes(8) + compact(2**24) + bytes(60), 55
-    yield "no_transactions", b"", 0
-    yield "no_inputs", head + b"\x00\x00" + tail, 4
-    yield "no_inputs", head + b"\x00\x01\x00" + core_out + tail, 6
-    yield "no_outputs", head + core_in + b"\x00" + tail, 46
-    yield "unknown_flag", head + b"\x00\x02" + core_in + core_out + b"\x00" + tail, 4
-    yield "superfluous_witness", transaction(witness=[[]]), 6 + 42 + 32
-    yield "truncated", head + b"\x00\x01" + core_in + core_out + compact(2**25) + bytes(9), 80
-    yield "truncated", head + b"\x00\x01" + core_in + core_out + b"\x01" + compact(2**24) + bytes(9), 81
-    yield "value_range", transaction(outputs=(pay(21_000_000 * COIN + 1),)), 47
-    yield "value_range", transaction(outputs=(pay(2**64 - 1),)), 47
-    yield "total_range", transaction(outputs=(pay(21_000_000 * COIN), pay(1))), 47 + 31
-    yield "overweight", transaction(outputs=(pay(1, bytes(999_950)),)), 0
-    yield "truncated", whole + b"\x01", len(whole)
-
-
 CASES = list(hostile())
 
 
@@ -325,6 +281,16 @@ def test_the_transactions_of_a_block_share_its_weight():
         parse_block(block([coinbase(1, 1), heavy, heavy], [bytes(32)] * 3))
     assert refused.value.field == "overweight"
     assert refused.value.what.startswith("transaction 2")
+
+
+def test_memory_stays_within_a_few_times_the_bytes():
+    raw = transaction() * 5_000
+    parse_transactions(raw)
+    tracemalloc.start()
+    parse_transactions(raw)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * len(raw)
 
 
 def test_a_script_of_any_length_up_to_a_block_is_read():

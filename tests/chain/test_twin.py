@@ -9,9 +9,9 @@ import pytest
 from benchmarks.chain_fuzz import fuzz
 from pipeline.chain import kernel
 from pipeline.chain.block import parse_transactions
-from tests.chain.test_block import CASES, small_block
 from tests.support.fuzzed_transactions import Cliff, Verdict, damaged, disagreement
-from tests.support.raw_blocks import GENESIS, random_transaction
+from tests.support.hostile_transactions import hostile
+from tests.support.raw_blocks import GENESIS, random_transaction, small_block
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="guards a page by mprotect")
 
@@ -25,7 +25,7 @@ def test_damaged_transactions_are_refused_alike_without_a_crash():
 
 
 def test_the_hostile_cases_are_refused_alike():
-    for _, raw, _ in CASES:
+    for _, raw, _ in hostile():
         assert disagreement(raw)[0] is None
 
 

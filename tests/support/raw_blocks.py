@@ -4,9 +4,12 @@ from hashlib import sha256
 from random import Random
 from struct import pack
 
+from pipeline.chain import twin
+
 REGTEST_BITS = 0x207F_FFFF
 REGTEST_LIMIT = 0x7F_FFFF << 232
 COIN = 100_000_000
+HEIGHT = 700_000
 
 GENESIS = bytes.fromhex(
     "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f61"
@@ -125,3 +128,10 @@ def random_transaction(random: Random):
     return transaction(
         inputs, outputs, witness, random.choice((1, 2, -1, 2**31 - 1, -(2**31))), random.getrandbits(32)
     )
+
+
+def small_block(others=3, paid=625_000_000 + 1_234, height=HEIGHT, **options):
+    """A block with a segwit coinbase and as many random transactions; the twin tells their ids."""
+    random = Random(others)
+    bodies = [coinbase(height, paid, [[bytes(32)]])] + [random_transaction(random) for _ in range(others)]
+    return block(bodies, [twin.read_transactions(body)[0].txid for body in bodies], **options)
