@@ -115,14 +115,14 @@ def main() -> int:
     """Run the chosen claims, write ``var/verify/results.json`` and print a table."""
     parser = argparse.ArgumentParser(prog="make verify")
     parser.add_argument("--issue", type=int, help="only this issue's claims")
-    parser.add_argument("--id", help="only this claim")
+    parser.add_argument("--id", action="append", help="only this claim; may be repeated")
     parser.add_argument("--budget", type=float, default=5400.0, help="seconds for everything")
     parser.add_argument("--claims", type=Path, default=ROOT / "docs" / "claims.yaml")
     chosen = parser.parse_args()
     claims = [
         claim
         for claim in load_claims(chosen.claims)
-        if chosen.issue in (None, claim["issue"]) and chosen.id in (None, claim["id"])
+        if chosen.issue in (None, claim["issue"]) and claim["id"] in (chosen.id or [claim["id"]])
     ]
     deadline = time.monotonic() + chosen.budget
     answers: dict[str, tuple[Any, float, str | None]] = {}
