@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.lookahead_cuts import Cuts, asset_keys, cut_through, shortened_stretches
-from assets.lookahead_drivers import EXEMPT, STRATEGY, Bench, drivers
+from assets.lookahead_drivers import EXEMPT, STRATEGY, UNCUT, Bench, drivers
 from assets.lookahead_sisters import restated, start_dates
 from assets.lookahead_sources import read_sources, stretches
 from assets.manifests import code_version, manifest_for
@@ -174,7 +174,7 @@ def prove_graph(
     cuts = Cuts()
     with tempfile.TemporaryDirectory(prefix="eightbells-lookahead-") as folder:
         for cuts in cut_through(
-            assets,
+            [asset for asset in assets if not set(asset_keys([asset])) <= UNCUT],
             desk,
             sources,
             shortened_stretches(spans),

@@ -7,9 +7,10 @@ same world, so that both futures meet.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from warehouse.tables import METRICS_DAILY
+from warehouse.tables import METRICS_DAILY, MODELS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from pipeline.lookahead.perturb import World
     from resources.desk import Desk
     from resources.market.port import Window
+    from warehouse.table import Table
 
+AROUND = timedelta(days=45)
+"""How far before and after an instant models are looked at: more than a month, so that a refit lies in it."""
 DAYS = METRICS_DAILY.full_name
 """Where a world keeps the days: under the table that is made of them."""
 
@@ -63,6 +67,47 @@ def derived(days: pl.DataFrame, daily: pl.DataFrame, desk: Desk) -> pl.DataFrame
     if not desk.chain.priced:
         days = with_prices(days, closes(daily, desk.loaded.settings.chain.price_symbol))
     return derive(days, Origin(None))
+
+
+def valued(table: Table, days: pl.DataFrame, desk: Desk, at: datetime) -> pl.DataFrame:
+    """Return what the valuation models were fitted to or forecast in the weeks around an instant.
+
+    Parameters
+    ----------
+    table
+        ``valuation.models`` or ``valuation.predictions``; the latter without intervals, which are made of all
+        errors before them.
+    days
+        Rows of ``chain.metrics_daily`` of one world.
+    """
+    import numpy as np
+
+    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation_rows import fit_rows, prediction_rows
+    from pipeline.errors import BellsError
+    from pipeline.valuation.configured import configured_models
+    from pipeline.valuation.history import ChainHistory
+    from pipeline.valuation.record import recent_record
+
+    chosen = desk.loaded.settings.valuation
+    history = ChainHistory.from_frame(days)
+    records = []
+    for model in configured_models(chosen):
+        try:
+            record = recent_record(
+                model,
+                history,
+                start=(at - AROUND).date(),
+                end=(at + AROUND).date(),
+                horizons=chosen.intervals.horizons,
+                refit=chosen.backtest.refit,
+            )
+        except BellsError:  # as in the asset: a model without data has no rows
+            continue
+        if np.isfinite(record.walk.forecast).any():
+            records.append(record)
+    read = ValuationInputs(history, desk.chain.feed, desk.chain.simulated, latest_revision=False, inputs=())
+    return (fit_rows if table is MODELS else prediction_rows)(records, read, "proof")
 
 
 def serving(desk: Desk, world: World, history: Window) -> Desk:

@@ -19,8 +19,10 @@ from warehouse.tables import (
     FEATURES_H4,
     MACRO,
     METRICS_DAILY,
+    MODELS,
     OHLCV_DAILY,
     OHLCV_H4,
+    PREDICTIONS,
     REGIMES_H4,
     RUNS,
     TABLES,
@@ -58,13 +60,24 @@ _SEARCHED = (
     "says of a window that is over what its runs came to; the weights and accounts it is made of are driven,"
     " and what it chooses is used for no decision inside that window"
 )
+_FORECAST = "says how wrong forecasts were whose prices have come; the forecasts themselves are driven"
+
+
+def _asset(table: Table) -> str:
+    return "/".join(table.asset_key)
+
+
 EXEMPT: Mapping[str, str] = {
     "chain/blocks": "a block is stored as its source tells it, and nothing is computed",
     "optimization/experiments": _SEARCHED,
     "optimization/results": _SEARCHED,
     "optimization/folds": _SEARCHED,
+    "valuation/backtests": _FORECAST,
+    "valuation/board": _FORECAST,
 }
 """Assets that are neither driven nor compared in the cuts, with the reason."""
+UNCUT = frozenset({*EXEMPT, _asset(MODELS), _asset(PREDICTIONS)}) - {"chain/blocks"}
+"""Assets that are left out of the cuts: they take long, and are exempt or driven in this process."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +272,11 @@ def drivers(bench: Bench) -> list[Driver[Opened]]:
     ]
     if bench.sources.rows[DAYS].height:
         found.append(Driver(_asset(METRICS_DAILY), ("ts",), _chain, every=5))
+        key = ("model", "horizon_days", "ts")
+        found += [
+            Driver(_asset(MODELS), ("model", "ts"), partial(_valued, MODELS), every=40, cut=True),
+            Driver(_asset(PREDICTIONS), key, partial(_valued, PREDICTIONS), every=40, cut=True),
+        ]
     for name, plan in bench.plans().items():
         found += [
             Driver(f"{STRATEGY}{name}", key, partial(_weights, plan)),
@@ -276,10 +294,6 @@ def _member(settings: Settings, name: str) -> Member:
     described = settings.strategies[name]
     chosen = strategy(name, described.universe, version=described.version)
     return Member(chosen, parameters(chosen, described.parameters), described.budget)
-
-
-def _asset(table: Table) -> str:
-    return "/".join(table.asset_key)
 
 
 def _bars(timeframe: Timeframe, opened: Opened, _at: datetime) -> pl.DataFrame:
@@ -327,6 +341,13 @@ def _chain(opened: Opened, _at: datetime) -> pl.DataFrame:
     """Return the rows of ``chain.metrics_daily``."""
     daily = opened.first_published(OHLCV_DAILY.full_name)
     return derived(opened.first_published(DAYS), daily, opened.bench.desk)
+
+
+def _valued(table: Table, opened: Opened, at: datetime) -> pl.DataFrame:
+    """Return the fits, or the forecasts without their intervals, of the weeks around the instant."""
+    from assets.lookahead_chain import valued
+
+    return valued(table, _chain(opened, at), opened.bench.desk, at)
 
 
 def _weights(plan: Plan, opened: Opened, _at: datetime) -> pl.DataFrame:

@@ -45,9 +45,7 @@ def board_assets() -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         """What is left of each model when random walks go through the same pipeline, with a verdict."""
         try:
-            judged = judge(
-                settings, warehouse=warehouse, feed=chain.feed, now=clock.now(), context=context
-            )
+            judged = judge(settings, warehouse=warehouse, feed=chain.feed, now=clock.now(), context=context)
         except InsufficientDataError as failure:
             return nothing(BOARD, failure.what, BOARD_CHECKS)
         return _result(judged, settings.settings.valuation, warehouse.duplicates(BOARD))
@@ -95,4 +93,3 @@ def _result(judged: Judged, settings: ValuationSettings, repeated: int) -> dg.Ma
             ),
         ],
     )
-

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -65,6 +66,28 @@ def record_of(
     walk = walk_forward(model, history, start=start, horizons=horizons, refit=refit)
     bounds = past_bounds(model, walk, history, LEVELS)
     return Record(model, walk, bounds, history.values_at("price_usd", walk.origins - DAY))
+
+
+def recent_record(
+    model: PriceModel,
+    history: ChainHistory,
+    *,
+    start: date,
+    end: date,
+    horizons: Sequence[int],
+    refit: str = "monthly",
+) -> Record:
+    """Walk a model over a part of a history, without intervals: those need all errors before them.
+
+    Raises
+    ------
+    InsufficientDataError, ConfigError
+        As `walk_forward`.
+    """
+    walk = walk_forward(model, history, start=start, end=end, horizons=horizons, refit=refit)
+    unknown = np.full(walk.forecast.shape, np.nan)
+    last = history.values_at("price_usd", walk.origins - DAY)
+    return Record(model, walk, {level: (unknown, unknown) for level in LEVELS}, last)
 
 
 def records_of(
