@@ -1,14 +1,11 @@
 """The falsification board as a Dagster asset: numbers that plot, pictures, verdicts."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import dagster as dg
 
 from assets import checks
 from assets.checks import BOARD_CHECKS, specs
 from assets.describe import markdown_table, numbers, picture, table_metadata
-from assets.valuation_judge import Judged, judge
+from assets.valuation_judge import Judged, judge, shown_row
 from assets.valuation_report import nothing
 from pipeline.config.load import Loaded
 from pipeline.config.valuation import ValuationSettings
@@ -20,8 +17,6 @@ from warehouse.tables import BOARD, METRICS_DAILY
 
 GROUP = "valuation_board"
 """Group of the board; the job ``main`` leaves it out, for it takes most of a minute."""
-COMMAND = ("model", "n", "horizon", "mape", "rmse_log", "skill", "p", "power", "coverage_68", "coverage_95")
-"""Numbers of a row, in the order in which people read them; the verdict follows."""
 
 
 def board_assets() -> list[dg.AssetsDefinition]:
@@ -51,11 +46,6 @@ def board_assets() -> list[dg.AssetsDefinition]:
         return _result(judged, settings.settings.valuation, warehouse.duplicates(BOARD))
 
     return [board]
-
-
-def shown_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what people and the command read of a row of the board."""
-    return {name: row[name] for name in (*COMMAND, "verdict")}
 
 
 def _result(judged: Judged, settings: ValuationSettings, repeated: int) -> dg.MaterializeResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assets.manifests import manifest_for
 from assets.valuation_inputs import read_history
@@ -11,6 +11,7 @@ from assets.valuation_rows import board_rows, config_of
 from warehouse.tables import BOARD
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     import dagster as dg
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from pipeline.valuation.falsification.board import Board
     from warehouse.append import Appended
     from warehouse.store import Warehouse
+
+
+COMMAND = ("model", "n", "horizon", "mape", "rmse_log", "skill", "p", "power", "coverage_68", "coverage_95")
+"""Numbers of a row, in the order in which people read them; the verdict follows."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,8 @@ def judge(
     manifest = manifest_for(BOARD, settings, now, context=context, inputs=read.inputs)
     done = warehouse.append(BOARD, board_rows(board, read, config_of(chosen)), manifest=manifest)
     return Judged(board, read, done)
+
+
+def shown_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what people and the command read of a row of the board."""
+    return {name: row[name] for name in (*COMMAND, "verdict")}

@@ -31,7 +31,7 @@ def config_of(settings: ValuationSettings) -> str:
 
 
 def fit_rows(records: Sequence[Record], read: ValuationInputs, config: str) -> pl.DataFrame:
-    """Return every refit that gave parameters; diagnostics are those of the newest fit of each model."""
+    """Return every refit that gave parameters, with diagnostics of its sample."""
     import numpy as np
 
     from pipeline.valuation.history import DAY
@@ -41,15 +41,15 @@ def fit_rows(records: Sequence[Record], read: ValuationInputs, config: str) -> p
     for record in records:
         complete = record.model.complete(read.history)
         counted = np.concatenate([[0], np.cumsum(complete)])
-        good = [fit for fit in record.walk.fits if fit.reason is None]
-        for fit in good:
+        for fit in record.walk.fits:
+            if fit.reason is not None:
+                continue
             day = np.datetime64(fit.day, "D")
             end = read.history.index(day)
             if not counted[end]:
                 continue
             own = np.flatnonzero(complete[:end])
-            described = record.model.fit(read.history.at_origin(day)) if fit is good[-1] else None
-            diagnostics = described.require_fitted().diagnostics if described else None
+            diagnostics = record.model.fit(read.history.at_origin(day)).require_fitted().diagnostics
             rows.append(
                 {
                     **_named(record, read, config),
@@ -58,9 +58,9 @@ def fit_rows(records: Sequence[Record], read: ValuationInputs, config: str) -> p
                     "last_day": _instant(read.history.date[own[-1]]),
                     "n": int(counted[end]),
                     "parameters_json": json.dumps(plain_parameters(fit.parameters), sort_keys=True),
-                    "diagnostics_json": json.dumps(diagnostics.to_dict()) if diagnostics else None,
-                    "r_squared": diagnostics.r_squared if diagnostics else None,
-                    "residual_sd": diagnostics.residual_sd if diagnostics else None,
+                    "diagnostics_json": json.dumps(diagnostics.to_dict()),
+                    "r_squared": diagnostics.r_squared,
+                    "residual_sd": diagnostics.residual_sd,
                     "known_at": _instant(_known(read, np.array([day - DAY]))[0]),
                 }
             )

@@ -29,7 +29,7 @@ MODELS = Table(
         Column("last_day", "TIMESTAMPTZ", "UTC", "Last row of the sample.", nullable=False),
         Column("n", "INTEGER", "rows", "Rows in the sample.", nullable=False),
         Column("parameters_json", "VARCHAR", "JSON", "The fitted parameters.", nullable=False),
-        Column("diagnostics_json", "VARCHAR", "JSON", "Diagnostics of the residuals, in sample."),
+        Column("diagnostics_json", "VARCHAR", "JSON", "Diagnostics of the residuals.", nullable=False),
         _share("r_squared", "Share of variance explained in the sample; evidence of nothing."),
         Column("residual_sd", "DOUBLE", "ln price", "Standard deviation of the residuals."),
         _SIMULATED,

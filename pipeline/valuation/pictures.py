@@ -28,7 +28,7 @@ _PAST = 730
 
 
 def power_law_picture(record: Record, history: ChainHistory, *, simulated: bool) -> bytes:
-    """Draw price over days since genesis, both logarithmic, under the newest fit and its band of one sigma."""
+    """Draw price over days since genesis, both logarithmic, with the newest fit and its band."""
     fit = next(each for each in reversed(record.walk.fits) if each.parameters is not None)
     law = fit.parameters
     age = (history.date - np.datetime64(GENESIS, "D")).astype(np.float64)

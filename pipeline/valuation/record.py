@@ -87,7 +87,7 @@ def recent_record(
     walk = walk_forward(model, history, start=start, end=end, horizons=horizons, refit=refit)
     unknown = np.full(walk.forecast.shape, np.nan)
     last = history.values_at("price_usd", walk.origins - DAY)
-    return Record(model, walk, {level: (unknown, unknown) for level in LEVELS}, last)
+    return Record(model, walk, dict.fromkeys(LEVELS, (unknown, unknown)), last)
 
 
 def records_of(

@@ -23,6 +23,7 @@ from service.cli import (
     holdout,
     lifecycle,
     models,
+    models_board,
     optimize,
     regimes,
     run,
@@ -47,6 +48,7 @@ app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("snapshot")(snapshot.snapshot)
 backtest.app.command("attribution")(attribution.attribution)
+models.app.command("board")(models_board.board)
 for step in (lifecycle.promote, lifecycle.demote, lifecycle.gates, lifecycle.history):
     strategies.app.command(step.__name__)(step)
 optimize.app.add_typer(holdout.app, name="holdout")
