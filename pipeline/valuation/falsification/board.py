@@ -91,7 +91,8 @@ def falsify(
         each.name: walk_forward(each, history, horizons=_horizons(compiled)) for each in compiled.models
     }
     run = run_history(compiled)
-    if not run.scored[:, compiled.column(rules.verdict_horizon)].all():
+    at = compiled.column(rules.verdict_horizon)
+    if not run.scored[:, at].any():
         raise InsufficientDataError(
             "the history is too short to score forecasts",
             field="history",
@@ -105,12 +106,13 @@ def falsify(
     )  # fmt: skip
     refused, judged, curves = dict(compiled.refused), [], {}
     for q, model in enumerate(compiled.models):
-        gap = _gap(compiled, run.forecasts[q], walked[model.name])
+        gap = "none of its forecasts can be scored"
+        if run.scored[q, at]:
+            gap = _gap(compiled, run.forecasts[q], walked[model.name])
         if gap is not None:
             refused[model.name] = gap
             continue
         power = power_of(compiled, run, q, rules, threads=threads)
-        at = compiled.column(rules.verdict_horizon)
         curves[model.name] = {days: found[at] for days, found in power.curve.items()}
         judged.append(_rows(compiled, run, null, q, power, walked[model.name], history, rules))
     judged.sort(key=lambda rows: _rank(rows, rules))
@@ -184,6 +186,9 @@ def _rows(
     rows = []
     for horizon in rules.horizons:
         j = compiled.column(horizon)
+        if not run.scored[q, j]:
+            rows.append(BoardRow(model.name, horizon, reason="no target of this horizon has come yet"))
+            continue
         walks = null.skill[:, :, q, j, 0]
         by_drift = [float(p_values(skill[j, 0], each)) for each in walks]
         last, drifted, off = _errors(compiled, run.forecasts[q][j], horizon)
