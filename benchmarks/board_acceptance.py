@@ -27,7 +27,7 @@ from pipeline.valuation.prediction import GENESIS
 
 if TYPE_CHECKING:
     from pipeline.arrays import Float1D, Time1D
-    from pipeline.valuation.falsification.board import BoardRow
+    from pipeline.valuation.falsification.row import BoardRow
 
 SEED = 8
 DAYS = 4550

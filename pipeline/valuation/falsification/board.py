@@ -4,17 +4,16 @@ All models run on the same simulated walks; p is the worst over their drifts, by
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Float2D
 from pipeline.errors import InsufficientDataError
-from pipeline.valuation.falsification.arrays_of_world import BASES
 from pipeline.valuation.falsification.forecast_tests import DieboldMariano, diebold_mariano
 from pipeline.valuation.falsification.history_run import HistoryRun, run_history
 from pipeline.valuation.falsification.power import Power, p_values, power_of
+from pipeline.valuation.falsification.row import BoardRow
 from pipeline.valuation.falsification.rules import BoardRules
 from pipeline.valuation.falsification.setting import Compiled, compile_models
 from pipeline.valuation.falsification.stationarity import EngleGranger, engle_granger
@@ -32,72 +31,6 @@ AGREEMENT = 1e-8
 """Largest gap between ln forecasts of a model and of its compiled form."""
 UNIT_ROOT_LEVEL = 0.05
 _ORDER = {each: place for place, each in enumerate(Verdict)}
-
-
-@dataclass(frozen=True)
-class BoardRow:
-    """One model at one horizon; None where unknown, everything else as fractions or ln units.
-
-    Attributes
-    ----------
-    n
-        Forecasts that were scored: the same days for all models.
-    skill, skill_drift
-        ``1 - MSE / MSE_base`` of ln errors against the last price, and against it moved by the mean daily
-        return until then.
-    p, p_by_drift
-        Share of random walks with at least this skill against the last price, and by multiple of drift.
-    power
-        Chance that p would be small enough if the newest fit and its residual were true.
-    needed_skill
-        Skill from which p is small enough.
-    detectable_half_life
-        Longest half-life in days of a residual of the fitted spread that is seen with a chance of 80 %.
-    diebold_mariano, diebold_mariano_drift
-        Diagnostics against both bases; below 0 the model is better.
-    unit_root, unit_root_critical
-        Dickey-Fuller statistic of the newest fit's residuals, and its 5 % value on the walks that drift as
-        the sample does.
-    engle_granger
-        For stochastic regressors only.
-    verdict, reason
-        At the verdict's horizon; elsewhere, or where the model could not be judged, the reason alone.
-    """
-
-    model: str
-    horizon: int
-    n: int = 0
-    mape: float | None = None
-    rmse_log: float | None = None
-    skill: float | None = None
-    skill_drift: float | None = None
-    p: float | None = None
-    p_by_drift: Mapping[str, float] | None = None
-    power: float | None = None
-    needed_skill: float | None = None
-    detectable_half_life: float | None = None
-    half_life: float | None = None
-    residual_sd: float | None = None
-    coverage_68: Coverage | None = None
-    coverage_95: Coverage | None = None
-    diebold_mariano: DieboldMariano | None = None
-    diebold_mariano_drift: DieboldMariano | None = None
-    unit_root: float | None = None
-    unit_root_critical: float | None = None
-    engle_granger: EngleGranger | None = None
-    verdict: Verdict | None = None
-    reason: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record of ``bells models board --json``: coverage with its bounds beside it."""
-        found = asdict(self)
-        for name in ("coverage_68", "coverage_95"):
-            part = found.pop(name)
-            found[name] = part and part["value"]
-            found[f"{name}_low"], found[f"{name}_high"] = part and part["low"], part and part["high"]
-        found["verdict"] = None if self.verdict is None else str(self.verdict)
-        found["bases"] = list(BASES)
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +91,8 @@ def falsify(
         each.name: walk_forward(each, history, horizons=_horizons(compiled)) for each in compiled.models
     }
     run = run_history(compiled)
-    if not run.scored[:, compiled.column(rules.verdict_horizon)].all():
+    at = compiled.column(rules.verdict_horizon)
+    if not run.scored[:, at].any():
         raise InsufficientDataError(
             "the history is too short to score forecasts",
             field="history",
@@ -172,12 +106,13 @@ def falsify(
     )  # fmt: skip
     refused, judged, curves = dict(compiled.refused), [], {}
     for q, model in enumerate(compiled.models):
-        gap = _gap(compiled, run.forecasts[q], walked[model.name])
+        gap = "none of its forecasts can be scored"
+        if run.scored[q, at]:
+            gap = _gap(compiled, run.forecasts[q], walked[model.name])
         if gap is not None:
             refused[model.name] = gap
             continue
         power = power_of(compiled, run, q, rules, threads=threads)
-        at = compiled.column(rules.verdict_horizon)
         curves[model.name] = {days: found[at] for days, found in power.curve.items()}
         judged.append(_rows(compiled, run, null, q, power, walked[model.name], history, rules))
     judged.sort(key=lambda rows: _rank(rows, rules))
@@ -251,6 +186,9 @@ def _rows(
     rows = []
     for horizon in rules.horizons:
         j = compiled.column(horizon)
+        if not run.scored[q, j]:
+            rows.append(BoardRow(model.name, horizon, reason="no target of this horizon has come yet"))
+            continue
         walks = null.skill[:, :, q, j, 0]
         by_drift = [float(p_values(skill[j, 0], each)) for each in walks]
         last, drifted, off = _errors(compiled, run.forecasts[q][j], horizon)

@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.arrays import Float1D, Float2D
 from pipeline.valuation.falsification.arrays_of_world import LINE, room_for
-from pipeline.valuation.falsification.kernel_worlds import evaluate, forecast_of, score
+from pipeline.valuation.falsification.kernel_scores import score
+from pipeline.valuation.falsification.kernel_worlds import evaluate, forecast_of
 from pipeline.valuation.falsification.setting import Compiled
 from pipeline.valuation.falsification.walks import Scores
 

@@ -12,7 +12,8 @@ from pipeline.valuation.falsification.verdict import Verdict
 from pipeline.valuation.residuals import LEVELS
 
 if TYPE_CHECKING:
-    from pipeline.valuation.falsification.board import Board, BoardRow
+    from pipeline.valuation.falsification.board import Board
+    from pipeline.valuation.falsification.row import BoardRow
 
 _COLOUR = {Verdict.SKILL: GOOD, Verdict.STRUCTURE: LINE, Verdict.UNDECIDED: SOFT, Verdict.NO_SKILL: BAD}
 _HIGHEST = 0.995

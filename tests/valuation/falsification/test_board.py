@@ -1,11 +1,14 @@
 """The board finds planted structure, does not find random walks, and says why it decided."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from benchmarks import board_acceptance as acceptance
+from pipeline.config.valuation import FalsificationSettings
 from pipeline.errors import ConfigError, InsufficientDataError
 from pipeline.valuation.ensemble import Ensemble
 from pipeline.valuation.falsification import pictures
@@ -124,6 +127,24 @@ def test_few_random_walks_and_nearly_all_planted_power_laws_are_accepted():
 def test_a_history_without_a_target_is_refused():
     with pytest.raises(InsufficientDataError, match="too short to score"):
         falsify(simulated_history(410), (PowerLaw(),), rules=SMALL)
+
+
+def test_a_horizon_without_a_target_has_no_numbers_and_says_so():
+    rules = BoardRules(
+        simulations=100, horizons=(30, 90, 365), planted=100, planted_walks=100, half_lives=(), seed=3
+    )
+    board = falsify(simulated_history(640), (PowerLaw(),), rules=rules)
+    last = board.rows[-1]
+    assert (last.horizon, last.n, last.p, last.verdict) == (365, 0, None, None)
+    assert "no target" in last.reason
+    assert board.ranking[0].verdict is not None
+    json.dumps([row.to_dict() for row in board.rows], allow_nan=False)
+
+
+def test_the_rules_are_those_of_the_configuration():
+    path = Path(__file__).parents[3] / "configs" / "base" / "valuation.yaml"
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))["falsification"]
+    assert BoardRules(**FalsificationSettings.model_validate(written).model_dump()) == BoardRules()
 
 
 def test_too_few_worlds_and_a_verdict_at_no_horizon_are_refused():

@@ -10,7 +10,7 @@ from statsmodels.tsa.stattools import adfuller, coint
 
 from pipeline.errors import ConfigError, InsufficientDataError
 from pipeline.valuation.falsification.forecast_tests import diebold_mariano, long_run_variance
-from pipeline.valuation.falsification.kernel_worlds import dickey_fuller as compiled_dickey_fuller
+from pipeline.valuation.falsification.kernel_scores import dickey_fuller as compiled_dickey_fuller
 from pipeline.valuation.falsification.stationarity import dickey_fuller, dickey_fuller_aic, engle_granger
 
 RNG = np.random.default_rng(12)
