@@ -1,6 +1,6 @@
 """The shapes of the contract, as they stand in ``/openapi.json``."""
 
-from datetime import date
+from datetime import date as Date  # noqa: N812 - `date` is a field of the contract
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -38,7 +38,7 @@ class ModelPrediction(BaseModel):
     """A fair price with its interval."""
 
     model_name: str
-    date: date
+    date: Date
     predicted_price: float
     confidence_interval: Bounds
     confidence_level: float
@@ -51,7 +51,7 @@ class EnsembleRequest(BaseModel):
     models: Annotated[list[str], Field(min_length=2, max_length=20)]
     weights: Annotated[list[Finite], Field(min_length=2, max_length=20)]
     aggregation: Literal["weighted_avg", "median", "min", "max"] = "weighted_avg"
-    date: date | None = None
+    date: Date | None = None
 
 
 class Metrics(BaseModel):
@@ -69,8 +69,8 @@ class BacktestResult(BaseModel):
     """The record of a model."""
 
     model_name: str
-    start_date: date
-    end_date: date
+    start_date: Date
+    end_date: Date
     predictions: list[dict[str, Any]] = []
     metrics: Metrics
 
@@ -91,14 +91,14 @@ class PowerLawModel(BaseModel):
     beta: float
     r_squared: Annotated[float, Field(ge=0, le=1)]
     std_error: Annotated[float, Field(gt=0)]
-    fitted_on: date
+    fitted_on: Date
     sample_size: int
 
 
 class PowerLawPrediction(BaseModel):
     """The power law on a day; the deviation is a fraction."""
 
-    date: date
+    date: Date
     days_since_genesis: int
     fair_value: float
     lower_band: float
@@ -123,7 +123,7 @@ class PowerLawPredicted(PowerLawAnswer):
 class PowerLawDay(BaseModel):
     """A past day."""
 
-    date: date
+    date: Date
     price: float
     fair_value: float
     zone: Zone

@@ -26,6 +26,7 @@ from service.cli import (
     optimize,
     regimes,
     run,
+    serve,
     snapshot,
     strategies,
     verify,
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)
 app.command("snapshot")(snapshot.snapshot)
 backtest.app.command("attribution")(attribution.attribution)
 for step in (lifecycle.promote, lifecycle.demote, lifecycle.gates, lifecycle.history):
