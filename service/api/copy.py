@@ -20,7 +20,7 @@ log = structlog.get_logger("service.api")
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What was read from the warehouse: the history, whose it is, and the mark of the state it was read in."""
+    """What was read from the warehouse: the history, whose it is, and the mark of its state."""
 
     history: ChainHistory
     feed: str
@@ -142,7 +142,7 @@ class Copy:
         return self._snapshot
 
     def refresh(self) -> bool:
-        """Read the warehouse once; keep the old snapshot when that fails.  Returns whether there is a new one."""
+        """Read the warehouse once, keep the old snapshot when that fails, and return whether one is new."""
         with self._change:
             held = self._snapshot
             asked = monotonic()
@@ -151,8 +151,9 @@ class Copy:
                 if rows is not None:
                     self._snapshot = self._built(rows, held)
             except Exception as failure:  # noqa: BLE001 - the old copy stays, and health tells why
+                if self.problem != str(failure):
+                    log.warning("copy_not_refreshed", reason=str(failure))
                 self.problem = str(failure)
-                log.warning("copy_not_refreshed", reason=self.problem)
                 return False
             self._fresh, self.problem = asked, None
             return rows is not None
@@ -184,6 +185,7 @@ class Copy:
                 if self._stop.wait(every_s):
                     return
 
+        self._stop.clear()
         thread = threading.Thread(target=loop, name="copy", daemon=True)
         thread.start()
         return thread

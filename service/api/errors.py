@@ -6,12 +6,24 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from pipeline.errors import BellsError, ComponentNotFoundError, ConfigError, InsufficientDataError, RefusedError
+from pipeline.errors import (
+    BellsError,
+    ComponentNotFoundError,
+    ConfigError,
+    InsufficientDataError,
+    RefusedError,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
-NAMES = {400: "bad_request", 401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+NAMES = {
+    400: "bad_request",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+}
 
 
 class UnavailableError(BellsError):

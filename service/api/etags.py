@@ -14,8 +14,9 @@ from service.api.copy import Snapshot
 def answer(request: Request, snapshot: Snapshot, payload: Any) -> Response:
     """Return a payload of a snapshot, or 304 where the client's tag is its own.
 
-    Headers: ``ETag``, ``X-As-Of`` (newest instant at which a row was known), ``X-Age-Seconds`` (since the copy
-    was last found equal to the warehouse), ``X-Simulated``, ``Cache-Control: no-cache`` (ask again with the tag).
+    Headers: ``ETag``, ``X-As-Of`` (newest instant at which a row was known), ``X-Age-Seconds`` (since the
+    copy was last found equal to the warehouse), ``X-Simulated``, ``Cache-Control: no-cache`` (ask again
+    with the tag).
     """
     body = json.dumps(plain(payload), allow_nan=False, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

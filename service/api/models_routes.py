@@ -97,9 +97,7 @@ async def predict_ensemble(request: Request, body: EnsembleRequest) -> Response:
         calibrated = {slug(each.name): each for each in members}
         return replace(
             fitted,
-            members=tuple(
-                calibrated[slug(each.name)] if each.is_fitted else each for each in fitted.members
-            ),
+            members=tuple(calibrated[slug(each.name)] if each.is_fitted else each for each in fitted.members),
         )
 
     asked = ("ensemble", snapshot.version, *(each.name for each in members), *body.weights, body.aggregation)

@@ -1,4 +1,4 @@
-"""Around every request: a trace id, one line in the log, counts and latencies; and ``/health``, ``/metrics``."""
+"""Around every request: a trace id, a line in the log, counts, latencies; ``/health`` and ``/metrics``."""
 
 import secrets
 from collections import Counter

@@ -4,13 +4,20 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Response
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 router = APIRouter(include_in_schema=False)
 
 
 def _file(name: str, kind: str) -> Response:
     text = files("service.api").joinpath("static", name).read_bytes()
-    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-cache",
+    }
     return Response(text, media_type=kind, headers=headers)
 
 

@@ -25,7 +25,8 @@ class Work:
     """
 
     def __init__(self, *, threads: int = 1, waiting: int = 8, kept: int = 64, budget_s: float = 30.0) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
         self._most, self._kept, self._budget_s = threads + waiting, kept, budget_s
         self._answers: OrderedDict[Hashable, Future[Any]] = OrderedDict()
 
@@ -41,7 +42,7 @@ class Work:
         if found is None:
             if sum(not each.done() for each in self._answers.values()) >= self._most:
                 raise OverloadedError("too many long requests wait", fix="ask again in some seconds")
-            found = self._answers[key] = self._pool.submit(make)
+            found = self._answers[key] = self._open().submit(make)
             while len(self._answers) > self._kept:
                 oldest = next((k for k, each in self._answers.items() if each.done()), None)
                 if oldest is None:
@@ -55,4 +56,16 @@ class Work:
 
     def close(self) -> None:
         """Drop what waits; what runs ends by itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        self._answers = OrderedDict((key, each) for key, each in self._answers.items() if _ended(each))
+
+    def _open(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="work")
+        return self._pool
+
+
+def _ended(work: Future[Any]) -> bool:
+    return work.done() and not work.cancelled()

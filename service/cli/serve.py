@@ -12,7 +12,7 @@ import typer
 
 from pipeline.errors import ConfigError, RefusedError, ResourceError
 from service.cli.opening import open_for
-from service.cli.output import Set
+from service.cli.output import Set  # noqa: TC001 - typer reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Generator

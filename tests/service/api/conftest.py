@@ -27,6 +27,7 @@ def history(days: int = DAYS) -> ChainHistory:
         "price_usd": price,
         "supply_btc": supply,
         "s2f": supply / 730_000 * np.exp(0.0003 * np.arange(days)),
+        "height": 340_000.0 + 144.0 * np.arange(days),
         "issuance_btc": np.full(days, 2000.0),
         "flow_365_btc": np.full(days, 730_000.0),
         "thermocap_usd": 1e9 + np.cumsum(price * 2000),
@@ -41,7 +42,7 @@ def copy() -> Copy:
     """A copy of the made history, already read."""
     whole = history()
     made = Copy(
-        lambda mark: None if mark else Rows(whole, "made", True, "first"),
+        lambda mark: None if mark else Rows(whole, "made", simulated=True, mark="first"),
         lambda: (PowerLaw(), StockToFlow(), Thermocap()),
     )
     made.refresh()

@@ -50,7 +50,9 @@ def test_compare_and_the_power_law_are_no_names_of_models(client):
 
 
 def test_an_ensemble_is_the_weighted_mean(client):
-    parts = [client.get(f"{BASE}/{n}/predict").json()["predicted_price"] for n in ("power_law", "stock_to_flow")]
+    parts = [
+        client.get(f"{BASE}/{n}/predict").json()["predicted_price"] for n in ("power_law", "stock_to_flow")
+    ]
     found = client.post(f"{BASE}/ensemble", json=GOOD)
     ModelPrediction.model_validate(found.json())
     assert found.json()["predicted_price"] == pytest.approx(sum(parts) / 2)

@@ -14,7 +14,8 @@ from tests.service.api.conftest import TODAY, history
 def _app():
     whole = history(500)
     copy = Copy(
-        lambda mark: None if mark else Rows(whole, "made", True, "first"), lambda: (PowerLaw(), Thermocap())
+        lambda mark: None if mark else Rows(whole, "made", simulated=True, mark="first"),
+        lambda: (PowerLaw(), Thermocap()),
     )
     copy.refresh()
     return build_app(copy, today=lambda: TODAY, work=Work(threads=2))
