@@ -27,6 +27,7 @@ from service.cli import (
     optimize,
     regimes,
     run,
+    serve,
     snapshot,
     strategies,
     verify,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)
 app.command("snapshot")(snapshot.snapshot)
 backtest.app.command("attribution")(attribution.attribution)
 models.app.command("board")(models_board.board)
