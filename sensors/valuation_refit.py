@@ -1,4 +1,4 @@
-"""The refit schedule: on the first of each month, when the day before is known, models are fitted and judged."""
+"""The refit schedule: on the first of each month models are fitted and judged."""
 
 from __future__ import annotations
 

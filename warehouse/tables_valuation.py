@@ -1,4 +1,4 @@
-"""The ``valuation`` schema: what models were fitted to, what they forecast, how wrong they were, and the board.
+"""The ``valuation`` schema: fits of models, forecasts, how wrong they were, and the board.
 
 ``config`` names the settings that a row was made with, so that other settings add rows and contradict none.
 """

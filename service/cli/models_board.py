@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.models import At, Feed
+from service.cli.models import At, Feed  # noqa: TC001 - typer reads the annotations
 from service.cli.opening import instant, open_for
 from service.cli.output import Json, Set, emit, emit_rows
 

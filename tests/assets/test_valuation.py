@@ -1,4 +1,4 @@
-"""Fits, forecasts and errors of valuation models as rows: complete, known in time, unmoved by what comes later."""
+"""Rows of valuation models: complete, known in time, unmoved by what comes later."""
 
 from datetime import UTC, datetime, timedelta
 
