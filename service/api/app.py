@@ -1,6 +1,6 @@
 """The ASGI app of ``bells serve``; a later part (learning, oracle) mounts its own router here."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
@@ -41,7 +41,7 @@ def build_app(
     pool = work or Work()
 
     @asynccontextmanager
-    async def living(_app: FastAPI) -> AsyncIterator[None]:
+    async def living(_app: FastAPI) -> AsyncGenerator[None]:
         if poll_s is not None:
             copy.start(poll_s)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,7 +98,17 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _run(app: FastAPI, bound: socket.socket) -> int:
     """Serve until a signal; Ctrl-C leaves with 130 and SIGTERM with 0."""
+    import structlog
     import uvicorn
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
     stopped: list[int] = []
 

@@ -43,8 +43,8 @@ function draw(days, model) {
   const path = (values) => values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("");
   const back = low.map((v, i) => `L${x(i).toFixed(1)} ${y(v).toFixed(1)}`).reverse().join("");
   add("path", { d: `${path(high)}${back}Z`, class: "band" });
-  add("path", { d: path(days.map((d) => Math.log10(d.fair_value))), class: "fair" });
   add("path", { d: path(prices), class: "price" });
+  add("path", { d: path(days.map((d) => Math.log10(d.fair_value))), class: "fair" });
   add("text", { x: 60, y: 310 }, days[0].date);
   add("text", { x: 710, y: 310, "text-anchor": "end" }, days[days.length - 1].date);
 }
@@ -72,7 +72,7 @@ async function show() {
     }
     const list = fitted.map((each) => `models=${encodeURIComponent(each.name)}`).join("&");
     const compared = (await get(`${BASE}/compare?${list}`)).body;
-    at("compare").replaceChildren(...compared.results.map((each) => row([each.rank, each.model_name, each.common.mape == null ? "unknown" : each.common.mape.toFixed(1), each.common.n, each.metrics.skill_last_price == null ? "unknown" : each.metrics.skill_last_price.toFixed(2)])));
+    at("compare").replaceChildren(...compared.results.map((each) => row([each.rank, each.model_name, each.common.mape == null ? "unknown" : (100 * each.common.mape).toFixed(1), each.common.n, each.metrics.skill_last_price == null ? "unknown" : each.metrics.skill_last_price.toFixed(2)])));
   } catch (failure) { say(failure.message, true); }
 }
 show();
