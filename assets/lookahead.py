@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.lookahead_cuts import Cuts, asset_keys, cut_through, shortened_stretches
-from assets.lookahead_drivers import EXEMPT, STRATEGY, UNCUT, Bench, drivers
+from assets.lookahead_drivers import STRATEGY, Bench, drivers
+from assets.lookahead_exempt import EXEMPT, UNCUT
 from assets.lookahead_sisters import restated, start_dates
 from assets.lookahead_sources import read_sources, stretches
 from assets.manifests import code_version, manifest_for

@@ -1,7 +1,7 @@
 """How each asset and each strategy is computed from source rows in this process, for the look-ahead prover.
 
 An asset that is not here must be compared in the cuts through real materialisation (`assets.lookahead_cuts`),
-or stand in `EXEMPT` with a reason; the proof fails for an asset that is nowhere.
+or stand in `assets.lookahead_exempt` with a reason; the proof fails for an asset that is nowhere.
 """
 
 from __future__ import annotations
@@ -56,28 +56,10 @@ STRATEGY = "strategy:"
 BOOK = "book"
 """All strategies in one account, by their budgets."""
 BARS: Mapping[Timeframe, Table] = {"h4": OHLCV_H4, "daily": OHLCV_DAILY}
-_SEARCHED = (
-    "says of a window that is over what its runs came to; the weights and accounts it is made of are driven,"
-    " and what it chooses is used for no decision inside that window"
-)
-_FORECAST = "says how wrong forecasts were whose prices have come; the forecasts themselves are driven"
 
 
 def _asset(table: Table) -> str:
     return "/".join(table.asset_key)
-
-
-EXEMPT: Mapping[str, str] = {
-    "chain/blocks": "a block is stored as its source tells it, and nothing is computed",
-    "optimization/experiments": _SEARCHED,
-    "optimization/results": _SEARCHED,
-    "optimization/folds": _SEARCHED,
-    "valuation/backtests": _FORECAST,
-    "valuation/board": _FORECAST,
-}
-"""Assets that are neither driven nor compared in the cuts, with the reason."""
-UNCUT = frozenset({*EXEMPT, _asset(MODELS), _asset(PREDICTIONS)}) - {"chain/blocks"}
-"""Assets that are left out of the cuts: they take long, and are exempt or driven in this process."""
 
 
 @dataclass(frozen=True)
