@@ -76,7 +76,7 @@ def build_definitions(
     main = dg.define_asset_job(
         "main",
         selection=dg.AssetSelection.all() - searched - judged,
-        description="Bars and chain in, features, regimes, a backtest, valuation: everything, in one process.",
+        description="Bars and chain in, features, regimes, a backtest, valuation: everything in one process.",
     )
     optimize = dg.define_asset_job(
         "optimize",
