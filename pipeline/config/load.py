@@ -30,10 +30,13 @@ NOT_IN_HASH = (
     ("system", "freshness"),
     ("system", "checks"),
     ("system", "controls"),
+    ("chain",),
     ("strategies", "*", "description"),
     ("strategies", "*", "status"),
 )
-"""Paths whose value cannot change a run: places, waits, gates, controls, words (files: see the data hash)."""
+"""Paths whose value cannot change a run: places, waits, gates, controls, words (files: see the data hash).
+
+No run reads the chain, so where it comes from makes no other configuration of a strategy."""
 
 
 @dataclass(frozen=True)

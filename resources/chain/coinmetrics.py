@@ -120,18 +120,20 @@ class CoinMetrics:
 
     @cached_property
     def _asker(self) -> JsonAsker:
-        patience = Patience(self._clock, spacing_s=self._settings.spacing_s)
-        return JsonAsker(self.feed, self._settings.base_url, patience, timeout_s=self._settings.timeout_s)
+        coinmetrics = self._settings
+        patience = Patience(self._clock, spacing_s=coinmetrics.spacing_s)
+        return JsonAsker(self.feed, coinmetrics.base_url, patience, timeout_s=coinmetrics.timeout_s)
 
     def _records(self, first: datetime, last: datetime) -> Iterator[Mapping[str, object]]:
         """Yield the records of all pages, both days included."""
+        coinmetrics = self._settings
         query: dict[str, str | int] = {
             "assets": "btc",
             "metrics": ",".join(METRICS),
             "frequency": "1d",
             "start_time": f"{first:%Y-%m-%d}",
             "end_time": f"{last:%Y-%m-%d}",
-            "page_size": self._settings.page_size,
+            "page_size": coinmetrics.page_size,
             "paging_from": "start",
         }
         seen: set[str] = set()

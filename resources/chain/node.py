@@ -120,8 +120,9 @@ class Node:
             if gone.height:
                 yield Blocks(gone)
             return
-        for first in range(ancestor + 1, tip + 1, self._settings.batch):
-            last = min(first + self._settings.batch, tip + 1)
+        node = self._settings
+        for first in range(ancestor + 1, tip + 1, node.batch):
+            last = min(first + node.batch, tip + 1)
             piece = self._piece(range(first, last), before, now)
             if piece is None:
                 yield None

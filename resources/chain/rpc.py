@@ -206,7 +206,8 @@ class Rpc:
         import httpx
 
         alone = httpx.Limits(max_keepalive_connections=0)
-        return httpx.Client(timeout=self._settings.timeout_s, limits=alone, follow_redirects=False)
+        node = self._settings
+        return httpx.Client(timeout=node.timeout_s, limits=alone, follow_redirects=False)
 
 
 def refused(about: str, error: RpcError) -> SourceError:

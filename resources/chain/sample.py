@@ -55,7 +55,8 @@ class SampleChainSource:
         """What the parameters say of the time before the world."""
         from pipeline.chain.metrics import Origin
 
-        return Origin(self.parameters.height_before, self.parameters.thermocap_usd_before)
+        sample = self.parameters
+        return Origin(sample.height_before, sample.thermocap_usd_before)
 
     def days(self, start: datetime, end: datetime, *, now: datetime, prices: pl.DataFrame) -> Days:
         """Return the simulated days of the window that were over at ``now``."""

@@ -162,8 +162,8 @@ def test_blocks_of_a_node_become_days_with_the_price_of_the_market(warehouse, cl
         chain, now, market=market, symbol="BTC/USD", warehouse=warehouse, now=now, manifest=Manifest("x")
     )
     days = stored_days(warehouse)
-    assert days["price_usd"].to_list() == [None, 7.0, None]
-    assert days["block_count"].to_list() == [35, 144, 144]
+    assert days["price_usd"].to_list() == [None, 7.0, None, None]
+    assert days["block_count"].to_list() == [35, 144, 144, 144]
     assert days["thermocap_usd"].to_list()[2] == pytest.approx((144 * 50.0 + 7.2) * 7.0)
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from pipeline.config import Loaded, canonical_hash, load_settings
+from pipeline.config.chain import ChainSettings
 from pipeline.config.document import parse_scalar
 from pipeline.config.instruments import Instrument
 from pipeline.config.layers import leaves
@@ -82,6 +83,17 @@ def test_the_page_lists_every_key_of_the_valuation_with_its_default_and_its_mean
         assert model.model_fields[name].description == row[2], key
     entry = {row[0]: row[1] for row in rows("valuation.yaml") if len(row) == 2}
     assert entry == {name: field.description for name, field in ModelEntry.model_fields.items()}
+
+
+def test_the_page_lists_every_key_of_the_chain_with_its_default_and_its_meaning(loaded):
+    configured = {".".join(path): value for path, value in leaves(loaded.as_dict()["chain"])}
+    assert {row[0]: parse_scalar(row[1], row[0]) for row in rows("chain.yaml")} == configured
+    for key, _default, meaning in rows("chain.yaml"):
+        model = ChainSettings
+        *parents, name = key.split(".")
+        for parent in parents:
+            model = model.model_fields[parent].annotation
+        assert model.model_fields[name].description == meaning, key
 
 
 def test_the_page_lists_every_key_of_an_instrument_and_of_a_strategy():

@@ -41,6 +41,7 @@ FIELDS = [
     *(("valuation", "models", name) for name in ModelEntry.model_fields),
     *(("regimes", "activity", name) for name in ActivityRule.model_fields),
     ("regimes", "multipliers"),
+    *(("chain", *path) for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["chain"])),
     *(("system", *path) for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["system"])),
     *(("instruments", name) for name in Instrument.model_fields),
     *(("strategies", name) for name in StrategySettings.model_fields),
@@ -49,7 +50,8 @@ CLASSES = {"StrategySettings": "strategies", "Instrument": "instruments", "Wareh
 CLASSES |= {name.capitalize(): name for name in System.model_fields}
 OTHER_SETTINGS = {"self", "parameters", "world", "mapping"}
 """Names that hold the settings of a source, whose keys have their own test."""
-CLASSES |= {"Cost": "cost", "Retention": "retention"}
+CLASSES |= {"SampleChain": "sample", "CoinMetricsChain": "coinmetrics", "NodeChain": "node"}
+CLASSES |= {"ChainSettings": "chain", "Cost": "cost", "Retention": "retention"}
 CLASSES |= {"TrendRule": "trend", "VolRule": "vol", "RealisedRule": "realised", "MacroRule": "macro"}
 CLASSES |= {"ActivityRule": "activity", "SlopeRule": "slope", "RegimeSettings": "regimes"}
 CLASSES |= {

@@ -47,7 +47,7 @@ def exchanges(tmp_path):
         path = tmp_path / "source.yaml"
         path.write_text(TWO_EXCHANGES.format(binance=servers[0].url, kraken=servers[1].url), encoding="utf-8")
         environ = {"EIGHTBELLS_HOME": str(tmp_path / "home"), "EIGHTBELLS_SOURCE": "venues"}
-        overrides = {"system.venues_settings": str(path)}
+        overrides = {"system.venues_settings": str(path), "chain.source": "none"}
         return lambda: open_desk(environ, overrides=overrides, clock=clock), servers
 
     yield serve
