@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from assets.valuation_inputs import ValuationInputs
+    from pipeline.config.settings import Settings
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
     from resources.desk import Desk
@@ -89,6 +90,7 @@ def fit(
         for horizon, n in zip(found.errors.horizons, found.errors.n, strict=True)
     ]
     coefficients = _plain(found.parameters)
+    coverage = _coverage(fitted, read, desk.loaded.settings)
     payload = {
         "ok": True,
         "model": fitted.name,
@@ -99,6 +101,7 @@ def fit(
         "diagnostics": found.diagnostics.to_dict(),
         "interval": found.errors.kind,
         "errors": errors,
+        "coverage": coverage,
     }
     emit(payload, as_json=as_json)
     if not as_json:
@@ -107,6 +110,7 @@ def fit(
             "residuals in ln units, in sample: a description, no evidence", [found.diagnostics.to_dict()]
         )
         emit_rows(f"ln errors ({found.errors.kind})", errors)
+        emit_rows("coverage of past intervals, out of sample", coverage)
     return 0
 
 
@@ -237,6 +241,25 @@ def _calibrated(
 
     rows = read.history if before is None else read.history.at_origin(before)
     return calibrate_or_flag(model, rows, horizons=settings.intervals.horizons, refit=settings.backtest.refit)
+
+
+def _coverage(model: PriceModel, read: ValuationInputs, settings: Settings) -> list[dict[str, Any]]:
+    """Return how often the model's past intervals held the price; nothing where it made no forecast yet."""
+    from pipeline.errors import InsufficientDataError
+    from pipeline.valuation.backtest import measured_coverage
+
+    try:
+        found = measured_coverage(
+            model,
+            read.history,
+            horizons=settings.valuation.intervals.horizons,
+            levels=model.levels,
+            refit=settings.valuation.backtest.refit,
+            seed=settings.system.controls.seed,
+        )
+    except InsufficientDataError:  # the fit says that its intervals are in sample
+        return []
+    return [{"horizon_days": h, **vars(each)} for h, levels in found.items() for each in levels]
 
 
 def _options(
