@@ -28,7 +28,8 @@ GENESIS = np.datetime64("2009-01-03")
 def simulated(days: int) -> ChainHistory:
     """Return a chain of 144 blocks a day whose price is a geometric random walk."""
     rng = np.random.default_rng(8)
-    day = np.datetime64("2010-07-18") + np.arange(days).astype("timedelta64[D]")
+    first = np.datetime64("2010-07-18")
+    day = np.arange(first, first + days * DAY)
     price = np.exp(np.cumsum(rng.normal(0.002, 0.04, days)))
     height = 144.0 * (day - GENESIS).astype(float)
     issuance = 144.0 * 50.0 * 0.5 ** np.floor(height / 210_000)

@@ -22,6 +22,7 @@ CODES = {
     "InsufficientDataError": 2,
     "ModelError": 3,
     "FitError": 3,
+    "NotFittedError": 3,
     "BankruptcyError": 3,
     "ResourceError": 4,
     "WarehouseBusyError": 4,

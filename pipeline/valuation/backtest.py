@@ -179,6 +179,44 @@ def backtest(
     )
 
 
+def measured_coverage(
+    model: PriceModel,
+    history: ChainHistory,
+    *,
+    horizons: tuple[int, ...] = HORIZONS,
+    levels: tuple[float, ...] = LEVELS,
+    refit: str = "monthly",
+    seed: int = 0,
+) -> dict[int, tuple[Coverage, ...]]:
+    """Return by horizon how often the intervals that a model would have given held the price, out of sample.
+
+    Parameters
+    ----------
+    model, history
+        The model walks over all rows from its first possible fit on.
+    horizons, levels
+        Days ahead, and nominal levels.
+    refit
+        ``monthly`` or ``yearly``.
+    seed
+        Of the bootstrap behind the bounds.
+
+    Raises
+    ------
+    InsufficientDataError
+        When the history is too short for any forecast.
+    """
+    walk = walk_forward(model, history, horizons=horizons, refit=refit)
+    bounds = past_bounds(model, walk, history, levels)
+    return {
+        horizon: tuple(
+            _covered(level, lower[:, column], upper[:, column], walk.actual[:, column], horizon, seed)
+            for level, (lower, upper) in bounds.items()
+        )
+        for column, horizon in enumerate(walk.horizons)
+    }
+
+
 def _scored(
     history: ChainHistory, start: date | None, end: date | None, train_pct: float
 ) -> tuple[date, date]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from assets.valuation_inputs import ValuationInputs
+    from pipeline.config.settings import Settings
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
     from resources.desk import Desk
@@ -73,6 +73,8 @@ def fit(
     as_json: Json = False,
 ) -> int:
     """Fit a model to all that is known and show its coefficients, residuals and walk-forward errors."""
+    from pipeline.valuation.parameters import plain_parameters
+
     desk, model = _model(name, assignments)
     read = _read(desk, feed, at)
     fitted = _calibrated(model, read, desk.loaded.settings.valuation)
@@ -88,7 +90,8 @@ def fit(
         }
         for horizon, n in zip(found.errors.horizons, found.errors.n, strict=True)
     ]
-    coefficients = _plain(found.parameters)
+    coefficients = plain_parameters(found.parameters)
+    coverage = _coverage(fitted, read, desk.loaded.settings)
     payload = {
         "ok": True,
         "model": fitted.name,
@@ -99,6 +102,7 @@ def fit(
         "diagnostics": found.diagnostics.to_dict(),
         "interval": found.errors.kind,
         "errors": errors,
+        "coverage": coverage,
     }
     emit(payload, as_json=as_json)
     if not as_json:
@@ -107,6 +111,7 @@ def fit(
             "residuals in ln units, in sample: a description, no evidence", [found.diagnostics.to_dict()]
         )
         emit_rows(f"ln errors ({found.errors.kind})", errors)
+        emit_rows("coverage of past intervals, out of sample", coverage)
     return 0
 
 
@@ -239,6 +244,25 @@ def _calibrated(
     return calibrate_or_flag(model, rows, horizons=settings.intervals.horizons, refit=settings.backtest.refit)
 
 
+def _coverage(model: PriceModel, read: ValuationInputs, settings: Settings) -> list[dict[str, Any]]:
+    """Return how often the model's past intervals held the price; nothing where it made no forecast yet."""
+    from pipeline.errors import InsufficientDataError
+    from pipeline.valuation.backtest import measured_coverage
+
+    try:
+        found = measured_coverage(
+            model,
+            read.history,
+            horizons=settings.valuation.intervals.horizons,
+            levels=model.levels,
+            refit=settings.valuation.backtest.refit,
+            seed=settings.system.controls.seed,
+        )
+    except InsufficientDataError:  # the fit says that its intervals are in sample
+        return []
+    return [{"horizon_days": h, **vars(each)} for h, levels in found.items() for each in levels]
+
+
 def _options(
     desk: Desk, start: str | None, end: str | None, train_pct: float | None, horizon: int | None
 ) -> dict[str, Any]:
@@ -272,14 +296,3 @@ def _origin(read: ValuationInputs) -> dict[str, Any]:
 def _day(text: str | None) -> date | None:
     parsed = instant("--date", text)
     return None if parsed is None else parsed.date()
-
-
-def _plain(parameters: Any) -> dict[str, Any]:
-    """Return parameters as JSON takes them; an ensemble's hold those of its members."""
-    if not is_dataclass(parameters) or isinstance(parameters, type):
-        return {}
-    members = getattr(parameters, "members", None)
-    if members is None:
-        return asdict(parameters)
-    own = {k: v for k, v in vars(parameters).items() if k != "members"}
-    return {**own, "members": [None if each is None else _plain(each) for each in members]}

@@ -51,6 +51,8 @@ def test_a_fit_shows_coefficients_residuals_and_errors(models):
     assert told["diagnostics"]["durbin_watson"] < 1.0
     assert told["interval"] == "walk_forward"
     assert [each["horizon_days"] for each in told["errors"]] == [1, 30, 90, 365]
+    assert {each["level"] for each in told["coverage"]} == {0.68, 0.95}
+    assert all(0.0 <= each["value"] <= 1.0 for each in told["coverage"] if each["n"])
     assert "alpha" in models("fit", "power-law").out
 
 

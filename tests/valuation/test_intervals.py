@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError, InsufficientDataError
+from pipeline.valuation.backtest import measured_coverage
 from pipeline.valuation.ensemble import Ensemble
 from pipeline.valuation.metrics import coverage
 from pipeline.valuation.mvrv_bands import MvrvBands
@@ -133,6 +134,17 @@ def test_no_past_interval_moves_when_later_rows_are_appended(history):
         after = past_bounds(model, walk_forward(model, history), history, (0.68,))[0.68]
         for old, new in zip(before, after, strict=True):
             assert old.tobytes() == new[: old.shape[0]].tobytes()
+
+
+def test_measured_coverage_counts_the_past_intervals_that_held_the_price(history):
+    walk = walk_forward(PowerLaw(), history)
+    lower, upper = past_bounds(PowerLaw(), walk, history, (0.68,))[0.68]
+    found = measured_coverage(PowerLaw(), history)
+    for column, horizon in enumerate((1, 30, 90, 365)):
+        known = np.isfinite(lower[:, column]) & np.isfinite(walk.actual[:, column])
+        held = (lower[:, column] <= walk.actual[:, column]) & (walk.actual[:, column] <= upper[:, column])
+        assert found[horizon][0].value == held[known].mean()
+        assert found[horizon][0].n == known.sum()
 
 
 def test_coverage_is_what_was_inside_with_bounds_around_it():
