@@ -60,7 +60,16 @@ def judge(
 
     chosen = settings.settings.valuation
     read = read_history(warehouse, feed=feed, at=now)
-    rules = BoardRules(**chosen.falsification.model_dump())
+    told = chosen.falsification
+    rules = BoardRules(
+        simulations=told.simulations,
+        horizons=told.horizons,
+        verdict_horizon=told.verdict_horizon,
+        mean_block_days=told.mean_block_days,
+        drifts=told.drifts,
+        level=told.level,
+        seed=told.seed,
+    )
     board = falsify(read.history, configured_models(chosen), rules=rules, threads=threads)
     manifest = manifest_for(BOARD, settings, now, context=context, inputs=read.inputs)
     done = warehouse.append(BOARD, board_rows(board, read, config_of(chosen)), manifest=manifest)

@@ -1,4 +1,4 @@
-"""The facts of the real chain through the desk: stored by the update of the asset, judged as the command does.
+"""The facts of the real chain through the desk: stored by the asset's update, judged as the command does.
 
 Needs the folder named by ``EIGHTBELLS_DATA``.  Prints one JSON object as its last line.
 """

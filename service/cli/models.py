@@ -23,7 +23,7 @@ app = typer.Typer(help="Valuation models: fair prices, intervals, and how they d
 
 Feed = Annotated[
     str | None,
-    typer.Option("--feed", metavar="NAME", help="Chain source, where there are several."),
+    typer.Option("--feed", metavar="NAME", help="Chain source; by default the configured one."),
 ]
 At = Annotated[str | None, typer.Option("--at", metavar="DATE", help="As known then; by default now.")]
 Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First day of the window.")]
@@ -232,7 +232,9 @@ def _model(name: str, assignments: list[str] | None) -> tuple[Desk, PriceModel]:
 def _read(desk: Desk, feed: str | None, at: str | None) -> ValuationInputs:
     from assets.valuation_inputs import read_history
 
-    return read_history(desk.warehouse, feed=feed, at=instant("--at", at) or desk.clock.now())
+    return read_history(
+        desk.warehouse, feed=feed or desk.chain.feed, at=instant("--at", at) or desk.clock.now()
+    )
 
 
 def _calibrated(

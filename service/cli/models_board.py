@@ -31,7 +31,7 @@ def board(
     judged = judge(
         desk.loaded,
         warehouse=desk.warehouse,
-        feed=feed,
+        feed=feed or desk.chain.feed,
         now=instant("--at", at) or desk.clock.now(),
         threads=threads,
     )

@@ -21,9 +21,6 @@ from pipeline.config.valuation import ModelEntry
 ROOT = Path(__file__).parents[2]
 LAYERS = ("pipeline", "warehouse", "resources", "assets", "sensors", "service")
 
-PENDING: tuple[str, ...] = ("valuation.falsification",)
-"""Keys, or all keys below one, whose reader is not built yet; must be empty when the issue is closed."""
-
 ONE_OF_EACH = {"activity", "multipliers"}
 """Mappings by name: what is below them are no keys of their own."""
 
@@ -124,19 +121,9 @@ def is_read(path: tuple[str, ...], found: set[tuple[str, str]]) -> bool:
     return any((owner, path[-1]) in found for owner in owners)
 
 
-def pending(path: tuple[str, ...]) -> bool:
-    return any(".".join(path[:length]) in PENDING for length in range(1, len(path) + 1))
-
-
-@pytest.mark.parametrize("path", [path for path in FIELDS if not pending(path)], ids=".".join)
+@pytest.mark.parametrize("path", FIELDS, ids=".".join)
 def test_every_configured_value_is_read(path):
     assert is_read(path, reads()), f"nothing reads {'.'.join(path)}: read it, or delete the key"
-
-
-def test_no_key_is_called_pending_after_its_reader_came():
-    waiting = {".".join(path) for path in FIELDS if pending(path) and not is_read(path, reads())}
-    needless = [name for name in PENDING if not any(f"{key}.".startswith(f"{name}.") for key in waiting)]
-    assert needless == [], "take these out of PENDING"
 
 
 def test_the_search_tells_a_read_from_a_mention():

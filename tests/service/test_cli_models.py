@@ -70,7 +70,7 @@ def test_a_prediction_of_the_past_is_that_of_the_walk_forward(models, history):
     assert told["metadata"]["as_of"] == "2013-02-28"
     assert told["metadata"]["horizon_days"] == 1
     assert not told["metadata"]["in_sample"]
-    assert told["metadata"]["source"] == "sample"
+    assert told["metadata"]["source"] == "files"  # as the market source that the fixture sets
     assert told["metadata"]["zone"] in {"undervalued", "fair", "overvalued"}
     assert told["confidence_interval"]["lower"] < told["predicted_price"]
 
