@@ -16,13 +16,13 @@ from assets.market import market_assets
 from assets.partitions import axis_start, months_from
 from assets.regimes import regime_assets
 from assets.valuation import valuation_assets
-from assets.valuation_board import GROUP as BOARD_GROUP
 from assets.valuation_board import board_assets
 from resources.clock import Clock
 from resources.desk import Desk, open_desk
 from resources.warehouse import WarehouseResource
 from sensors.market_update import market_update
 from sensors.valuation_refit import valuation_refit
+from warehouse.tables import BOARD
 
 OWNERS = {
     "market": ["team:data"],
@@ -72,7 +72,10 @@ def build_definitions(
             *backtest_assets(),
             *experiment_assets(),
         ]
-    searched, judged = dg.AssetSelection.groups(GROUP), dg.AssetSelection.groups(BOARD_GROUP)
+    searched = dg.AssetSelection.groups(GROUP)
+    judged = dg.AssetSelection.assets(
+        BOARD.asset_key
+    )  # takes most of a minute: monthly, not every four hours
     main = dg.define_asset_job(
         "main",
         selection=dg.AssetSelection.all() - searched - judged,
@@ -85,7 +88,7 @@ def build_definitions(
     )
     refit = dg.define_asset_job(
         "valuation",
-        selection=dg.AssetSelection.groups("valuation") | judged,
+        selection=dg.AssetSelection.groups("valuation"),
         description="Valuation models refitted to what the chain tells, and judged beside random walks.",
     )
     return dg.Definitions(

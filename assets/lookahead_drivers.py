@@ -254,10 +254,10 @@ def drivers(bench: Bench) -> list[Driver[Opened]]:
     ]
     if bench.sources.rows[DAYS].height:
         found.append(Driver(_asset(METRICS_DAILY), ("ts",), _chain, every=5))
-        key = ("model", "horizon_days", "ts")
+        said = ("model", "horizon_days", "ts")
         found += [
             Driver(_asset(MODELS), ("model", "ts"), partial(_valued, MODELS), every=40, cut=True),
-            Driver(_asset(PREDICTIONS), key, partial(_valued, PREDICTIONS), every=40, cut=True),
+            Driver(_asset(PREDICTIONS), said, partial(_valued, PREDICTIONS), every=40, cut=True),
         ]
     for name, plan in bench.plans().items():
         found += [

@@ -15,9 +15,6 @@ from resources.clock import Clock
 from warehouse.store import Warehouse
 from warehouse.tables import BOARD, METRICS_DAILY
 
-GROUP = "valuation_board"
-"""Group of the board; the job ``main`` leaves it out, for it takes most of a minute."""
-
 
 def board_assets() -> list[dg.AssetsDefinition]:
     """Return the asset of the board; it is made monthly, for it takes most of a minute."""
@@ -25,7 +22,7 @@ def board_assets() -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=BOARD.asset_key,
         deps=[METRICS_DAILY.asset_key],
-        group_name=GROUP,
+        group_name="valuation",
         kinds={"numba", "duckdb"},
         metadata=table_metadata(BOARD),
         code_version="1",

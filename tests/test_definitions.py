@@ -32,13 +32,14 @@ from warehouse.tables import (
     RUNS,
     TRANSITIONS,
     TRUTH,
+    VALUATION_TABLES,
 )
 
 ROOT = Path(__file__).parents[1]
 SEARCHED = (EXPERIMENTS, RESULTS, FOLDS)
 MARKET = (OHLCV_H4, OHLCV_DAILY, MACRO, CORPORATE_ACTIONS, TRUTH)
 HISTORY = (*MARKET, BLOCKS, METRICS_DAILY, FEATURES_H4, REGIMES_H4, TRANSITIONS)
-TABLES = {"/".join(t.asset_key): t for t in (*HISTORY, RUNS, EQUITY, *SEARCHED)}
+TABLES = {"/".join(t.asset_key): t for t in (*HISTORY, RUNS, EQUITY, *SEARCHED, *VALUATION_TABLES)}
 MONTHLY = {"/".join(t.asset_key) for t in HISTORY}
 
 
@@ -111,6 +112,7 @@ def test_the_graph_is_the_way_of_a_number(specs):
     read = bars | {"features/h4", "market/macro", "regimes/h4"}
     assert parents["backtest/runs"] == parents["backtest/equity"] == read
     assert all(parents["/".join(table.asset_key)] == read for table in SEARCHED), "members are runs"
+    assert all(parents[name] == {"chain/metrics_daily"} for name in specs if name.startswith("valuation/"))
     assert all(parents[name] == {"market/corporate_actions"} for name in bars), "a told split explains a jump"
     assert all(not parents[name] for name in specs if name.startswith("market/") and name not in bars)
 
@@ -206,7 +208,7 @@ def test_freshness_is_what_the_settings_say(tmp_path):
 
 def test_the_job_main_holds_every_asset_but_searches_and_runs_in_one_process(definitions):
     job = definitions.resolve_job_def("main")
-    searched = {"/".join(table.asset_key) for table in SEARCHED}
+    searched = {"valuation/board", *("/".join(table.asset_key) for table in SEARCHED)}
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(TABLES) - searched
     assert job.executor_def is dg.in_process_executor
     assert job.description

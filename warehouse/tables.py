@@ -111,5 +111,6 @@ __all__ = [
     "TRANSITIONS",
     "TRIALS",
     "TRUTH",
+    "VALUATION_TABLES",
     "table",
 ]

@@ -25,8 +25,8 @@ class Settings(Strict):
     instruments: dict[str, Instrument]
     strategies: dict[str, StrategySettings]
     regimes: RegimeSettings
-    valuation: ValuationSettings
     chain: ChainSettings
+    valuation: ValuationSettings
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:

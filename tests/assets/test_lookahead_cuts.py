@@ -89,7 +89,8 @@ def test_the_job_proves_the_graph_it_lives_in_and_leaves_attestations(graph):
     driven = set(stored.filter(stored["what"] == "asset")["name"])
     keys = {"/".join(key.path) for asset in graph_of(desk) for key in asset.keys}
     empty = {"market/corporate_actions", "chain/blocks"}
-    assert keys - driven == empty | {f"optimization/{name}" for name in SEARCHED}
+    judged = {"valuation/backtests", "valuation/board"}
+    assert keys - driven == empty | judged | {f"optimization/{name}" for name in SEARCHED}
     trend = stored.filter(stored["name"] == "EquityTrend").row(0, named=True)
     assert (trend["version"], trend["perturbations"], trend["caught"]) == ("1.0.0", 3, 12)
 

@@ -49,6 +49,7 @@ def installed(folder, monkeypatch, tmp_path) -> Path:
         monkeypatch.setenv(variable, value.replace("/my/folder", str(folder)))
     monkeypatch.setenv("EIGHTBELLS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
+    monkeypatch.setenv("EIGHTBELLS_CHAIN__SOURCE", "none")
     yield folder
     sys.modules.pop("toy_venue", None)
 
@@ -62,7 +63,7 @@ def test_the_page_brings_its_bars_in_and_a_second_update_stores_nothing(installe
         answer = json.loads(capsys.readouterr().out)
         assert (code, answer["ok"], answer["source"]) == (0, True, "toy"), json.dumps(answer)
         stored.append([table["inserted"] for table in answer["tables"]])
-    assert stored == [[60, 10, 0, 0], [0, 0, 0, 0]]
+    assert stored == [[60, 10, 0, 0, 0], [0, 0, 0, 0, 0]]
     assert "60 H4 bars and 10 days" in PAGE
     validate = re.search(r"`bells (data validate [^`]+)`", PAGE)[1].split()
     assert invoke([*validate, "--json"]) == 0

@@ -110,6 +110,7 @@ def venue(home, tmp_path, monkeypatch) -> FakeBars:
     path = tmp_path / "one.yaml"
     path.write_text(ONE, encoding="utf-8")
     monkeypatch.setenv("EIGHTBELLS_SOURCE", "venues")
+    monkeypatch.setenv("EIGHTBELLS_CHAIN__SOURCE", "none")
     monkeypatch.setenv("EIGHTBELLS_SYSTEM__VENUES_SETTINGS", str(path))
     monkeypatch.setitem(registry._BUILT_IN, "ccxt", lambda name, settings, environ, clock: fake)
     return fake
@@ -153,7 +154,7 @@ def test_only_the_symbols_named_are_asked_for(bells, venue):
 def test_an_update_that_stopped_between_two_tables_is_completed_by_the_next(bells, venue, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("assets.ingest.BAR_TABLES", {"h4": OHLCV_H4})
-        assert len(bells("data", "update", "--json").json["tables"]) == 3
+        assert len(bells("data", "update", "--json").json["tables"]) == 4
     answer = bells("data", "update", "--json")
     inserted = {table["table"]: table["inserted"] for table in answer.json["tables"]}
     assert (inserted["market.ohlcv_h4"], inserted["market.ohlcv_daily"]) == (0, 20)

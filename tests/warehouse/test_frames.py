@@ -119,7 +119,7 @@ def test_a_number_too_large_for_the_ledger_is_refused():
 
 def test_lists_of_returns_are_stored_as_single_precision():
     row = dict.fromkeys(TRIALS.names, "x") | {
-        "daily_returns": [0.1, float("nan"), None],
+        "daily_returns": [0.1, float("nan"), None], "cash_returns": [],
         "window_start": None, "window_end": None, "ran_at": None,
     }  # fmt: skip
     stored = conform(TRIALS, pl.DataFrame([row], schema_overrides={"daily_returns": pl.List(pl.Float64)}))
