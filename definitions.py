@@ -75,7 +75,7 @@ def build_definitions(
     searched = dg.AssetSelection.groups(GROUP)
     judged = dg.AssetSelection.assets(
         BOARD.asset_key
-    )  # takes most of a minute: monthly, not every four hours
+    )  # takes long: once a month
     main = dg.define_asset_job(
         "main",
         selection=dg.AssetSelection.all() - searched - judged,
