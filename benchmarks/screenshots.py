@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SIZE = {"width": 1600, "height": 1000}
-GRAPH_SIZE = {"width": 1600, "height": 2200}
+GRAPH_SIZE = {"width": 2400, "height": 5200}
 """Large enough for the nodes of the whole graph to show their checks."""
 FLAGS = [
     "--headless",
@@ -45,7 +45,7 @@ def browser_path() -> str | None:
 def asset_graph(page: "Page", server: DagsterServer) -> bytes:
     """Return a picture of the whole asset graph."""
     page.set_viewport_size(GRAPH_SIZE)  # ty: ignore[invalid-argument-type]
-    groups = ("backtest", "features", "market", "optimization", "regimes")
+    groups = ("backtest", "chain", "features", "market", "optimization", "regimes", "valuation")
     expanded = "%2C".join(f"global%40global%3A{group}" for group in groups)
     page.goto(f"{server.url}/asset-groups/?expanded={expanded}", wait_until="domcontentloaded")
     page.get_by_text("Hide navigation").click()

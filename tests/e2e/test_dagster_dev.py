@@ -78,7 +78,7 @@ def file_answers(server: DagsterServer, sql: str) -> list[tuple]:
 
 def test_the_ui_is_told_what_every_asset_is(server):
     nodes = {"/".join(node["assetKey"]["path"]): node for node in server.ask(NODES)["assetNodes"]}
-    assert len(nodes) == 13
+    assert len(nodes) == 19
     for key, node in nodes.items():
         assert node["groupName"] == key.split("/")[0]
         assert node["description"]
@@ -160,16 +160,18 @@ def test_the_graph_shows_every_asset_with_its_checks(server, page):
     with Image.open(io.BytesIO(asset_graph(page, server))) as image:
         assert image.size == (GRAPH_SIZE["width"], GRAPH_SIZE["height"])
     shown = page.inner_text("body")
-    groups = ("market", "features", "regimes", "backtest", "optimization")
+    groups = ("market", "chain", "features", "regimes", "backtest", "valuation", "optimization")
     tables = ("ohlcv_h4", "ohlcv_daily", "corporate_actions", "macro", "truth", "h4", "transitions", "runs")
-    for word in (*groups, *tables, "experiments"):
+    for word in (*groups, *tables, "blocks", "metrics_daily", "predictions", "board", "experiments"):
         assert word in shown
-    assert shown.count("7 / 8 Passed") == 2, "history that ends in 2020 is not fresh, and says so"
+    assert shown.count("7 / 8 Passed") == 3, "history that ends in 2020 is not fresh, and says so"
+    assert shown.count("2 / 3 Passed") == 1, "nor are the fits to it"
     all_passed = {n: shown.count(f"{n} / {n} Passed") for n in (1, 2, 3, 4, 5)}
-    assert all_passed == {1: 1, 2: 2, 3: 1, 4: 1, 5: 2}, (
-        "truth; runs, transitions; features; actions; macro, h4"
+    assert all_passed == {1: 1, 2: 3, 3: 2, 4: 2, 5: 2}, (
+        "truth; runs, transitions, backtests; features, predictions; actions, blocks; macro, h4"
     )
     assert shown.count("0 / 1 Passed") == 1, "no search has run"
+    assert shown.count("0 / 2 Passed") == 1, "no board was made"
 
 
 @pytest.mark.browser
