@@ -73,9 +73,7 @@ def build_definitions(
             *experiment_assets(),
         ]
     searched = dg.AssetSelection.groups(GROUP)
-    judged = dg.AssetSelection.assets(
-        BOARD.asset_key
-    )  # takes long: once a month
+    judged = dg.AssetSelection.assets(BOARD.asset_key)  # takes long: once a month
     main = dg.define_asset_job(
         "main",
         selection=dg.AssetSelection.all() - searched - judged,

@@ -31,12 +31,14 @@ NOT_IN_HASH = (
     ("system", "checks"),
     ("system", "controls"),
     ("chain",),
+    ("valuation",),
+    ("service",),
     ("strategies", "*", "description"),
     ("strategies", "*", "status"),
 )
 """Paths whose value cannot change a run: places, waits, gates, controls, words (files: see the data hash).
 
-No run reads the chain, so where it comes from makes no other configuration of a strategy."""
+No run of a strategy reads the chain or what is made of it, so none of it makes another configuration."""
 
 
 @dataclass(frozen=True)

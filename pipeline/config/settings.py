@@ -8,11 +8,12 @@ from pipeline.config.chain import ChainSettings
 from pipeline.config.instruments import AssetClass, Instrument
 from pipeline.config.model import Strict, broken_rule
 from pipeline.config.regimes import RegimeSettings
+from pipeline.config.service import ServiceSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 from pipeline.config.valuation import ValuationSettings
 
-SECTIONS = ("system", "instruments", "strategies", "regimes", "chain", "valuation")
+SECTIONS = ("system", "instruments", "strategies", "regimes", "chain", "valuation", "service")
 """The files of ``configs/base``, one section each."""
 PORTFOLIO = "portfolio"
 """What ``backtest.strategy`` calls the book of all strategies with a budget."""
@@ -27,6 +28,7 @@ class Settings(Strict):
     regimes: RegimeSettings
     chain: ChainSettings
     valuation: ValuationSettings
+    service: ServiceSettings
 
     @model_validator(mode="after")
     def _files_agree(self) -> Self:

@@ -1,1 +1,1 @@
-"""The HTTP service: answers about valuation models from a copy in memory, off the warehouse's lock."""
+"""The HTTP interface: answers from a copy in memory, never from the warehouse."""

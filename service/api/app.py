@@ -1,64 +1,102 @@
-"""The ASGI app of ``bells serve``; a later part (learning, oracle) mounts its own router here."""
+"""The ASGI app: routes, failures and the outer frame put together."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from __future__ import annotations
+
 from contextlib import asynccontextmanager
-from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
-from service.api import errors, models_routes, observed, page, power_law_routes
-from service.api.copy import Copy
-from service.api.work import Work
+from service.api import errors, page, power_law, standing, valuation
+from service.api.access import HEADER
+from service.api.copy import Pool
+from service.api.counts import Counts
+from service.api.frame import Frame
+from service.api.keys import Keys
+from service.api.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from pipeline.config.settings import Settings
+    from service.api.refresh import Keeper
+
+HEADERS: dict[str, Any] = {
+    "X-As-Of": {"description": "When the copy was last known to be the newest", "schema": {"type": "string"}},
+    "X-Age-S": {"description": "Seconds since then", "schema": {"type": "string"}},
+}
 
 
-def build_app(
-    copy: Copy,
-    *,
-    today: Callable[[], date],
-    keys: Sequence[str] = (),
-    backtest_options: Mapping[str, Any] | None = None,
-    work: Work | None = None,
-    poll_s: float | None = None,
-) -> FastAPI:
-    """Return the app.
+def build_app(settings: Settings, keeper: Keeper, keys: Keys | None = None) -> FastAPI:
+    """Return the app over a keeper of the copy.
 
     Parameters
     ----------
-    copy
-        What requests are answered from.
-    today
-        The UTC day that a prediction without a date means.
+    settings
+        All settings.
+    keeper
+        Started and stopped with the app.
     keys
-        Secrets of ``X-API-Key``; none leaves reading open.
-    backtest_options
-        ``horizon``, ``refit`` and ``seed`` of backtests.
-    work
-        The pool of long requests.
-    poll_s
-        Seconds between looks at the warehouse; None leaves refreshing to the caller.
+        None: nobody is asked for one.
     """
-    pool = work or Work()
+    service = Service(
+        settings=settings,
+        keeper=keeper,
+        keys=keys or Keys(),
+        pool=Pool(settings.service.workers, settings.service.waiting),
+        counts=Counts(),
+    )
 
     @asynccontextmanager
-    async def living(_app: FastAPI) -> AsyncGenerator[None]:
-        if poll_s is not None:
-            copy.start(poll_s)
-        try:
-            yield
-        finally:
-            copy.stop()
-            pool.close()
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        keeper.start()
+        yield
+        keeper.stop()
+        service.pool.close()
 
-    app = FastAPI(title="Eight Bells", version="1", docs_url=None, redoc_url=None, lifespan=living)
-    state = app.state
-    state.copy, state.today, state.keys, state.work = copy, today, tuple(keys), pool
-    state.backtest_options = dict(backtest_options or {})
-    state.figures = observed.Figures()
-    errors.install(app)
-    app.include_router(power_law_routes.router)  # before the models: /{name}/predict would take its paths
-    app.include_router(models_routes.router)
-    app.include_router(observed.router)
+    app = FastAPI(
+        title="Eight Bells",
+        version="1",
+        description="What bitcoin is worth by several models. Answers come from a copy in memory;"
+        " X-As-Of and X-Age-S say how old it is.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.include_router(power_law.router)  # before the paths with a name in them
+    app.include_router(valuation.router)
+    app.include_router(standing.router)
     app.include_router(page.router)
-    app.add_middleware(observed.Observed, figures=state.figures)
+    errors.install(app)
+    app.add_middleware(
+        Frame, standing=service.headers, counts=service.counts, monotonic=keeper.clock.monotonic
+    )
+    _document(app, with_keys=service.keys.configured)
     return app
+
+
+def _document(app: FastAPI, *, with_keys: bool) -> None:
+    """Say in ``/openapi.json`` what all answers share, and nothing that no answer has (422)."""
+    make = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = make()
+            for path, operations in schema["paths"].items():
+                for operation in operations.values():
+                    if with_keys and path.startswith("/api/"):
+                        operation["security"] = [{"key": []}]
+                    operation["responses"].pop("422", None)
+                    for answer in operation["responses"].values():
+                        answer["headers"] = HEADERS
+            for name in ("HTTPValidationError", "ValidationError"):
+                schema["components"]["schemas"].pop(name, None)
+            if with_keys:
+                key = {"type": "apiKey", "in": "header", "name": HEADER}
+                schema["components"]["securitySchemes"] = {"key": key}
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = described

@@ -1,207 +1,163 @@
-"""The copy in memory that requests are answered from, and the thread that keeps it fresh."""
+"""The copy that answers come from: the chain as of one instant and the models fitted to it, never changed."""
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from time import monotonic
-from types import MappingProxyType
+from __future__ import annotations
 
-import structlog
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.errors import BellsError, ComponentNotFoundError
-from pipeline.valuation.history import ChainHistory
-from pipeline.valuation.model import PriceModel
-from pipeline.valuation.registry import slug
-from service.api.errors import UnavailableError
+from pipeline.errors import BellsError, ResourceError
 
-log = structlog.get_logger("service.api")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+    from datetime import datetime
 
+    from assets.valuation_inputs import ValuationInputs
+    from pipeline.config.valuation import ValuationSettings
+    from pipeline.valuation.history import ChainHistory
+    from pipeline.valuation.model import PriceModel
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """What was read from the warehouse: the history, whose it is, and the mark of its state."""
-
-    history: ChainHistory
-    feed: str
-    simulated: bool
-    mark: str
+Found = TypeVar("Found")
+MOST_KEPT = 256
+"""Answers of one copy that are kept, the last used ones."""
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """One unchanging state of the service.
+class Kept:
+    """Answers by their parameters, each worked out once however many ask at a time."""
 
-    Parameters
-    ----------
-    rows
-        The history it was made from.
-    models
-        By slug; fitted where that was possible.
-    absent
-        By slug: why a model is not fitted.
-    version
-        Grows with every snapshot of a process.
-    """
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._found: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._lock = Lock()
 
-    rows: Rows
-    models: Mapping[str, PriceModel]
-    absent: Mapping[str, str]
-    version: int
-
-    @property
-    def as_of(self) -> datetime:
-        """Newest instant at which a row was known."""
-        return self.rows.history.known_at.max().item().replace(tzinfo=UTC)
-
-    @property
-    def simulated(self) -> bool:
-        """Whether a simulator made any row."""
-        return self.rows.simulated
-
-    def model(self, name: str) -> PriceModel:
-        """Return a model by name or slug.
+    def get(self, key: Hashable, make: Callable[[], Found], pool: Pool) -> Future[Found]:
+        """Return the answer of a key, working or done; a failure is an answer too, a refusal is not kept.
 
         Raises
         ------
-        ComponentNotFoundError
-            When it is not served.
+        ResourceError
+            When too much work waits.
         """
-        found = self.models.get(slug(name))
-        if found is None:
-            raise ComponentNotFoundError(
-                "no such valuation model", "name", name, f"one of {', '.join(self.models)}"
-            )
-        return found
+        with self._lock:
+            held = self._found.get(key)
+            if held is not None:
+                self._found.move_to_end(key)
+                return held
+            begun = pool.submit(make)
+            self._found[key] = begun
+            while len(self._found) > self._most:
+                self._found.popitem(last=False)
+            return begun
 
-    def fitted(self, name: str) -> PriceModel:
-        """Return a model that may predict.
+
+class Pool:
+    """A few threads, and a bound on what waits for them."""
+
+    def __init__(self, workers: int, waiting: int) -> None:
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="bells-api")
+        self._most = workers + waiting
+        self._held = 0
+        self._lock = Lock()
+
+    def submit(self, make: Callable[[], Found]) -> Future[Found]:
+        """Start work.
 
         Raises
         ------
-        ComponentNotFoundError
-            When it is not served.
-        UnavailableError
-            When its data are not there.
+        ResourceError
+            When too much of it waits already.
         """
-        found = self.model(name)
-        if not found.is_fitted:
-            raise UnavailableError(f"{found.name} has no fit", "name", name, fix=self.absent.get(slug(name)))
-        return found
+        with self._lock:
+            if self._held >= self._most:
+                raise ResourceError(
+                    "too many backtests and comparisons wait",
+                    field="service.waiting",
+                    value=self._held,
+                    constraint=f"at most {self._most}",
+                    fix="ask again in a second",
+                )
+            self._held += 1
+        begun = self._threads.submit(make)
+        begun.add_done_callback(self._done)
+        return begun
+
+    def close(self) -> None:
+        """Drop what waits; what runs ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _done(self, _future: Future[Any]) -> None:
+        with self._lock:
+            self._held -= 1
 
 
+@dataclass(frozen=True, eq=False)
 class Copy:
-    """Holds the newest snapshot; requests read one attribute and never wait.
+    """What the service knows at one time.
 
     Parameters
     ----------
-    read
-        Reads the warehouse; given the mark of what is held, it returns None while nothing has changed.
+    inputs
+        The history with its source.
     models
-        Makes the unfitted models.
-    fit
-        Fits one; by default ``model.fit(history)``.
+        By name, fitted where possible.
+    reasons
+        Why a model is not fitted; None where it is.
+    built_at
+        Instant as of which the rows were read; fits are of its day.
+    name
+        Digest of the rows, which names the copy.
+    kept
+        Answers that took work.
     """
 
-    def __init__(
-        self,
-        read: Callable[[str | None], Rows | None],
-        models: Callable[[], Sequence[PriceModel]],
-        *,
-        fit: Callable[[PriceModel, ChainHistory], PriceModel] | None = None,
-    ) -> None:
-        self._read, self._models = read, models
-        self._fit = fit or (lambda model, history: model.fit(history))
-        self._snapshot: Snapshot | None = None
-        self._fresh = monotonic()
-        self._change = threading.Lock()
-        self._stop = threading.Event()
-        self.problem: str | None = "nothing was read yet"
+    inputs: ValuationInputs
+    models: Mapping[str, PriceModel]
+    reasons: Mapping[str, str | None]
+    built_at: datetime
+    name: str
+    kept: Kept = field(default_factory=Kept)
 
     @property
-    def held(self) -> Snapshot | None:
-        """The newest snapshot, None before the first one."""
-        return self._snapshot
+    def history(self) -> ChainHistory:
+        """The days of the chain."""
+        return self.inputs.history
 
-    def age_s(self) -> float:
-        """Return the seconds since the copy was last known to equal the warehouse."""
-        return monotonic() - self._fresh
+    def with_model(self, model: PriceModel, at: datetime) -> Copy:
+        """Return a copy in which one model is fitted anew."""
+        return replace(self, models={**self.models, model.name: model}, built_at=at, kept=Kept())
 
-    def get(self) -> Snapshot:
-        """Return the newest snapshot.
 
-        Raises
-        ------
-        UnavailableError
-            Before the first one.
-        """
-        if self._snapshot is None:
-            raise UnavailableError(
-                "there are no data yet", "chain.metrics_daily", fix=self.problem or "materialise it first"
-            )
-        return self._snapshot
+def build_copy(inputs: ValuationInputs, settings: ValuationSettings, at: datetime) -> Copy:
+    """Fit every configured model to a history; one that cannot be fitted stays unfitted, with its reason.
 
-    def refresh(self) -> bool:
-        """Read the warehouse once, keep the old snapshot when that fails, and return whether one is new."""
-        with self._change:
-            held = self._snapshot
-            asked = monotonic()
-            try:
-                rows = self._read(held.rows.mark if held else None)
-                if rows is not None:
-                    self._snapshot = self._built(rows, held)
-            except Exception as failure:  # noqa: BLE001 - the old copy stays, and health tells why
-                if self.problem != str(failure):
-                    log.warning("copy_not_refreshed", reason=str(failure))
-                self.problem = str(failure)
-                return False
-            self._fresh, self.problem = asked, None
-            return rows is not None
+    Raises
+    ------
+    ConfigError
+        When the configured models cannot be put together.
+    """
+    from pipeline.valuation.configured import configured_models
 
-    def refit(self, name: str) -> Snapshot:
-        """Fit one model to the history held and swap it in.
+    models: dict[str, PriceModel] = {}
+    reasons: dict[str, str | None] = {}
+    for model in configured_models(settings):
+        try:
+            models[model.name], reasons[model.name] = fitted(model, inputs.history, settings), None
+        except BellsError as failure:  # told by /health, and by a 503 of this model
+            models[model.name], reasons[model.name] = model, failure.what
+    return Copy(inputs, models, reasons, at, digest_of(inputs))
 
-        Raises
-        ------
-        UnavailableError
-            Without data.
-        BellsError
-            When the model cannot be fitted; the old fit stays.
-        """
-        with self._change:
-            held = self.get()
-            fresh = self._fit(held.model(name), held.rows.history)
-            models = MappingProxyType({**held.models, slug(name): fresh})
-            absent = {key: why for key, why in held.absent.items() if key != slug(name)}
-            self._snapshot = replace(held, models=models, absent=absent, version=held.version + 1)
-            return self._snapshot
 
-    def start(self, every_s: float) -> threading.Thread:
-        """Refresh in the background until `stop`."""
+def fitted(model: PriceModel, history: ChainHistory, settings: ValuationSettings) -> PriceModel:
+    """Return a model fitted and calibrated as ``valuation.yaml`` says."""
+    from pipeline.valuation.walk_forward import calibrate_or_flag
 
-        def loop() -> None:
-            while True:
-                self.refresh()
-                if self._stop.wait(every_s):
-                    return
+    return calibrate_or_flag(
+        model, history, horizons=settings.intervals.horizons, refit=settings.backtest.refit
+    )
 
-        self._stop.clear()
-        thread = threading.Thread(target=loop, name="copy", daemon=True)
-        thread.start()
-        return thread
 
-    def stop(self) -> None:
-        """End the background thread after its present round."""
-        self._stop.set()
-
-    def _built(self, rows: Rows, held: Snapshot | None) -> Snapshot:
-        models: dict[str, PriceModel] = {}
-        absent: dict[str, str] = {}
-        for model in self._models():
-            key = slug(model.name)
-            try:
-                models[key] = self._fit(model, rows.history)
-            except BellsError as failure:  # the model is listed unfitted, with the reason
-                models[key], absent[key] = model, str(failure)
-        version = held.version + 1 if held else 1
-        return Snapshot(rows, MappingProxyType(models), MappingProxyType(absent), version)
+def digest_of(inputs: ValuationInputs) -> str:
+    """Return the digest of what was read."""
+    return next((str(each.digest) for each in inputs.inputs if each.digest), "unnamed")

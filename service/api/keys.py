@@ -1,58 +1,80 @@
-"""Who may ask: keys from the environment, compared in constant time and never logged."""
+"""Who may ask: keys from a variable that the settings name, and callers on this machine."""
 
+from __future__ import annotations
+
+import hashlib
 import hmac
-from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from fastapi import Request
+from pipeline.errors import ConfigError
 
-from pipeline.errors import RefusedError
-from service.api.errors import UnauthorisedError
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHORTEST = 16
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether an address is this machine's own."""
+class Keys:
+    """The keys that open the interface; only their digests are kept.
+
+    Parameters
+    ----------
+    keys
+        Plain keys; none: nobody is asked.
+    """
+
+    def __init__(self, keys: tuple[str, ...] = ()) -> None:
+        self._digests = tuple(_digest(key) for key in keys)
+
+    @property
+    def configured(self) -> bool:
+        """Whether keys are asked for."""
+        return bool(self._digests)
+
+    def opens(self, given: str | None) -> bool:
+        """Whether a header opens the interface; takes as long for a wrong key as for a right one."""
+        if not self._digests:
+            return True
+        offered = _digest(given or "")
+        return any(hmac.compare_digest(offered, each) for each in self._digests)
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self._digests)})"
+
+
+def keys_from(environ: Mapping[str, str], name: str | None) -> Keys:
+    """Return the keys that a variable holds, divided by commas.
+
+    Raises
+    ------
+    ConfigError
+        When the variable is named and not set, or a key is too short.
+    """
+    if name is None:
+        return Keys()
+    keys = tuple(each.strip() for each in environ.get(name, "").split(",") if each.strip())
+    if not keys or min(map(len, keys)) < SHORTEST:
+        raise ConfigError(
+            "the variable of the keys is not set" if not keys else "a key is too short",
+            field=f"service.api_key_env ({name})",
+            constraint=f"one key or several divided by commas, each of at least {SHORTEST} characters",
+            fix=f"export {name}, or set service.api_key_env to null",
+        )
+    return Keys(keys)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether an address or name is this machine's own."""
+    if host == "localhost":
+        return True
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        address = ip_address((host or "").partition("%")[0])
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
-def is_ours(given: str, keys: Sequence[str]) -> bool:
-    """Return whether a key is one of ours; every key is compared, so that time tells nothing."""
-    return sum(hmac.compare_digest(given.encode(), each.encode()) for each in keys) > 0
-
-
-def may_ask(request: Request) -> None:
-    """Refuse a request without a key where keys are configured.
-
-    Raises
-    ------
-    UnauthorisedError
-        Without one of our keys.
-    """
-    keys = request.app.state.keys
-    if keys and not is_ours(request.headers.get("x-api-key", ""), keys):
-        raise UnauthorisedError(
-            "this service wants a key", "X-API-Key", constraint="one of the configured keys"
-        )
-
-
-def may_change(request: Request) -> None:
-    """Refuse a change without a key, or from another machine where no key is configured.
-
-    Raises
-    ------
-    UnauthorisedError, RefusedError
-        See above.
-    """
-    may_ask(request)
-    client = request.client.host if request.client else ""
-    if not request.app.state.keys and not is_loopback(client):
-        raise RefusedError(
-            "a change is taken from this machine only while no key is configured",
-            "client",
-            client,
-            "a loopback address",
-            "configure a key",
-        )
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,39 +1,29 @@
-"""The page at ``/`` and its two files, under a policy that allows nothing from elsewhere."""
+"""The page at ``/`` and its two files."""
 
-from importlib.resources import files
+from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
+from fastapi.responses import Response
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-router = APIRouter(include_in_schema=False)
+from service.api.errors import documented
 
+FOLDER = Path(__file__).parent / "static"
+FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+}
 
-def _file(name: str, kind: str) -> Response:
-    text = files("service.api").joinpath("static", name).read_bytes()
-    headers = {
-        "Content-Security-Policy": POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-cache",
-    }
-    return Response(text, media_type=kind, headers=headers)
+router = APIRouter(tags=["page"], include_in_schema=False)
 
 
-@router.get("/")
-def page() -> Response:
-    """Return the page."""
-    return _file("page.html", "text/html; charset=utf-8")
+def _serve(path: str, name: str, kind: str) -> None:
+    content = (FOLDER / name).read_bytes()
+
+    @router.get(path, responses=documented())
+    async def _file() -> Response:
+        return Response(content, media_type=kind)
 
 
-@router.get("/static/page.js")
-def script() -> Response:
-    """Return its script."""
-    return _file("page.js", "text/javascript; charset=utf-8")
-
-
-@router.get("/static/page.css")
-def style() -> Response:
-    """Return its style."""
-    return _file("page.css", "text/css; charset=utf-8")
+for _path, (_name, _kind) in FILES.items():
+    _serve(_path, _name, _kind)

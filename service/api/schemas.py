@@ -1,25 +1,45 @@
-"""The shapes of the contract, as they stand in ``/openapi.json``."""
+"""The records of the REST contract, named as there; unknown is null."""
 
-from datetime import date as Date  # noqa: N812 - `date` is a field of the contract
+import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
-Zone = Literal["undervalued", "fair", "overvalued", "unknown"]
-Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
-
-
-class Error(BaseModel):
-    """A failure."""
-
-    error: str
-    code: int
-    detail: str
-    trace_id: str
+_LENGTH = len("2024-01-31")
 
 
-class ModelInfo(BaseModel):
-    """A model that is served."""
+def _day(value: Any) -> Any:
+    """Take ``YYYY-MM-DD`` alone: no numbers, times or other forms of ISO 8601."""
+    if isinstance(value, str) and (len(value) != _LENGTH or value[4] != "-" or not value.isascii()):
+        raise PydanticCustomError("day", "a day is written YYYY-MM-DD")
+    if isinstance(value, int | float):
+        raise PydanticCustomError("day", "a day is a text, YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[dt.date, BeforeValidator(_day)]
+OptionalDay = Day | SkipJsonSchema[None]
+
+
+class Record(BaseModel):
+    """What every record shares."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ApiError(Record):
+    """What every failure says."""
+
+    error: str = Field(description="What went wrong, one sentence")
+    code: str = Field(description="The kind of failure, such as unknown_model")
+    detail: str = Field(description="Which input, the rule that it breaks, and what to do")
+    trace_id: str = Field(description="Name of this request in our logs")
+
+
+class ModelInfo(Record):
+    """A model of the registry."""
 
     name: str
     description: str
@@ -27,35 +47,37 @@ class ModelInfo(BaseModel):
     is_fitted: bool
 
 
-class Bounds(BaseModel):
-    """An interval in USD."""
+class ConfidenceInterval(Record):
+    """Bounds of a price, USD."""
 
     lower: float
     upper: float
 
 
-class ModelPrediction(BaseModel):
-    """A fair price with its interval."""
+class ModelPrediction(Record):
+    """The fair closing price of a day."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     model_name: str
-    date: Date
+    date: dt.date
     predicted_price: float
-    confidence_interval: Bounds
-    confidence_level: float
+    confidence_interval: ConfidenceInterval
+    confidence_level: Annotated[float, Field(ge=0.0, le=1.0)]
     metadata: dict[str, Any]
 
 
-class EnsembleRequest(BaseModel):
-    """Models to be mixed."""
+class BacktestPrediction(Record):
+    """One scored day."""
 
-    models: Annotated[list[str], Field(min_length=2, max_length=20)]
-    weights: Annotated[list[Finite], Field(min_length=2, max_length=20)]
-    aggregation: Literal["weighted_avg", "median", "min", "max"] = "weighted_avg"
-    date: Date | None = None
+    date: dt.date
+    predicted_price: float | None
+    actual_price: float | None
+    error: float | None = Field(description="(predicted - actual) / actual, a fraction")
 
 
-class Metrics(BaseModel):
-    """Errors and the traded signal; null is unknown."""
+class BacktestMetrics(BaseModel):
+    """Errors in USD or as fractions, and what a traded signal made of them."""
 
     mae: float | None
     mape: float | None
@@ -63,73 +85,157 @@ class Metrics(BaseModel):
     direction_accuracy: float | None
     sharpe_ratio: float | None
     max_drawdown: float | None
+    n: int
+    rmse_log: float | None
+    bias_log: float | None
+    skill_last_price: float | None
+    turnover: float | None
+    mean_exposure: float | None
 
 
-class BacktestResult(BaseModel):
-    """The record of a model."""
+class Coverage(Record):
+    """How often intervals of one level held the price, with bounds of 95 %."""
+
+    level: float
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class MissingForecast(Record):
+    """A forecast that should be there and is not."""
+
+    origin: dt.date
+    horizon: int | None
+    reason: str
+
+
+class BacktestSummary(Record):
+    """A walk-forward without its single predictions."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     model_name: str
-    start_date: Date
-    end_date: Date
-    predictions: list[dict[str, Any]] = []
-    metrics: Metrics
+    horizon_days: int
+    start_date: dt.date
+    end_date: dt.date
+    metrics: BacktestMetrics
+    coverage: list[Coverage]
+    refits: int
+    failed: int
+    failures: list[MissingForecast]
 
 
-class Comparison(BaseModel):
-    """Models by their error on the same days."""
+class BacktestResult(BacktestSummary):
+    """A walk-forward of one model."""
+
+    predictions: list[BacktestPrediction]
+
+
+class CommonMetrics(Record):
+    """Errors on the days that all compared models have."""
+
+    n: int
+    mae: float | None
+    mape: float | None
+    rmse: float | None
+    rmse_log: float | None
+    bias_log: float | None
+    direction_accuracy: float | None
+
+
+class ComparedModel(BacktestSummary):
+    """One model of a comparison."""
+
+    rank: int
+    common: CommonMetrics
+
+
+class Comparison(Record):
+    """Models side by side, the best first."""
 
     models: list[str]
     ranking: list[str]
     best_model: str
-    results: list[dict[str, Any]]
+    results: list[ComparedModel]
+    absent: dict[str, str] = Field(description="Models that could not be compared, with the reason")
 
 
-class PowerLawModel(BaseModel):
-    """The fitted power law, in log10 units."""
+class PowerLawModel(Record):
+    """The fitted line: log10 price = alpha + beta log10 days since 2009-01-03."""
 
     alpha: float
     beta: float
-    r_squared: Annotated[float, Field(ge=0, le=1)]
-    std_error: Annotated[float, Field(gt=0)]
-    fitted_on: Date
+    r_squared: Annotated[float, Field(ge=0.0, le=1.0)]
+    std_error: Annotated[float, Field(gt=0.0)]
+    fitted_on: dt.date
     sample_size: int
 
 
-class PowerLawPrediction(BaseModel):
-    """The power law on a day; the deviation is a fraction."""
+class PowerLawPrediction(Record):
+    """The fair value of a day with the band of one standard error."""
 
-    date: Date
+    date: dt.date
     days_since_genesis: int
     fair_value: float
     lower_band: float
     upper_band: float
-    current_price: float | None = None
-    deviation_pct: float | None = None
-    zone: Zone
+    current_price: float | None
+    deviation_pct: float | None = Field(description="(price - fair value) / fair value, a fraction")
+    zone: Literal["undervalued", "fair", "overvalued", "unknown"]
 
 
-class PowerLawAnswer(BaseModel):
+class PowerLawDay(Record):
+    """One day of the past beside the line as it is fitted now."""
+
+    date: dt.date
+    price: float | None
+    fair_value: float
+    zone: Literal["undervalued", "fair", "overvalued", "unknown"]
+
+
+class PowerLawAnswer(Record):
     """The model."""
 
     model: PowerLawModel
 
 
 class PowerLawPredicted(PowerLawAnswer):
-    """The model and what it says."""
+    """The model and what it says of a day."""
 
     prediction: PowerLawPrediction
 
 
-class PowerLawDay(BaseModel):
-    """A past day."""
-
-    date: Date
-    price: float
-    fair_value: float
-    zone: Zone
-
-
 class PowerLawHistory(PowerLawAnswer):
-    """The model and past days under its present fit."""
+    """The model and the past."""
 
     history: list[PowerLawDay]
+
+
+class EnsembleRequest(Record):
+    """An ensemble that the caller puts together."""
+
+    models: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=100)]], Field(min_length=2, max_length=20)
+    ]
+    weights: Annotated[list[Annotated[float, Field(ge=0.0, le=1.0)]], Field(max_length=20)] = Field(
+        description="One for each model, sum 1; none: equal weights"
+    )
+    aggregation: Literal["weighted_avg", "median", "min", "max"] = "weighted_avg"
+    date: OptionalDay = None
+
+
+class Health(Record):
+    """How the service is."""
+
+    status: Literal["ok", "stale", "empty"]
+    as_of: dt.datetime | None = Field(description="When the copy was last known to be the newest")
+    age_s: float | None
+    data_through: dt.date | None
+    source: str | None
+    simulated: bool | None
+    latest_revision: bool | None
+    models: dict[str, str | None] = Field(description="Why a model is not fitted; null: it is")
+    trouble: str | None = Field(description="What keeps the copy from being refreshed")
+    snapshot: str | None = Field(description="Name of the copy: a digest of what it was made from")

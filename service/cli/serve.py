@@ -1,19 +1,20 @@
-"""``bells serve``: the HTTP service, until Ctrl-C or SIGTERM."""
+"""``bells serve``: the HTTP interface, until it is told to stop."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
-import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from errno import EADDRINUSE
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.errors import ConfigError, RefusedError, ResourceError
 from service.cli.opening import open_for
-from service.cli.output import Set  # noqa: TC001 - typer reads the annotation
+from service.cli.output import Json, Set, emit, say
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,110 +22,130 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from resources.desk import Desk
+    from service.api.keys import Keys
 
-KEYS = "BELLS_API_KEYS"
-"""Environment variable with the keys, separated by commas."""
-POLL_S = 1.0
+INTERRUPTED = 130
+BACKLOG = 2048
+GRACE_S = 5
+KEEP_ALIVE_S = 75
+SWITCH_S = 0.0005
+"""How long a thread that fits models may hold the interpreter while requests wait."""
 
 
 def serve(
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="N", help="1 to 65535.")] = 4500,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", metavar="NUMBER", help="Port to listen on.")] = None,
     assignments: Set = None,
+    as_json: Json = False,
 ) -> int:
-    """Serve valuation models and a page over HTTP, from a copy in memory."""
-    from service.api.keys import is_loopback
-
-    if not 1 <= port <= 65_535:  # noqa: PLR2004 - ports of TCP
-        raise ConfigError("the port is out of range", "--port", port, "1 to 65535")
-    keys = tuple(each for each in os.environ.get(KEYS, "").split(",") if each)
-    if not keys and not is_loopback(host):
-        raise RefusedError(
-            "without keys the service listens on this machine only",
-            "--host",
-            host,
-            "a loopback address, or keys",
-            f"set {KEYS}, or leave out --host",
-        )
-    desk = open_for(assignments)
-    return _run(_app(desk, keys), _listening(host, port))
-
-
-def _app(desk: Desk, keys: tuple[str, ...]) -> FastAPI:
-    from pipeline.valuation.configured import configured_models
-    from pipeline.valuation.walk_forward import calibrate_or_flag
+    """Answer over HTTP from a copy in memory: valuation models at /api/v1/models, a page at /."""
     from service.api.app import build_app
-    from service.api.copy import Copy
-    from service.api.reading import Reader
+    from service.api.fitting import Fitting
+    from service.api.keys import keys_from
+    from service.api.refresh import Keeper, WarehouseSource
 
+    address = (
+        None if host is None else json.dumps(host)
+    )  # options are read as YAML, and :: is a mapping there
+    desk = open_for(assignments, writes=True, service__host=address, service__port=port)
     settings = desk.loaded.settings
-    chosen = settings.valuation
-
-    copy = Copy(
-        Reader(desk.warehouse, desk.clock.now),
-        lambda: configured_models(chosen),
-        fit=lambda model, history: calibrate_or_flag(
-            model, history, horizons=chosen.intervals.horizons, refit=chosen.backtest.refit
-        ),
-    )
-    options = {
-        "horizon": chosen.backtest.horizon,
-        "refit": chosen.backtest.refit,
-        "seed": settings.system.controls.seed,
-    }
-    return build_app(
-        copy, today=lambda: desk.clock.now().date(), keys=keys, backtest_options=options, poll_s=POLL_S
-    )
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    service = settings.service
+    keys = keys_from(os.environ, service.api_key_env)
+    _require_keys(service.host, keys)
+    source = WarehouseSource(desk.warehouse, desk.chain.feed)
+    fitting = Fitting()
+    keeper = Keeper(source, settings.valuation, desk.clock, poll_s=service.poll_s, build=fitting)
+    app = build_app(settings, keeper, keys)
+    listening = _listen(service.host, service.port)
+    name, number = listening.getsockname()[:2]
+    url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
+    emit({"ok": True, "url": url, "pid": os.getpid(), "keys": keys.configured}, as_json=as_json)
+    if not as_json:
+        say("Ctrl-C stops it")
     try:
-        bound.bind((host, port))
-    except OSError as failure:
-        bound.close()
-        raise ResourceError(
-            f"cannot listen there: {failure.strerror}",
-            "--host, --port",
-            f"{host}:{port}",
-            "a free port of an address of this machine",
-            "stop what listens there, or name another --port",
-        ) from failure
-    return bound
+        return _run(app, listening)
+    finally:
+        fitting.close()
 
 
-def _run(app: FastAPI, bound: socket.socket) -> int:
-    """Serve until a signal; Ctrl-C leaves with 130 and SIGTERM with 0."""
-    import structlog
+def _run(app: FastAPI, listening: socket.socket) -> int:
+    """Serve until a signal; return 0 after SIGTERM and 130 after Ctrl-C."""
+    import sys
+
     import uvicorn
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
     stopped: list[int] = []
 
     class Server(uvicorn.Server):
+        """One that keeps the signals to itself instead of raising them again when it is done."""
+
         @contextmanager
         def capture_signals(self) -> Generator[None]:
-            """Take both signals; uvicorn's own would raise them again at the end."""
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, self.handle_exit)
-            yield
+            def stop(number: int, frame: FrameType | None) -> None:
+                stopped.append(number)
+                self.handle_exit(number, frame)
 
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            stopped.append(sig)
-            super().handle_exit(sig, frame)
+            before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                yield
+            finally:
+                for each, handler in before.items():
+                    signal.signal(each, handler)
 
-    server = Server(uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=3))
-    with bound:
-        server.run(sockets=[bound])
-    return 130 if signal.SIGINT in stopped else 0
+    options: dict[str, Any] = {
+        "log_level": "warning",
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "access_log": False,
+        "server_header": False,
+    }
+    config = uvicorn.Config(app, backlog=BACKLOG, timeout_graceful_shutdown=GRACE_S, **options)
+    sys.setswitchinterval(SWITCH_S)
+    with listening:
+        Server(config).run(sockets=[listening])
+    return INTERRUPTED if stopped and stopped[0] == signal.SIGINT else 0
+
+
+def _require_keys(host: str, keys: Keys) -> None:
+    from service.api.keys import is_loopback
+
+    if not keys.configured and not is_loopback(host):
+        raise RefusedError(
+            "without keys nobody on another machine is served",
+            field="service.host",
+            value=host,
+            constraint="127.0.0.1, ::1 or localhost while service.api_key_env is null",
+            fix="listen on 127.0.0.1, or export keys and name their variable in service.api_key_env",
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise ConfigError(
+            "this is no address to listen on",
+            field="service.host",
+            value=host,
+            constraint=error.strerror,
+            fix="write 127.0.0.1",
+        ) from error
+    opened = socket.socket(family, kind, protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind(address)
+        opened.listen(BACKLOG)
+    except OSError as error:
+        opened.close()
+        busy = error.errno == EADDRINUSE
+        raise ResourceError(
+            "another program listens on this port" if busy else "this port cannot be had",
+            field="service.port",
+            value=f"{host}:{port}",
+            constraint=error.strerror,
+            fix="stop that program, or choose another port with --port",
+        ) from error
+    return opened

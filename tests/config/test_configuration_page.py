@@ -13,6 +13,7 @@ from pipeline.config.instruments import Instrument
 from pipeline.config.layers import leaves
 from pipeline.config.load import NOT_IN_HASH
 from pipeline.config.regimes import ActivityRule, RegimeSettings
+from pipeline.config.service import ServiceSettings
 from pipeline.config.strategies import StrategySettings
 from pipeline.config.system import System
 from pipeline.config.valuation import ModelEntry, ValuationSettings
@@ -83,6 +84,17 @@ def test_the_page_lists_every_key_of_the_valuation_with_its_default_and_its_mean
         assert model.model_fields[name].description == row[2], key
     entry = {row[0]: row[1] for row in rows("valuation.yaml") if len(row) == 2}
     assert entry == {name: field.description for name, field in ModelEntry.model_fields.items()}
+
+
+def test_the_page_lists_every_key_of_the_service_with_its_default_and_its_meaning(loaded):
+    configured = {".".join(path): value for path, value in leaves(loaded.as_dict()["service"])}
+    assert {row[0]: parse_scalar(row[1], row[0]) for row in rows("service.yaml")} == configured
+    for key, _default, meaning in rows("service.yaml"):
+        model = ServiceSettings
+        *parents, name = key.split(".")
+        for parent in parents:
+            model = model.model_fields[parent].annotation
+        assert model.model_fields[name].description == meaning, key
 
 
 def test_the_page_lists_every_key_of_the_chain_with_its_default_and_its_meaning(loaded):

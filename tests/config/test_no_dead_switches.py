@@ -39,6 +39,10 @@ FIELDS = [
     *(("regimes", "activity", name) for name in ActivityRule.model_fields),
     ("regimes", "multipliers"),
     *(("chain", *path) for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["chain"])),
+    *(
+        ("service", *path)
+        for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["service"])
+    ),
     *(("system", *path) for path, _value in leaves(load_settings(root=ROOT, environ={}).as_dict()["system"])),
     *(("instruments", name) for name in Instrument.model_fields),
     *(("strategies", name) for name in StrategySettings.model_fields),
@@ -54,6 +58,7 @@ CLASSES |= {"ActivityRule": "activity", "SlopeRule": "slope", "RegimeSettings": 
 CLASSES |= {
     "ValuationSettings": "valuation",
     "ModelEntry": "models",
+    "ServiceSettings": "service",
     "FalsificationSettings": "falsification",
 }
 SHARED = {"equity": "trend", "crypto": "trend"}

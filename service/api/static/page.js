@@ -1,78 +1,215 @@
 "use strict";
+/* The page at /: asks the interface beside it and draws what it says; nothing comes from elsewhere. */
+
 const BASE = "/api/v1/models";
-const usd = (x) => x == null ? "unknown" : x.toLocaleString("en-GB", { maximumFractionDigits: x < 100 ? 2 : 0 });
-const at = (id) => document.getElementById(id);
+const DAY_MS = 86400000;
+const GENESIS = Date.UTC(2009, 0, 3);
+const AHEAD = [1, 30, 90, 365];
+const REFRESH_MS = 60000;
+const SVG = "http://www.w3.org/2000/svg";
+const by = (id) => document.getElementById(id);
 
-async function get(path) {
-  const answer = await fetch(path);
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail || answer.statusText);
-  return { body, headers: answer.headers };
+class Locked extends Error {}
+
+async function ask(path) {
+  const key = sessionStorage.getItem("key");
+  const answer = await fetch(path, { headers: key ? { "X-API-Key": key } : {} });
+  if (answer.status === 401) throw new Locked();
+  const said = await answer.json();
+  if (!answer.ok) throw new Error(said.error + ": " + said.detail);
+  return said;
 }
 
-function row(cells) {
-  const line = document.createElement("tr");
-  for (const text of cells) line.appendChild(document.createElement("td")).textContent = text;
-  return line;
+function node(tag, text, kind) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  if (kind) made.className = kind;
+  return made;
 }
 
-function say(text, warn) {
-  at("state").textContent = text;
-  at("state").className = warn ? "warn" : "";
+function drawn(tag, attributes, text) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
 }
 
-function draw(days, model) {
-  const svg = at("law");
-  const add = (name, attributes, text) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text) made.textContent = text;
-    svg.appendChild(made);
-  };
-  svg.replaceChildren();
-  const low = days.map((d) => Math.log10(d.fair_value) - model.std_error);
-  const high = days.map((d) => Math.log10(d.fair_value) + model.std_error);
-  const prices = days.map((d) => Math.log10(d.price));
-  const least = Math.floor(Math.min(...low, ...prices)), most = Math.ceil(Math.max(...high, ...prices));
-  const x = (i) => 60 + (650 * i) / Math.max(days.length - 1, 1);
-  const y = (v) => 290 - (275 * (v - least)) / Math.max(most - least, 1);
-  for (let power = least; power <= most; power += 1) {
-    add("line", { x1: 60, x2: 710, y1: y(power), y2: y(power), class: "axis" });
-    add("text", { x: 54, y: y(power) + 4, "text-anchor": "end" }, usd(10 ** power));
+function usd(value) {
+  if (value === null || value === undefined) return "unknown";
+  const digits = value >= 1000 ? 0 : value >= 1 ? 2 : 4;
+  return "$" + value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function short(value) {
+  if (value >= 1e6) return "$" + value / 1e6 + "M";
+  return value >= 1000 ? "$" + value / 1000 + "k" : "$" + value;
+}
+
+const percent = (value, digits = 0) =>
+  value === null || value === undefined ? "unknown" : (100 * value).toFixed(digits) + " %";
+const signed = (value) => (value > 0 ? "+" : "") + percent(value);
+const words = (name) => name.replaceAll("_", " ");
+const range = (said) => usd(said.confidence_interval.lower) + " to " + usd(said.confidence_interval.upper);
+const iso = (time) => new Date(time).toISOString().slice(0, 10);
+
+function table(place, heads, rows) {
+  const head = node("thead"), line = node("tr"), body = node("tbody");
+  for (const each of heads) {
+    const cell = node("th", each);
+    cell.scope = "col";
+    line.append(cell);
   }
-  const path = (values) => values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("");
-  const back = low.map((v, i) => `L${x(i).toFixed(1)} ${y(v).toFixed(1)}`).reverse().join("");
-  add("path", { d: `${path(high)}${back}Z`, class: "band" });
-  add("path", { d: path(prices), class: "price" });
-  add("path", { d: path(days.map((d) => Math.log10(d.fair_value))), class: "fair" });
-  add("text", { x: 60, y: 310 }, days[0].date);
-  add("text", { x: 710, y: 310, "text-anchor": "end" }, days[days.length - 1].date);
+  head.append(line);
+  for (const row of rows) {
+    const made = node("tr");
+    for (const cell of row) made.append(cell instanceof Node ? cell : node("td", cell));
+    body.append(made);
+  }
+  by(place).replaceChildren(head, body);
 }
 
-async function show() {
-  try {
-    const { body: past, headers } = await get(`${BASE}/power-law/history?days=5000`);
-    const last = past.history[past.history.length - 1];
-    draw(past.history, past.model);
-    at("law-words").textContent = `Price (thin) and power law (thick, with one in-sample standard deviation) on a log scale. On ${last.date} the price was ${usd(last.price)} USD and the line ${usd(last.fair_value)} USD: ${last.zone}. The line is today's fit, not what was said then.`;
-    const health = (await get("/health")).body;
-    const simulated = headers.get("x-simulated") === "true" ? "SIMULATED data. " : "";
-    const stale = health.status === "stale" ? ` The copy is stale: ${health.problem}` : "";
-    say(`${simulated}As of ${health.as_of}; last compared with the warehouse ${Math.round(health.age_s)} s ago.${stale}`, Boolean(simulated || stale));
-    const models = (await get(BASE)).body;
-    const fitted = models.filter((each) => each.is_fitted);
-    at("models").replaceChildren();
-    for (const each of models) {
-      if (!each.is_fitted) { at("models").append(row([each.name, "no data", "", "", "unknown"])); continue; }
-      try {
-        const found = (await get(`${BASE}/${each.name}/predict?current_price=${last.price}`)).body;
-        const inside = found.confidence_interval;
-        at("models").append(row([each.name, usd(found.predicted_price), `${usd(inside.lower)} to ${usd(inside.upper)}`, `${Math.round(100 * found.confidence_level)} %`, found.metadata.zone]));
-      } catch (failure) { at("models").append(row([each.name, failure.message, "", "", "unknown"])); }
-    }
-    const list = fitted.map((each) => `models=${encodeURIComponent(each.name)}`).join("&");
-    const compared = (await get(`${BASE}/compare?${list}`)).body;
-    at("compare").replaceChildren(...compared.results.map((each) => row([each.rank, each.model_name, each.common.mape == null ? "unknown" : (100 * each.common.mape).toFixed(1), each.common.n, each.metrics.skill_last_price == null ? "unknown" : each.metrics.skill_last_price.toFixed(2)])));
-  } catch (failure) { say(failure.message, true); }
+function showStanding(health) {
+  const labels = [];
+  if (health.simulated) labels.push("SIMULATED");
+  if (health.status === "stale") labels.push("STALE");
+  if (health.latest_revision) labels.push("REVISED HISTORY");
+  by("labels").replaceChildren(...labels.map((each) => node("li", each)));
+  const age = health.age_s === null ? "" : ", confirmed " + Math.round(health.age_s) + " s ago";
+  by("standing").textContent = health.status === "empty"
+    ? "No data yet" : "Days of " + health.source + " through " + health.data_through + age;
+  by("trouble").hidden = !health.trouble;
+  by("trouble").textContent = health.trouble ? "The copy is not being refreshed: " + health.trouble : "";
 }
-show();
+
+function card(said) {
+  const made = node("article", undefined, "card"), meta = said.metadata;
+  made.append(node("h3", words(said.model_name)), node("div", usd(said.predicted_price), "value"));
+  made.append(node("small", percent(said.confidence_level) + " interval " + range(said)));
+  const zone = node("span", meta.zone, "zone " + (meta.zone === "fair" ? "fair-zone" : meta.zone));
+  const line = node("small", meta.deviation === null ? "" : "price " + signed(meta.deviation) + " ");
+  line.append(zone);
+  made.append(line);
+  if (meta.interval === "in_sample") made.append(node("small", "interval in sample"));
+  return made;
+}
+
+function missing(name, reason) {
+  const made = node("article", undefined, "card");
+  made.append(node("h3", words(name)), node("div", "no data", "value"), node("small", reason));
+  return made;
+}
+
+function forecastCell(said) {
+  const cell = node("td", usd(said.predicted_price));
+  cell.append(node("small", range(said)));
+  return cell;
+}
+
+function showComparison(found) {
+  const rows = found.results.map((each) => [
+    words(each.model_name), percent(each.common.mape, 1), each.common.rmse_log.toFixed(3),
+    each.metrics.skill_last_price === null ? "unknown" : each.metrics.skill_last_price.toFixed(2),
+    ...each.coverage.map((one) => percent(one.value)),
+  ]);
+  const levels = found.results[0].coverage.map((one) => "in " + percent(one.level) + " interval");
+  table("comparison", ["model", "mean error", "rms ln error", "skill", ...levels], rows);
+  by("compare-note").textContent = "Walk-forward, one day ahead, " +
+    found.results[0].common.n.toLocaleString("en-US") + " days that all of them have. Skill is against the last " +
+    "price: below 0 is worse than saying that nothing changes.";
+}
+
+function showChart(told) {
+  const { model, history } = told;
+  const wide = by("chart").clientWidth, size = { w: wide, h: wide < 600 ? 0.85 * wide : 440 };
+  const edge = { left: 58, right: 14, top: 12, bottom: 30 };
+  const first = Date.parse(history[0].date), last = Date.parse(history.at(-1).date);
+  const end = last + 365 * DAY_MS;
+  const fair = (time) => 10 ** (model.alpha + model.beta * Math.log10((time - GENESIS) / DAY_MS));
+  const paid = history.filter((each) => each.price > 0);
+  const s = model.std_error;
+  const least = Math.log10(Math.min(fair(first) / 10 ** (2 * s), ...paid.map((each) => each.price)));
+  const most = Math.log10(Math.max(fair(end) * 10 ** (2 * s), ...paid.map((each) => each.price)));
+  const x = (time) => edge.left + (size.w - edge.left - edge.right) * (time - first) / (end - first);
+  const y = (price) => edge.top + (size.h - edge.top - edge.bottom) * (most - Math.log10(price)) / (most - least);
+  const at = (time, price) => x(time).toFixed(1) + "," + y(price).toFixed(1);
+  const svg = drawn("svg", { viewBox: "0 0 " + size.w + " " + size.h, role: "img",
+    "aria-label": "Price of bitcoin on a logarithmic axis with the power law and its bands" });
+  for (let power = Math.ceil(least); power <= most; power += 1) {
+    const height = y(10 ** power);
+    svg.append(drawn("line", { class: "grid", x1: edge.left, x2: size.w - edge.right, y1: height, y2: height }));
+    svg.append(drawn("text", { class: "tick", x: edge.left - 8, y: height + 4, "text-anchor": "end" }, short(10 ** power)));
+  }
+  const from = new Date(first).getUTCFullYear() + 1, to = new Date(end).getUTCFullYear();
+  const step = Math.max(1, Math.ceil((to - from + 1) / (size.w < 600 ? 6 : 12)));
+  for (let year = from; year <= to; year += step) {
+    const place = x(Date.UTC(year, 0, 1));
+    svg.append(drawn("line", { class: "grid", x1: place, x2: place, y1: edge.top, y2: size.h - edge.bottom }));
+    svg.append(drawn("text", { class: "tick", x: place, y: size.h - 10, "text-anchor": "middle" }, year));
+  }
+  const times = Array.from({ length: 161 }, (_, number) => first + (end - first) * number / 160);
+  for (const width of [2, 1]) {
+    const upper = times.map((time) => at(time, fair(time) * 10 ** (width * s)));
+    const lower = times.map((time) => at(time, fair(time) / 10 ** (width * s))).reverse();
+    svg.append(drawn("polygon", { class: "band", points: [...upper, ...lower].join(" ") }));
+  }
+  svg.append(drawn("polyline", { class: "line fair", points: times.map((time) => at(time, fair(time))).join(" ") }));
+  const every = Math.max(1, Math.floor(paid.length / 900));
+  const kept = paid.filter((_, number) => (paid.length - 1 - number) % every === 0);
+  svg.append(drawn("polyline", { class: "line price",
+    points: kept.map((each) => at(Date.parse(each.date), each.price)).join(" ") }));
+  svg.append(drawn("line", { class: "today", x1: x(last), x2: x(last), y1: edge.top, y2: size.h - edge.bottom }));
+  by("chart").replaceChildren(svg);
+  by("chart-note").textContent = "log10 price = " + model.alpha.toFixed(3) + " + " + model.beta.toFixed(3) +
+    " log10 days since 2009-01-03; standard error " + s.toFixed(3) + ", fitted on " + model.sample_size +
+    " days. Bands are in sample; the dotted line is the newest day.";
+}
+
+async function showModels(health) {
+  const told = await ask(BASE + "/power-law/history?days=5000");
+  by("content").hidden = false;  // before the chart is drawn: it asks how wide it is
+  showChart(told);
+  const newest = told.history.filter((each) => each.price > 0).at(-1);
+  const price = newest ? "&current_price=" + newest.price : "";
+  const now = Date.parse(health.as_of), last = Date.parse(health.data_through);
+  const infos = await ask(BASE), fitted = infos.filter((each) => each.is_fitted).map((each) => each.name);
+  const today = await Promise.all(fitted.map((name) => ask(BASE + "/" + name + "/predict?date=" + iso(now) + price)));
+  const absent = infos.filter((each) => !each.is_fitted).map((each) => missing(each.name, health.models[each.name]));
+  by("cards").replaceChildren(...today.map(card), ...absent);
+  by("today-title").textContent = "Fair value on " + iso(now) +
+    (newest ? ", price " + usd(newest.price) + " at the end of " + newest.date : "");
+  const rows = await Promise.all(fitted.map(async (name) => [words(name), ...(await Promise.all(AHEAD.map(
+    async (days) => forecastCell(await ask(BASE + "/" + name + "/predict?date=" + iso(last + days * DAY_MS)))))) ]));
+  table("forecasts", ["model", ...AHEAD.map((days) => iso(last + days * DAY_MS) + " (" + days + " d)")], rows);
+  const query = fitted.map((name) => "models=" + encodeURIComponent(name)).join("&");
+  showComparison(await ask(BASE + "/compare?" + query));
+}
+
+let shown = null;
+
+async function refresh() {
+  try {
+    const health = await ask("/health");
+    showStanding(health);
+    if (health.status !== "empty" && shown !== health.snapshot) {
+      await showModels(health);
+      shown = health.snapshot;
+    }
+    by("locked").hidden = true;
+    document.body.dataset.ready = "yes";
+  } catch (failure) {
+    by("locked").hidden = !(failure instanceof Locked);
+    if (!(failure instanceof Locked)) {
+      by("trouble").hidden = false;
+      by("trouble").textContent = failure.message;
+    }
+  }
+}
+
+by("unlock").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("key", by("key").value);
+  by("key").value = "";
+  refresh();
+});
+refresh();
+setInterval(refresh, REFRESH_MS);

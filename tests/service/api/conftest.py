@@ -1,69 +1,111 @@
-"""A service over a made history of four years, in process."""
+"""The app over a simulated chain, asked in this process; no warehouse, no socket."""
 
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-import numpy as np
+import httpx
 import pytest
-from fastapi.testclient import TestClient
 
-from pipeline.valuation.history import ChainHistory
-from pipeline.valuation.power_law import PowerLaw
-from pipeline.valuation.stock_to_flow import StockToFlow
-from pipeline.valuation.thermocap import Thermocap
+from assets.valuation_inputs import ValuationInputs
+from pipeline.config.load import load_settings
+from pipeline.errors import BellsError
+from resources.clock import SimulatedClock
+from resources.home import ROOT
 from service.api.app import build_app
-from service.api.copy import Copy, Rows
+from service.api.keys import Keys
+from service.api.refresh import Keeper
+from tests.support.chain_histories import simulated_history
+from warehouse.manifest import Input
 
-DAYS = 1500
-TODAY = date(2019, 2, 10)
+NOW = datetime(2014, 8, 28, 12, tzinfo=UTC)
+SETTINGS = load_settings(root=ROOT, environ={}).settings
 
 
-def history(days: int = DAYS) -> ChainHistory:
-    """Return days from 2015 on whose price follows a power law with noise."""
-    at = np.arange(np.datetime64("2015-01-01"), np.datetime64("2015-01-01") + days)
-    age = (at - np.datetime64("2009-01-03")).astype(float)
-    price = 10 ** (-17 + 5.8 * np.log10(age) + 0.1 * np.random.default_rng(7).standard_normal(days))
-    supply = 13e6 + 2000.0 * np.arange(days)
-    columns = {
-        "price_usd": price,
-        "supply_btc": supply,
-        "s2f": supply / 730_000 * np.exp(0.0003 * np.arange(days)),
-        "height": 340_000.0 + 144.0 * np.arange(days),
-        "issuance_btc": np.full(days, 2000.0),
-        "flow_365_btc": np.full(days, 730_000.0),
-        "thermocap_usd": 1e9 + np.cumsum(price * 2000),
-        "market_cap_usd": price * supply,
-    }
-    known = (at + 1).astype("datetime64[us]") + np.timedelta64(1, "h")
-    return ChainHistory(at, known, columns)
+@dataclass
+class FakeSource:
+    """A source of copies that a test turns and breaks."""
+
+    history: object
+    number: int = 0
+    trouble: BellsError | None = None
+    reads: int = 0
+    marks: list[int] = field(default_factory=list)
+
+    def mark(self):
+        if self.trouble is not None:
+            raise self.trouble
+        self.marks.append(self.number)
+        return self.number
+
+    def read(self, at):
+        self.reads += 1
+        name = f"digest-{self.history.n}"
+        return ValuationInputs(
+            self.history, "sample", simulated=True, latest_revision=False,
+            inputs=(Input("chain.metrics_daily", at, self.history.n, name),),
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chain():
+    return simulated_history(1500)
 
 
 @pytest.fixture
-def copy() -> Copy:
-    """A copy of the made history, already read."""
-    whole = history()
-    made = Copy(
-        lambda mark: None if mark else Rows(whole, "made", simulated=True, mark="first"),
-        lambda: (PowerLaw(), StockToFlow(), Thermocap()),
-    )
-    made.refresh()
+def source(chain):
+    return FakeSource(chain)
+
+
+@pytest.fixture
+def clock():
+    return SimulatedClock(NOW)
+
+
+@pytest.fixture
+def keeper(source, clock):
+    return Keeper(source, SETTINGS.valuation, clock, poll_s=3600.0)
+
+
+@pytest.fixture(scope="session")
+def ready(chain):
+    """A keeper with a copy, built once; tests that change it make their own."""
+    made = Keeper(FakeSource(chain), SETTINGS.valuation, SimulatedClock(NOW), poll_s=3600.0)
+    made.look()
     return made
 
 
-@pytest.fixture
-def client(copy) -> TestClient:
-    """A client on this machine."""
-    return TestClient(
-        build_app(copy, today=lambda: TODAY), client=("127.0.0.1", 1), raise_server_exceptions=False
-    )
+class Client:
+    """Requests to an app in this process."""
+
+    def __init__(self, app, host="127.0.0.1"):
+        self.app = app
+        self.host = host
+
+    def __call__(self, method, path, **options):
+        import asyncio
+
+        async def ask():
+            transport = httpx.ASGITransport(self.app, client=(self.host, 1234), raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://bells") as client:
+                return await client.request(method, path, **options)
+
+        return asyncio.run(ask())
+
+    def get(self, path, **options):
+        return self("GET", path, **options)
+
+    def post(self, path, **options):
+        return self("POST", path, **options)
 
 
 @pytest.fixture
-def empty() -> TestClient:
-    """A client of a service without data."""
+def client(ready):
+    return Client(build_app(SETTINGS, ready))
 
-    def read(_mark):
-        raise RuntimeError("the warehouse is busy")
 
-    made = Copy(read, lambda: (PowerLaw(),))
-    made.refresh()
-    return TestClient(build_app(made, today=lambda: TODAY), raise_server_exceptions=False)
+@pytest.fixture
+def client_of():
+    def make(keeper, *keys, host="127.0.0.1"):
+        return Client(build_app(SETTINGS, keeper, Keys(keys)), host)
+
+    return make

@@ -1,33 +1,33 @@
-"""Requests made from the service's own schema never end in a fault."""
+"""Requests that the schema itself breeds: every answer is one that the schema documents."""
 
-import schemathesis
-from hypothesis import HealthCheck, settings
+import pytest
+from fastapi.responses import JSONResponse
 
-from pipeline.valuation.power_law import PowerLaw
-from pipeline.valuation.thermocap import Thermocap
-from service.api.app import build_app
-from service.api.copy import Copy, Rows
-from service.api.work import Work
-from tests.service.api.conftest import TODAY, history
+from benchmarks.api_fuzz import app_over, fuzz
+from tests.support.chain_histories import simulated_history
+
+pytestmark = pytest.mark.slow
 
 
-def _app():
-    whole = history(500)
-    copy = Copy(
-        lambda mark: None if mark else Rows(whole, "made", simulated=True, mark="first"),
-        lambda: (PowerLaw(), Thermocap()),
-    )
-    copy.refresh()
-    return build_app(copy, today=lambda: TODAY, work=Work(threads=2))
+@pytest.fixture(scope="module")
+def history():
+    return simulated_history(1200)
 
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", _app())
+def test_no_request_meets_a_fault_or_an_answer_beside_the_schema(history):
+    found = fuzz(app_over(history), examples=15)
+    assert found.violations == []
+    assert found.server_errors == 0
+    assert {200, 400, 404} <= set(found.statuses)
+    assert found.cases > 150
 
 
-@schema.parametrize()
-@settings(max_examples=15, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_request_of_the_schema_ends_in_a_fault(case):
-    answer = case.call()
-    assert answer.status_code < 500, answer.text
-    if answer.status_code >= 400:
-        assert set(answer.json()) == {"error", "code", "detail", "trace_id"}
+def test_the_check_sees_a_fault_and_an_undocumented_answer(history, monkeypatch):
+    def broken(*_args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("service.api.power_law._line", broken)
+    monkeypatch.setattr("service.api.valuation.answer", lambda _record: JSONResponse({"wrong": 1}))
+    found = fuzz(app_over(history), examples=5)
+    assert found.server_errors > 0
+    assert any("/{name}/predict" in each or "/ensemble" in each for each in found.violations)

@@ -1,0 +1,206 @@
+"""Keeps the copy fresh, off the request path: a thread looks at the newest manifest and swaps the copy."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.errors import BellsError
+from service.api.copy import Copy, build_copy, digest_of, fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from assets.valuation_inputs import ValuationInputs
+    from pipeline.config.valuation import ValuationSettings
+    from resources.clock import Clock
+    from warehouse.store import Warehouse
+
+LOG = logging.getLogger("bells.api")
+METRICS = "chain.metrics_daily"
+PATIENCE_S = 5.0
+"""How long a look at the warehouse waits for it."""
+MOST_REST_S = 2.0
+"""A refresh is followed by a rest as long as itself, at most so long: requests come first."""
+LOOK_ANYWAY_S = 60.0
+"""Rows that were stored before they were known are found by reading again so often."""
+
+
+class Source(Protocol):
+    """Where copies come from."""
+
+    def mark(self) -> object:
+        """Return something that changes when there may be other rows."""
+        ...
+
+    def read(self, at: datetime) -> ValuationInputs:
+        """Return the history as of an instant."""
+        ...
+
+
+@dataclass(frozen=True)
+class WarehouseSource:
+    """The rows of one chain source in the warehouse.
+
+    Parameters
+    ----------
+    warehouse
+        The store.
+    feed
+        Chain source; None where there is but one.
+    """
+
+    warehouse: Warehouse
+    feed: str | None
+
+    def mark(self) -> object:
+        """Return the newest manifest of the chain's days.
+
+        Raises
+        ------
+        DataError, WarehouseBusyError
+            When the file is missing or stays locked.
+        """
+        with self.warehouse.read(timeout=PATIENCE_S) as cursor:
+            found = cursor.execute(
+                "SELECT max(manifest_id) FROM meta.manifests WHERE table_name = ?", [METRICS]
+            ).fetchone()
+        return found[0] if found else None
+
+    def read(self, at: datetime) -> ValuationInputs:
+        """Return the history as of an instant, as `assets.valuation_inputs.read_history`."""
+        from assets.valuation_inputs import read_history
+
+        return read_history(self.warehouse, feed=self.feed, at=at)
+
+
+@dataclass(frozen=True)
+class State:
+    """The copy in force, swapped as a whole.
+
+    Parameters
+    ----------
+    copy
+        None until there are data.
+    confirmed_at
+        When the copy was last known to be the newest.
+    trouble
+        What keeps it from being refreshed.
+    """
+
+    copy: Copy | None = None
+    confirmed_at: datetime | None = None
+    trouble: str | None = None
+
+
+class Keeper:
+    """Holds the state and refreshes it.
+
+    Parameters
+    ----------
+    source
+        Where copies come from.
+    settings
+        Of the models.
+    clock
+        Tells the time.
+    poll_s
+        Seconds between two looks.
+    build
+        Fits the models, here or in a process of its own.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settings: ValuationSettings,
+        clock: Clock,
+        *,
+        poll_s: float,
+        build: Callable[[ValuationInputs, ValuationSettings, datetime], Copy] = build_copy,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.state = State()
+        self._source = source
+        self._poll_s = poll_s
+        self._build = build
+        self._mark: object = None
+        self._read_at = -LOOK_ANYWAY_S
+        self._wake = Event()
+        self._stopped = Event()
+        self._swapping = Lock()
+        self._thread = Thread(target=self._run, name="bells-api-refresh", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; a rebuild that runs is waited for a few seconds at most."""
+        self._stopped.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=PATIENCE_S)
+
+    def look(self) -> None:
+        """Look once: keep the copy, replace it, or say what is in the way and keep the old one."""
+        now = self.clock.now()
+        try:
+            self._refresh(now)
+        except BellsError as failure:  # the old copy stays, and /health says why
+            what = failure.what
+            self._swap(lambda state: replace(state, trouble=what))
+
+    def recalibrate(self, name: str) -> Copy:
+        """Fit one model of the copy anew to the copy's own rows and put it in force.
+
+        Raises
+        ------
+        InsufficientDataError, FitError
+            When the rows do not give a fit.
+        """
+        held = self.state.copy
+        if held is None:
+            raise BellsError("there are no data yet")
+        at = self.clock.now()
+        model = fitted(held.models[name], held.history, self.settings)
+        self._swap(
+            lambda state: (
+                replace(state, copy=state.copy.with_model(model, at)) if state.copy is held else state
+            )
+        )
+        return self.state.copy or held
+
+    def _refresh(self, now: datetime) -> None:
+        mark = self._source.mark()
+        due = self.clock.monotonic() - self._read_at >= LOOK_ANYWAY_S
+        if mark == self._mark and not due and self.state.copy is not None:
+            self._swap(lambda state: replace(state, confirmed_at=now, trouble=None))
+            return
+        inputs = self._source.read(now)
+        held = self.state.copy
+        if held is None or held.name != digest_of(inputs) or held.inputs.feed != inputs.feed:
+            made = self._build(inputs, self.settings, now)
+            self._swap(lambda _state: State(made, now, None))
+        else:
+            self._swap(lambda state: replace(state, confirmed_at=now, trouble=None))
+        self._mark, self._read_at = mark, self.clock.monotonic()
+
+    def _swap(self, change: Callable[[State], State]) -> None:
+        with self._swapping:
+            self.state = change(self.state)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            began = self.clock.monotonic()
+            try:
+                self.look()
+            except Exception as error:  # the thread must outlive a fault; /health tells it
+                LOG.exception("the copy could not be refreshed")
+                what = f"unexpected {type(error).__name__} while refreshing; see the log"
+                self._swap(lambda state: replace(state, trouble=what))  # noqa: B023 - called at once
+            self._wake.wait(max(self._poll_s, min(MOST_REST_S, self.clock.monotonic() - began)))

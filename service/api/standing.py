@@ -1,0 +1,59 @@
+"""``/health`` and ``/metrics``: how the service is, open to everybody and true without data."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.counts import TYPE
+from service.api.errors import documented
+from service.api.schemas import Health
+from service.api.service import Service, service_of
+
+router = APIRouter(tags=["standing"])
+LATE_S = 30.0
+"""A copy that could not be confirmed for so long is stale."""
+LATE_DATA = timedelta(hours=48)
+"""As the market's series: data are stale when the next day is this late."""
+
+
+@router.get("/health", responses=documented())
+async def health(request: Request) -> Health:
+    """Tell how old the copy is and what is in the way of a newer one."""
+    service = service_of(request)
+    state, age = service.keeper.state, service.age_s()
+    held = state.copy
+    if held is None:
+        return Health(
+            status="empty", as_of=None, age_s=None, data_through=None, source=None, simulated=None,
+            latest_revision=None, models={}, trouble=state.trouble, snapshot=None,
+        )  # fmt: skip
+    return Health(
+        status="stale" if (age or 0.0) > LATE_S or _late(service) else "ok",
+        as_of=state.confirmed_at,
+        age_s=age,
+        data_through=held.history.date[-1].item(),
+        source=held.inputs.feed,
+        simulated=held.inputs.simulated,
+        latest_revision=held.inputs.latest_revision,
+        models=dict(held.reasons),
+        trouble=state.trouble,
+        snapshot=held.name,
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented()},
+)
+async def metrics(request: Request) -> Response:
+    """Tell counts and ages in the text form of Prometheus."""
+    service = service_of(request)
+    text = service.counts.text({"bells_api_copy_age_seconds": service.age_s()})
+    return Response(text, media_type=TYPE)
+
+
+def _late(service: Service) -> bool:
+    """Whether the day after the newest one has ended for longer than `LATE_DATA`."""
+    newest = service.copy.history.date[-1].item()
+    return service.keeper.clock.now().date() - newest > timedelta(days=2) + LATE_DATA
