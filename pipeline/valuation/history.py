@@ -79,7 +79,7 @@ class ChainHistory:
         ----------
         frame
             Columns ``ts`` (00:00 UTC of the day), ``known_at``, and any numbers.  Rows may come in any order;
-            a day that is left out becomes a row of unknowns.
+            a day that is left out becomes a row of unknowns, known to be missing when the next one came.
 
         Raises
         ------
@@ -104,8 +104,8 @@ class ChainHistory:
             raise TimestampError("a day stands twice", "ts", str(days[repeated[0]]), "each day once")
         whole = np.arange(days[0], days[-1] + DAY)
         at = (days - days[0]).astype(np.int64)
-        known_at = (whole + DAY).astype("datetime64[us]")
-        known_at[at] = frame["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+        told = frame["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+        known_at = told[np.searchsorted(at, np.arange(whole.size))]
         columns: dict[str, Float1D] = {}
         for name in frame.columns:
             if name in {"ts", "known_at"} or not frame[name].dtype.is_numeric():

@@ -36,6 +36,14 @@ def test_rows_come_in_any_order_and_a_day_left_out_is_unknown():
     assert "feed" not in read.columns
 
 
+def test_that_a_day_is_missing_is_known_when_a_later_one_came():
+    read = ChainHistory.from_frame(frame([0, 1, 4]))
+    came = np.datetime64("2020-01-06T00:15", "us")
+    np.testing.assert_array_equal(read.known_at[2:], [came, came, came])
+    assert read.known_at[1] == np.datetime64("2020-01-03T00:15", "us")
+    assert read.known_by(came - 1).n == 2, "until then the history ends with the second day"
+
+
 def test_a_day_twice_is_refused():
     with pytest.raises(TimestampError, match="stands twice"):
         ChainHistory.from_frame(frame([0, 1, 1]))
