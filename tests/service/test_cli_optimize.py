@@ -26,7 +26,7 @@ experiment:
   method: evolutionary
   target_model: EquityTrend
   parameter_ranges: {sma_days: {min: 20, max: 180}, momentum_short_days: {min: 5, max: 120}}
-  evolutionary: {population_size: 8, num_generations: 30}
+  evolutionary: {population_size: 8, num_generations: 90}
 """
 QUIET = ("--set", "controls.random=20")
 
@@ -179,7 +179,9 @@ def test_of_two_that_resume_one_search_the_second_is_refused_and_the_first_loses
     interrupted.send_signal(signal.SIGINT)
     interrupted.communicate(timeout=60)
     first = begun(process, file, "--resume", "--json")
+    first.send_signal(signal.SIGSTOP)  # it holds its search for as long as the second takes
     second = bells("optimize", "run", file, *QUIET, "--resume", "--json")
+    first.send_signal(signal.SIGCONT)
     assert second.code == 4, second.out
     assert second.json["what"].startswith("another process is at this search (long_evolution")
     assert second.json["value"] == repr(f"PID {first.pid}")
