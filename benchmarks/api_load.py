@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from warehouse.store import Warehouse
 
-FEED = "load"
+FEED = "sample"
 DAYS = 5500
 START_S = 90.0
 PAUSE_S = 0.05
