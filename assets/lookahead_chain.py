@@ -102,7 +102,9 @@ def valued(table: Table, days: pl.DataFrame, desk: Desk, at: datetime) -> pl.Dat
                 horizons=chosen.intervals.horizons,
                 refit=chosen.backtest.refit,
             )
-        except BellsError:  # as in the asset: a model without data has no rows
+        except BellsError as failure:  # as in the asset: a model without data has no rows
+            if failure.exit_code == 1:  # a wrong setting
+                raise
             continue
         if np.isfinite(record.walk.forecast).any():
             records.append(record)
