@@ -7,10 +7,8 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.chain.issuance import GENESIS
 from pipeline.errors import ConfigError, ModelError
-
-GENESIS = date(2009, 1, 3)
-"""The day of block 0."""
 
 
 @dataclass(frozen=True)
