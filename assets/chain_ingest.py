@@ -31,8 +31,10 @@ def update_blocks(chain: ChainSource, *, warehouse: Warehouse, now: datetime, ma
     What was stored of a chain that lost stays, as stale.  A source out of reach is a finding: the pieces that
     came before it are stored, and the next update goes on from there.
     """
+    from assets.chain_stored import WarehouseBlocks
+
     warehouse.migrate()
-    stored = _stored_blocks(chain, warehouse)
+    stored = WarehouseBlocks(warehouse, chain.feed)
     fetched = inserted = revised = unchanged = 0
     findings: list[Finding] = []
     try:
@@ -125,7 +127,7 @@ def _days(
     """Return every day of the history before ``end``: as told, counted from blocks, or stored already."""
     import polars as pl
 
-    from pipeline.chain.canonical import day_totals
+    from pipeline.chain.canonical import COUNTED_FROM, day_totals
     from pipeline.chain.days import with_prices
     from pipeline.chain.metrics import days_of
     from resources.chain.port import Days
@@ -133,7 +135,8 @@ def _days(
     first = chain.history.start
     last = min(end, now)
     if not chain.has_days:
-        counted = with_prices(day_totals(_stored_blocks(chain, warehouse)), prices)
+        blocks = warehouse.as_of(BLOCKS, where={"feed": chain.feed}, columns=COUNTED_FROM)
+        counted = with_prices(day_totals(blocks), prices)
         return Days(counted.filter(pl.col("ts") < last))
     if chain.recheck_days is None:
         return chain.days(first, last, now=now, prices=prices)
@@ -189,10 +192,6 @@ def _prices(chain: ChainSource, market: MarketSource, symbol: str, warehouse: Wa
     where = {"feed": market.feed, "symbol": symbol}
     bars = warehouse.as_of(OHLCV_DAILY, where=where, columns=("ts", "close", "known_at"))
     return bars.select("ts", pl.col("close").alias("price_usd"), "known_at")
-
-
-def _stored_blocks(chain: ChainSource, warehouse: Warehouse) -> pl.DataFrame:
-    return warehouse.as_of(BLOCKS, where={"feed": chain.feed}).drop("feed")
 
 
 def _of_feed(rows: pl.DataFrame, chain: ChainSource) -> pl.DataFrame:

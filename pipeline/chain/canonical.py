@@ -17,6 +17,11 @@ MOST_AHEAD = timedelta(hours=2)
 """No node takes a block whose header is further ahead of the time."""
 COUNTED = "counted from blocks"
 """What ``source`` says of such a day."""
+COUNTED_FROM = (
+    "hash", "ts", "height", "prev_hash", "median_time", "tx_count", "difficulty", "subsidy_btc", "fees_btc",
+    "state", "simulated", "known_at",
+)  # fmt: skip
+"""The columns of blocks that `day_totals` reads."""
 
 
 def left_behind(stored: pl.DataFrame, ancestor: int) -> pl.DataFrame:
@@ -31,7 +36,7 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     blocks
-        Columns of ``BLOCK_SCHEMA`` that are read here; stale ones count nothing.  The first day is left out
+        Columns `COUNTED_FROM`; stale ones count nothing.  The first day is left out
         unless the first block of all is there, for nobody knows what it lacks; so is the second where a
         block before the first may lie in it.
 
@@ -96,7 +101,7 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
 
 
 def _every_day(counted: pl.DataFrame) -> pl.DataFrame:
-    """Return the days from the first to the last one; one without blocks, as after the first of all, has 0."""
+    """Return all days from the first to the last one; one without blocks has 0 of everything."""
     ends = counted.select(first=pl.col("day").min(), last=pl.col("day").max()).row(0)
     axis = pl.datetime_range(*ends, DAY, eager=True, time_unit="us").alias("day").to_frame()
     dense = axis.join(counted, on="day", how="left", maintain_order="left")

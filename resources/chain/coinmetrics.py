@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.chain.metrics import Origin
     from pipeline.config.chain import CoinMetricsChain
-    from resources.chain.port import Blocks
+    from resources.chain.port import Blocks, StoredBlocks
     from resources.clock import Clock
 
 PATH = "/v4/timeseries/asset-metrics"
@@ -114,7 +114,7 @@ class CoinMetrics:
             )
         )
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
         """Yield nothing: it tells days."""
         return iter(())
 

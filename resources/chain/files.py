@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.chain.metrics import Origin
     from pipeline.market.findings import Finding
+    from resources.chain.port import StoredBlocks
     from resources.market.mapping import ChainBlocks, ChainFile, ChainFiles
 
 GENESIS_DAY = datetime(2009, 1, 3, tzinfo=UTC)
@@ -104,7 +105,7 @@ class FilesChain:
         good, findings = _once(pl.concat(parts).sort("ts"))
         return Days(good.filter(inside), tuple(findings), marks)
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:
         """Yield the raw blocks that are not stored; a file that is no block is a finding."""
         import polars as pl
 
@@ -114,7 +115,7 @@ class FilesChain:
         entry = self.mapping.blocks
         if entry is None:
             return
-        known, rows, findings = set(stored["hash"]), [], []
+        known, rows, findings = stored.hashes(), [], []
         for path in matching_files(self.base, entry.path):
             name = path.relative_to(self.base).as_posix()
             try:

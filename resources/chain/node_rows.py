@@ -21,13 +21,15 @@ HEADER = "getblockheader"
 STATS = ("height", "ins", "outs", "subsidy", "totalfee", "txs")
 """What is asked of ``getblockstats``; its sizes leave out the coinbase, so they are not asked for."""
 PRUNED = "pruned"
-"""The rule of the finding about blocks that the node has thrown away."""
+"""The rule of the finding about blocks that the node has thrown away, and the node's own word for it."""
+OFF_CHAIN = -1
+"""Confirmations of a block beside the best chain."""
 NO_BLOCK = "0" * 64
 """What stands in the first header of all for the block before it."""
 
 
 def block_rows(
-    heights: Sequence[int],
+    places: Sequence[tuple[int, str]],
     headers: Sequence[Mapping[str, Any]],
     bodies: Sequence[Any],
     *,
@@ -39,8 +41,8 @@ def block_rows(
 
     Parameters
     ----------
-    heights, headers
-        Of the blocks, in order; headers as ``getblockheader`` tells them.
+    places, headers
+        Height and hash of the blocks, in order; headers as ``getblockheader`` tells them.
     bodies
         Statistics as ``getblockstats`` tells them, bytes in hexadecimal, or the error that the block is gone.
     source
@@ -58,15 +60,15 @@ def block_rows(
     from pipeline.chain.days import ACTIVE, BLOCK_SCHEMA
 
     rows, pruned = [], []
-    for height, header, body in zip(heights, headers, bodies, strict=True):
+    for (height, name), header, body in zip(places, headers, bodies, strict=True):
         try:
-            row = _of_header(height, header)
+            row = _of_header(height, name, header)
             if isinstance(body, RpcError):
                 _require_pruned(body)
                 pruned.append(height)
             else:
-                row |= _of_body(height, body, str(header["hash"]))
-        except (KeyError, TypeError, ValueError, OverflowError, DataError) as error:
+                row |= _of_body(height, body, name)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, DataError) as error:
             if isinstance(error, SourceError):
                 raise
             raise _unreadable(height, error) from error
@@ -75,17 +77,24 @@ def block_rows(
     frame = pl.DataFrame(rows, schema=dict(BLOCK_SCHEMA))
     if not pruned:
         return frame, ()
-    whole = [height for height in heights if height > pruned[-1]]
+    whole = [height for height, _ in places if height > pruned[-1]]
     reason = f"the node has pruned blocks {pruned[0]} to {pruned[-1]}: their fees are unknown"
     reason += f"; the first whole one is {whole[0]}" if whole else ""
     return frame, (Finding(PRUNED, Severity.WARN, "node", rows[0]["ts"], reason, count=len(pruned)),)
 
 
-def _of_header(height: int, header: Mapping[str, Any]) -> dict[str, Any]:
+def is_off_chain(header: object) -> bool:
+    """Say whether a header is that of a block which the node no longer has on its best chain."""
+    return isinstance(header, dict) and header.get("confirmations") == OFF_CHAIN
+
+
+def _of_header(height: int, name: str, header: Mapping[str, Any]) -> dict[str, Any]:
     from pipeline.chain.issuance import SATOSHI, subsidy
 
+    if (header["height"], header["hash"]) != (height, name):
+        raise DataError("another block's header", field="hash", value=header["hash"], constraint=name)
     return {
-        "hash": str(header["hash"]),
+        "hash": name,
         "ts": datetime.fromtimestamp(int(header["time"]), UTC),
         "height": height,
         "prev_hash": str(header.get("previousblockhash") or NO_BLOCK),
@@ -117,12 +126,12 @@ def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
 
 def is_unknown(error: RpcError) -> bool:
     """Say whether the node has never heard of a block, or has forgotten it with the chain it was on."""
-    return error.code == NOT_FOUND and "not available" not in error.message.lower()
+    return error.code == NOT_FOUND and PRUNED not in error.message.lower()
 
 
 def _require_pruned(error: RpcError) -> None:
-    """Let the error pass that says a block was thrown away."""
-    if error.code not in (MISC, NOT_FOUND) or "not available" not in error.message.lower():
+    """Let the error pass that says a block was thrown away, not one that says it is still to come."""
+    if error.code not in (MISC, NOT_FOUND) or PRUNED not in error.message.lower():
         raise refused("a block", error)
 
 

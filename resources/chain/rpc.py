@@ -32,6 +32,8 @@ NOT_FOUND, OUT_OF_RANGE, MISC = -5, -8, -1
 """No such block; no such height; among others: a block that was pruned."""
 MOST_BYTES = 256_000_000
 """Larger answers are damage: sixteen full blocks in hexadecimal are 128 MB."""
+LONGEST_ANSWER_S = 600.0
+"""How long a whole answer may take: a line that drips bytes is never silent."""
 _REFUSED = (401, 403)
 
 
@@ -123,16 +125,18 @@ class Rpc:
         ]
         answers = self._post(asked)
         for answer in answers if isinstance(answers, list) else [answers]:
-            number = answer.get("id") if isinstance(answer, dict) else None
-            if number not in left:
+            told = answer if isinstance(answer, dict) else {}
+            number, error = told.get("id"), told.get("error")
+            if number is None and isinstance(error, dict):
+                raise _all_refused(_error(error))
+            if not isinstance(number, int) or number not in left:
                 continue
-            error = answer.get("error")
             if error is None:
-                found[number] = answer.get("result")
+                found[number] = told.get("result")
                 continue
             said = _error(error)
             if said.code == WARMING_UP:
-                raise PassingError(f"it is starting: {said.message}")
+                raise _all_refused(said)
             found[number] = said
         lacking = len(numbered) - len(found)
         if lacking:
@@ -148,7 +152,9 @@ class Rpc:
                 status = response.status_code
                 body = self._body(response)
         except httpx.TimeoutException as error:
-            raise PassingError(f"no answer within {self._settings.timeout_s:g} s") from error
+            node = self._settings
+            limit = f"{node.timeout_s:g} s (chain.node.timeout_s, with chain.node.batch {node.batch})"
+            raise PassingError(f"no answer within {limit}") from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise PassingError(f"{type(error).__name__}: {masked(str(error))}") from error
         if status in _REFUSED:
@@ -158,14 +164,16 @@ class Rpc:
         except (ValueError, RecursionError) as error:
             raise PassingError(f"HTTP {status}, and the answer is no JSON") from error
 
-    @staticmethod
-    def _body(response: httpx.Response) -> bytes:
-        parts, size = [], 0
+    def _body(self, response: httpx.Response) -> bytes:
+        clock = self._patience.clock
+        began, parts, size = clock.monotonic(), [], 0
         for part in response.iter_bytes():
             parts.append(part)
             size += len(part)
             if size > MOST_BYTES:
                 raise PassingError(f"the answer is larger than {MOST_BYTES / 1e6:g} MB")
+            if clock.monotonic() - began > LONGEST_ANSWER_S:
+                raise PassingError(f"the answer takes longer than {LONGEST_ANSWER_S:g} s")
         return b"".join(parts)
 
     def _authorization(self) -> dict[str, str]:
@@ -219,6 +227,13 @@ def refused(about: str, error: RpcError) -> SourceError:
         constraint="a node that answers it",
         fix="read what it says; docs/chain.md names what a node must keep",
     )
+
+
+def _all_refused(error: RpcError) -> Exception:
+    """Return the error for what the node says of all calls at once: a node that starts will answer soon."""
+    if error.code == WARMING_UP:
+        return PassingError(f"it is starting: {error.message}")
+    return refused("a batch of calls", error)
 
 
 def _error(error: object) -> RpcError:

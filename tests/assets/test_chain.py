@@ -167,6 +167,23 @@ def test_blocks_of_a_node_become_days_with_the_price_of_the_market(warehouse, cl
     assert days["thermocap_usd"].to_list()[2] == pytest.approx((144 * 50.0 + 7.2) * 7.0)
 
 
+def test_a_fork_is_stored_beside_what_was_known_before_it(warehouse, clock):
+    common = made_chain(25)
+    node = BitcoinNode(made_chain(4, on=common, word="lost"))
+    before = clock.now()
+    with LoopbackServer(node, clock=clock) as server:
+        chain = node_at(server.url, clock)
+        update_blocks(chain, warehouse=warehouse, now=before, manifest=Manifest("x"))
+        clock.advance(timedelta(hours=1))
+        lost, node.chain = node.chain, made_chain(6, on=common, word="won")
+        done = update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
+    assert (done.inserted, done.revised) == (6, 4)
+    for at, best in ((None, node.chain), (before, lost)):
+        stored = warehouse.as_of(BLOCKS, at).filter(pl.col("state") == "active").sort("height")
+        assert stored["hash"].to_list() == [block.hash for block in best]
+    assert warehouse.duplicates(BLOCKS) == 0
+
+
 KILLED = """
 import sys
 from datetime import datetime

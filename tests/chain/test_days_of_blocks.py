@@ -1,4 +1,4 @@
-"""Days counted from blocks: where a day ends, days without blocks, and what nobody knows of the first ones."""
+"""Days counted from blocks: where a day ends, days without blocks, what nobody knows of the first ones."""
 
 from datetime import UTC, datetime, timedelta
 
