@@ -6,13 +6,14 @@ does not, the node has changed its mind, and the common ancestor is looked for a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigError, SourceError
 from resources.chain.node_rows import HEADER, STATS, block_rows, is_off_chain, is_unknown
-from resources.chain.node_tip import behind, best_height, common_ancestor
+from resources.chain.node_tip import Place, behind, best_height, common_ancestor
 from resources.chain.port import Blocks, Days
 from resources.chain.rpc import NOT_FOUND, OUT_OF_RANGE, Call, Rpc, RpcError, refused
 from resources.market.port import Window
@@ -115,24 +116,26 @@ class Node:
         least, greatest = stored.heights() or (node.first_height, node.first_height - 1)
         if least > node.first_height:
             raise _begun_later(least, node.first_height)
-        ancestor, before = common_ancestor(self._rpc, stored, (least, min(greatest, tip)))
-        gone = left_behind(stored.at(range(ancestor + 1, greatest + 1)), ancestor)
-        if tip <= ancestor or tip < node.first_height:
+        place = common_ancestor(self._rpc, stored, (least, min(greatest, tip)))
+        gone = left_behind(stored.at(range(place.height + 1, greatest + 1)), place.height)
+        if tip <= place.height or tip < node.first_height:
             if gone.height or tip < node.first_height:
                 yield behind(tip, max(node.first_height, greatest))
             return
-        gone = gone.with_columns(known_at=_moment(now))
-        for first in range(ancestor + 1, tip + 1, node.batch):
+        if gone.height:  # until now another chain was known
+            gone, place = gone.with_columns(known_at=_moment(now)), replace(place, known_at=now)
+        for first in range(place.height + 1, tip + 1, node.batch):
             last = min(first + node.batch, tip + 1)
-            piece = self._piece(range(first, last), before, now)
+            piece = self._piece(range(first, last), place, now)
             if piece is None:
                 yield None
                 return
             yield Blocks(_together(gone, piece.frame), piece.findings)
-            gone, before = gone.clear(), piece.frame["hash"][-1]
+            gone = gone.clear()
+            place = Place(*piece.frame.select("height", "hash", "known_at").row(-1))
 
-    def _piece(self, heights: range, before: str | None, now: datetime) -> Blocks | None:
-        """Return the blocks of some heights; None when they do not lead on from the block ``before``."""
+    def _piece(self, heights: range, place: Place, now: datetime) -> Blocks | None:
+        """Return the blocks of some heights; None when they do not lead on from a place."""
         hashes = self._rpc.batch([Call("getblockhash", (height,)) for height in heights])
         if _changed(hashes):
             return None
@@ -147,10 +150,11 @@ class Node:
             headers,
             bodies,
             source=self._rpc.address,
+            since=place.known_at,
             now=now,
             lag=timedelta(minutes=self._settings.lag_minutes),
         )
-        followed = hashes[:-1] if before is None else [before, *hashes[:-1]]
+        followed = hashes[:-1] if place.hash is None else [place.hash, *hashes[:-1]]
         if frame["prev_hash"].to_list()[len(hashes) - len(followed) :] != followed:
             return None
         return Blocks(frame, findings)

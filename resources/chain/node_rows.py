@@ -34,6 +34,7 @@ def block_rows(
     bodies: Sequence[Any],
     *,
     source: str,
+    since: datetime | None,
     now: datetime,
     lag: timedelta,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
@@ -47,8 +48,11 @@ def block_rows(
         Statistics as ``getblockstats`` tells them, bytes in hexadecimal, or the error that the block is gone.
     source
         The node's address.
+    since
+        When the block before the first one was known, or that it is the best; None: there is none.
     now, lag
-        A block is known ``lag`` after the time in its header, and no later than now: a new one when seen.
+        A block is known ``lag`` after the time in its header, and no later than now: a new one when seen; but
+        no earlier than the one before it.
 
     Raises
     ------
@@ -73,7 +77,8 @@ def block_rows(
                 raise
             raise _unreadable(height, error) from error
         known = min(now, row["ts"] + lag)
-        rows.append({**row, "state": ACTIVE, "source": source, "simulated": False, "known_at": known})
+        since = known if since is None else max(since, known)
+        rows.append({**row, "state": ACTIVE, "source": source, "simulated": False, "known_at": since})
     frame = pl.DataFrame(rows, schema=dict(BLOCK_SCHEMA))
     if not pruned:
         return frame, ()

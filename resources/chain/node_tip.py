@@ -5,6 +5,7 @@ One idea: below a shared block all are shared, above one that differs none is, s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, SourceError
@@ -12,6 +13,8 @@ from resources.chain.port import Blocks
 from resources.chain.rpc import OUT_OF_RANGE, Call, Rpc, RpcError, refused
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from resources.chain.port import StoredBlocks
 
 INFO = "getblockchaininfo"
@@ -51,8 +54,25 @@ def best_height(rpc: Rpc) -> int:
     return height
 
 
-def common_ancestor(rpc: Rpc, stored: StoredBlocks, heights: tuple[int, int]) -> tuple[int, str | None]:
-    """Return the greatest height at which the node has the stored active block, and the block's hash.
+@dataclass(frozen=True)
+class Place:
+    """A block that a chain leads on from.
+
+    Parameters
+    ----------
+    height
+        Its height; that before the least one where there is no such block.
+    hash, known_at
+        Of the block; None where there is none.
+    """
+
+    height: int
+    hash: str | None = None
+    known_at: datetime | None = None
+
+
+def common_ancestor(rpc: Rpc, stored: StoredBlocks, heights: tuple[int, int]) -> Place:
+    """Return the greatest height at which the node has the stored active block, with that block.
 
     Parameters
     ----------
@@ -65,22 +85,23 @@ def common_ancestor(rpc: Rpc, stored: StoredBlocks, heights: tuple[int, int]) ->
 
     Returns
     -------
-    tuple
-        The height before the least one, and None, where no block is shared.
+    Place
+        Without a block, at the height before the least one, where none is shared.
     """
     least, greatest = heights
-    apart, place, step = greatest + 1, greatest, 1
-    shared = None
-    while place >= least and (shared := _shared(rpc, stored, place)) is None:
-        apart, place, step = place, max(place - step, least - 1), 2 * step
-    while apart - place > 1:
-        middle = (place + apart) // 2
+    apart, height, step = greatest + 1, greatest, 1
+    place = None
+    while height >= least and (place := _shared(rpc, stored, height)) is None:
+        apart, height, step = height, max(height - step, least - 1), 2 * step
+    place = place or Place(height)
+    while apart - place.height > 1:
+        middle = (place.height + apart) // 2
         found = _shared(rpc, stored, middle)
         if found is None:
             apart = middle
         else:
-            place, shared = middle, found
-    return place, shared
+            place = found
+    return place
 
 
 def behind(tip: int, stored: int) -> Blocks:
@@ -92,15 +113,16 @@ def behind(tip: int, stored: int) -> Blocks:
     return Blocks(empty(BLOCK_SCHEMA), (Finding(BEHIND, Severity.WARN, "node", None, reason),))
 
 
-def _shared(rpc: Rpc, stored: StoredBlocks, height: int) -> str | None:
-    """Return the hash of the stored active block at a height, if the node has the same."""
+def _shared(rpc: Rpc, stored: StoredBlocks, height: int) -> Place | None:
+    """Return the stored active block at a height, if the node has the same."""
     from pipeline.chain.days import ACTIVE
 
     kept = stored.at(range(height, height + 1))
-    ours = kept.filter(kept["state"] == ACTIVE)["hash"].to_list()
+    ours = kept.filter(kept["state"] == ACTIVE).select("height", "hash", "known_at").rows()
     if not ours:
         return None
     (theirs,) = rpc.batch([Call("getblockhash", (height,))])
     if isinstance(theirs, RpcError) and theirs.code != OUT_OF_RANGE:
         raise refused("getblockhash", theirs)
-    return ours[0] if theirs == ours[0] else None
+    place = Place(*ours[0])
+    return place if theirs == place.hash else None

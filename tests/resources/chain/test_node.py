@@ -123,6 +123,7 @@ def test_a_fork_keeps_what_it_leaves_behind_as_stale_and_stores_both_sides_in_on
     stale = after.filter(pl.col("state") == "stale").sort("height")
     assert stale["height"].to_list() == [20, 21, 22]
     assert set(stale["known_at"]) == {later}
+    assert set(active(after)["known_at"].to_list()[20:]) == {later}, "until then another chain was known"
     assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
     assert set(stale["hash"]) <= set(pieces[0].frame["hash"])
 
