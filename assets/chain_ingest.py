@@ -201,10 +201,16 @@ def _of_feed(rows: pl.DataFrame, chain: ChainSource) -> pl.DataFrame:
 
 
 def _unreachable(chain: ChainSource, error: SourceError) -> Finding:
-    """Return the finding about a source out of reach: no order rests on the chain, so the run goes on."""
+    """Return the finding about a source that gave nothing more.
+
+    One out of reach warns: no order rests on the chain, so the run goes on.  A lasting fault is an error:
+    damage, a refusal, a file that is not there.
+    """
     from pipeline.market.findings import Finding, Severity
 
-    return Finding("unreachable", Severity.WARN, chain.feed, None, str(error))
+    if isinstance(error.__cause__, ConnectionError | TimeoutError):
+        return Finding("unreachable", Severity.WARN, chain.feed, None, str(error))
+    return Finding("unreadable", Severity.ERROR, chain.feed, None, str(error))
 
 
 def told_nothing(findings: Sequence[Finding]) -> str | None:

@@ -53,10 +53,11 @@ class Counted:
     priced = True
     recheck_days = 3
     gone = False
+    why: Exception | None = None
 
     def days(self, start, end, *, now, prices):
         if self.gone:
-            raise SourceError("counted did not deliver") from ConnectionError()
+            raise SourceError("counted did not deliver") from self.why
         self.asked.append((start, end))
         ts = [BEGIN + DAY * place for place in range(len(self.fees))]
         frame = pl.DataFrame(
@@ -128,12 +129,18 @@ def test_windows_are_holes_and_the_newest_days():
     assert windows_to_ask(have.clear(), (BEGIN, BEGIN), 2) == []
 
 
-def test_a_source_out_of_reach_leaves_what_is_stored_and_says_so(warehouse, clock):
+@pytest.mark.parametrize(
+    ("why", "rule", "severity"),
+    [(ConnectionError(), "unreachable", "warn"), (None, "unreadable", "error")],
+)
+def test_a_source_that_fails_leaves_what_is_stored_and_a_lasting_fault_is_an_error(
+    warehouse, clock, why, rule, severity
+):
     chain = Counted([1.0] * 20)
     days_updated(chain, warehouse, clock)
-    chain.gone = True
+    chain.gone, chain.why = True, why
     done = days_updated(chain, warehouse, clock)
-    assert [finding.rule for finding in done.findings] == ["unreachable"]
+    assert [(finding.rule, finding.severity) for finding in done.findings] == [(rule, severity)]
     assert stored_days(warehouse).height == 20
 
 
