@@ -78,6 +78,7 @@ def update_days(
         Whose daily close the price is.
     """
     from pipeline.chain.metrics import derive
+    from pipeline.chain.rules import gaps
     from pipeline.chain.versions import dated
 
     warehouse.migrate()
@@ -90,11 +91,12 @@ def update_days(
         return Ingested(METRICS_DAILY.full_name, 0, 0, 0, 0, 0, lost)
     if told.frame.is_empty():
         return Ingested(METRICS_DAILY.full_name, 0, 0, 0, 0, 0, tuple(told.findings))
+    findings = (*told.findings, *gaps(told.frame, chain.feed))
     metrics = derive(told.frame, chain.origin)
     rows = dated(metrics, stored, METRICS_DAILY.values, now)
     if _as_stored(rows, stored):
         height = rows.height
-        return Ingested(METRICS_DAILY.full_name, height, 0, 0, height, 0, tuple(told.findings))
+        return Ingested(METRICS_DAILY.full_name, height, 0, 0, height, 0, findings)
     done = warehouse.append(METRICS_DAILY, _of_feed(rows, chain), manifest=manifest)
     return Ingested(
         METRICS_DAILY.full_name,
@@ -103,7 +105,7 @@ def update_days(
         done.revised,
         done.unchanged,
         0,
-        tuple(told.findings),
+        findings,
     )
 
 

@@ -54,6 +54,7 @@ class Counted:
     recheck_days = 3
     gone = False
     why: Exception | None = None
+    without: datetime | None = None
 
     def days(self, start, end, *, now, prices):
         if self.gone:
@@ -63,7 +64,7 @@ class Counted:
         frame = pl.DataFrame(
             {"ts": ts, "fees_btc": self.fees, "block_count": [144] * len(ts), "price_usd": [2.0] * len(ts)}
         ).with_columns(known_at=pl.col("ts") + DAY, simulated=pl.lit(value=False))
-        inside = pl.col("ts").is_between(start, end, closed="left")
+        inside = pl.col("ts").is_between(start, end, closed="left") & pl.col("ts").ne_missing(self.without)
         return Days(conform_days(frame.filter(inside & (pl.col("known_at") <= now))))
 
     def blocks(self, stored, *, now):
@@ -119,6 +120,16 @@ def test_a_revised_day_adds_versions_and_changes_none(warehouse, clock):
     now = stored_days(warehouse)
     assert now["fees_btc"].to_list()[18] == 5.0
     assert set(now["known_at"].to_list()[18:]) == {clock.now()}, "the new day rests on the revised one"
+
+
+def test_a_day_that_a_source_tells_no_more_is_a_gap_that_is_said(warehouse, clock):
+    chain = Counted([1.0] * 20)
+    chain.recheck_days = None
+    days_updated(chain, warehouse, clock)
+    chain.without = BEGIN + 5 * DAY
+    done = days_updated(chain, warehouse, clock)
+    assert [(finding.rule, finding.ts) for finding in done.findings] == [("gap", chain.without)]
+    assert stored_days(warehouse).height == 20, "what was stored stays"
 
 
 def test_windows_are_holes_and_the_newest_days():
