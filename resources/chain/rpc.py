@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config.secrets import masked
 from pipeline.errors import ConfigError, SourceError
+from resources.venues.http import PASSING
 from resources.venues.patience import PassingError, Patience
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ class Rpc:
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
+            if status in range(400, 500) and status not in PASSING:
+                raise self._no_node(status) from error
             raise PassingError(f"HTTP {status}, and the answer is no JSON") from error
 
     def _body(self, response: httpx.Response) -> bytes:
@@ -206,6 +209,15 @@ class Rpc:
             value=self.address,
             constraint="the node's own cookie, or its user and password",
             fix=f"export {settings.cookie_file_env}, or {settings.user_env} and {settings.password_env}",
+        )
+
+    def _no_node(self, status: int) -> SourceError:
+        return SourceError(
+            f"what answers is no node (HTTP {status})",
+            field="chain.node.url",
+            value=self.address,
+            constraint="the address of a node's JSON-RPC, such as http://127.0.0.1:8332",
+            fix="correct chain.node.url",
         )
 
     @cached_property

@@ -17,7 +17,7 @@ from resources.chain.node import Node
 from resources.clock import SimulatedClock
 from tests.support.loopback.bitcoin import BitcoinNode, Made, made_chain
 from tests.support.loopback.faults import LINE, FaultPlan
-from tests.support.loopback.server import LoopbackServer, as_json
+from tests.support.loopback.server import LoopbackServer, Reply, as_json
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2009, 2, 1, tzinfo=UTC)
@@ -392,6 +392,15 @@ def test_an_answer_of_another_form_is_an_error_that_names_it(serve, method, answ
 def test_what_a_node_says_of_a_whole_batch_is_said_on(serve, document, said):
     with pytest.raises(SourceError, match=said):
         updated(serve(lambda request: as_json(document)))
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_an_address_where_no_node_is_is_an_error_at_once(serve, status):
+    asked = []
+    with pytest.raises(SourceError, match="no node") as caught:
+        updated(serve(lambda request: asked.append(request) or Reply(status, b"<html>")))
+    assert len(asked) == 1
+    assert caught.value.field == "chain.node.url"
 
 
 def test_an_answer_that_drips_is_cut(serve, monkeypatch):
