@@ -92,6 +92,8 @@ def update_days(
     if told.frame.is_empty():
         return Ingested(METRICS_DAILY.full_name, 0, 0, 0, 0, 0, tuple(told.findings))
     findings = (*told.findings, *gaps(told.frame, chain.feed))
+    if not chain.priced and prices.is_empty():
+        findings += (_unpriced(market, symbol),)
     metrics = derive(told.frame, chain.origin)
     rows = dated(metrics, stored, METRICS_DAILY.values, now)
     if _as_stored(rows, stored):
@@ -213,6 +215,13 @@ def _unreachable(chain: ChainSource, error: SourceError) -> Finding:
     if isinstance(error.__cause__, ConnectionError | TimeoutError):
         return Finding("unreachable", Severity.WARN, chain.feed, None, str(error))
     return Finding("unreadable", Severity.ERROR, chain.feed, None, str(error))
+
+
+def _unpriced(market: MarketSource, symbol: str) -> Finding:
+    from pipeline.market.findings import Finding, Severity
+
+    reason = f"no daily bar of {symbol} is stored for {market.feed}: no day has a price (chain.price_symbol)"
+    return Finding("no_bars", Severity.WARN, symbol, None, reason)
 
 
 def told_nothing(findings: Sequence[Finding]) -> str | None:

@@ -192,7 +192,8 @@ def _begun_later(least: int, wanted: int) -> ConfigError:
 def _together(gone: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    return pl.concat([gone.select(fresh.columns), fresh]) if gone.height else fresh
+    lost = gone.join(fresh, on="hash", how="anti", maintain_order="left")
+    return pl.concat([lost.select(fresh.columns), fresh])
 
 
 def _moment(now: datetime) -> pl.Expr:

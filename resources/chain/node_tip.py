@@ -114,12 +114,12 @@ def behind(tip: int, stored: int) -> Blocks:
 
 
 def _shared(rpc: Rpc, stored: StoredBlocks, height: int) -> Place | None:
-    """Return the stored active block at a height, if the node has the same."""
+    """Return the stored active block at a height, if it is the only one and the node has the same."""
     from pipeline.chain.days import ACTIVE
 
     kept = stored.at(range(height, height + 1))
     ours = kept.filter(kept["state"] == ACTIVE).select("height", "hash", "known_at").rows()
-    if not ours:
+    if len(ours) != 1:  # more than one: two updates met while the node changed its mind
         return None
     (theirs,) = rpc.batch([Call("getblockhash", (height,))])
     if isinstance(theirs, RpcError) and theirs.code != OUT_OF_RANGE:

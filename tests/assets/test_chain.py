@@ -168,6 +168,16 @@ def test_blocks_of_a_node_become_days_with_the_price_of_the_market(warehouse, cl
         chain = node_at(server.url, clock)
         done = update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
     assert done.inserted == 500
+    unpriced = update_days(
+        chain,
+        clock.now(),
+        market=market,
+        symbol="BTC/USD",
+        warehouse=warehouse,
+        now=clock.now(),
+        manifest=Manifest("x"),
+    )
+    assert [(finding.rule, finding.symbol) for finding in unpriced.findings] == [("no_bars", "BTC/USD")]
     known = BEGIN + 2 * DAY
     bar = {
         **dict.fromkeys(OHLCV_DAILY.readable), "feed": "sample", "symbol": "BTC/USD", "ts": BEGIN + DAY,

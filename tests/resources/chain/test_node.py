@@ -63,6 +63,7 @@ def updated(source, stored=NOTHING, now=NOW):
     """Store every piece as the warehouse does, before the next: the newest version of each hash."""
     held, pieces = Held(stored), []
     for piece in source.blocks(held, now=now):
+        assert piece.frame["hash"].is_unique().all()
         pieces.append(piece)
         newest = pl.concat([held.frame, piece.frame.select(stored.columns)])
         held.frame = newest.unique("hash", keep="last", maintain_order=True)
@@ -223,6 +224,18 @@ def test_a_block_that_is_still_to_come_is_a_refusal_and_not_a_block_without_fees
     node = BitcoinNode(made_chain(6), pruned_below=4, missing="Block not available (not fully downloaded)")
     with pytest.raises(SourceError, match="not fully downloaded"):
         updated(serve(node))
+
+
+def test_two_active_blocks_at_a_height_left_by_two_updates_at_once_are_put_right(serve):
+    common = made_chain(15)
+    lost, won = made_chain(12, on=common, word="lost"), made_chain(13, on=common, word="won")
+    one, _ = updated(serve(BitcoinNode(lost)))
+    other, _ = updated(serve(BitcoinNode(won[:-1])))
+    stored = pl.concat([one, other]).unique("hash", maintain_order=True)
+    assert faults_of(active(stored)) != []
+    after, _ = updated(serve(BitcoinNode(won)), stored)
+    assert active(after)["hash"].to_list() == [block.hash for block in won]
+    assert faults_of(active(after)) == []
 
 
 def test_a_fork_deeper_than_a_batch_is_walked_back_to_the_common_ancestor(serve):
