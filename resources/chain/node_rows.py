@@ -6,6 +6,7 @@ A node that prunes keeps all headers and throws old blocks away: what only the b
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError, SourceError
@@ -22,6 +23,8 @@ STATS = ("height", "ins", "outs", "subsidy", "totalfee", "txs")
 """What is asked of ``getblockstats``; its sizes leave out the coinbase, so they are not asked for."""
 PRUNED = "pruned"
 """The rule of the finding about blocks that the node has thrown away, and the node's own word for it."""
+MOST = 2**31 - 1
+"""The largest count that is stored."""
 OFF_CHAIN = -1
 """Confirmations of a block beside the best chain."""
 NO_BLOCK = "0" * 64
@@ -104,14 +107,14 @@ def _of_header(height: int, name: str, header: Mapping[str, Any]) -> dict[str, A
         "height": height,
         "prev_hash": str(header.get("previousblockhash") or NO_BLOCK),
         "median_time": datetime.fromtimestamp(int(header["mediantime"]), UTC),
-        "tx_count": int(header["nTx"]),
-        "difficulty": float(header["difficulty"]),
+        "tx_count": _number(header["nTx"], MOST),
+        "difficulty": float(_number(header["difficulty"], float_info.max)),
         "subsidy_btc": subsidy(height) / SATOSHI,
     }
 
 
 def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
-    from pipeline.chain.issuance import SATOSHI
+    from pipeline.chain.issuance import MAX_SUPPLY, SATOSHI
 
     if isinstance(body, str):
         from pipeline.chain.raw_rows import row_of
@@ -121,12 +124,19 @@ def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
             raise DataError("the node sent another block", field="hash", value=row["hash"], constraint=name)
         return row
     return {
-        "inputs": int(body["ins"]),
-        "outputs": int(body["outs"]),
-        "subsidy_btc": int(body["subsidy"]) / SATOSHI,
-        "fees_btc": int(body["totalfee"]) / SATOSHI,
-        "tx_count": int(body["txs"]),
+        "inputs": _number(body["ins"], MOST),
+        "outputs": _number(body["outs"], MOST),
+        "subsidy_btc": _number(body["subsidy"], MAX_SUPPLY) / SATOSHI,
+        "fees_btc": _number(body["totalfee"], MAX_SUPPLY) / SATOSHI,
+        "tx_count": _number(body["txs"], MOST),
     }
+
+
+def _number(value: float, most: float) -> float:
+    """Return a number from 0 to ``most``, a whole one where that is whole; another cannot be read."""
+    if not 0 <= value <= most or (isinstance(most, int) and not isinstance(value, int)):
+        raise DataError("not a possible number", field="result", value=value, constraint=f"0 to {most:g}")
+    return value
 
 
 def is_unknown(error: RpcError) -> bool:

@@ -74,6 +74,16 @@ def active(stored):
     return stored.filter(pl.col("state") == "active").sort("height")
 
 
+def header(**changed):
+    """Return the header of the first block, with something wrong in it."""
+    return BitcoinNode(made_chain(1)).header(0) | changed
+
+
+def stats(**changed):
+    whole = {"height": 0, "ins": 4, "outs": 6, "subsidy": 5_000_000_000, "totalfee": 0, "txs": 3}
+    return whole | changed
+
+
 def test_blocks_come_in_pieces_that_lead_on_and_the_next_update_asks_for_new_ones_alone(serve):
     node = BitcoinNode(made_chain(35))
     source = serve(node)
@@ -382,6 +392,15 @@ def test_stored_blocks_come_to_days_that_are_over(serve):
         ("getblockheader", "00" * 80),
         ("getblockheader", {"height": 0}),
         ("getblockheader", made_chain(1)[0].__dict__ | {"hash": "ab" * 32}),
+        ("getblockheader", header(nTx=-1)),
+        ("getblockheader", header(nTx=10**12)),
+        ("getblockheader", header(time=10**12)),
+        ("getblockheader", header(difficulty="hard")),
+        ("getblockheader", header(difficulty=float("nan"))),
+        ("getblockstats", stats(totalfee=-1)),
+        ("getblockstats", stats(totalfee=10**16)),
+        ("getblockstats", stats(ins=None)),
+        ("getblockstats", stats(outs=1.5)),
         ("getblockstats", {}),
         ("getblockstats", [1]),
         ("getblockstats", None),

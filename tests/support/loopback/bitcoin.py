@@ -124,6 +124,10 @@ class BitcoinNode:
         """Return the first parameter of each call of a method."""
         return [params[0] for name, params in self.calls if name == method]
 
+    def header(self, place: int) -> dict[str, Any]:
+        """Return what it says of the header of a block of its chain."""
+        return self._getblockheader(self.chain[place].hash)
+
     def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
         self.calls.append((call["method"], call["params"]))
         if call["method"] in self.instead:
