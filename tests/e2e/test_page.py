@@ -10,7 +10,7 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from benchmarks.api_fuzz import app_over
+from benchmarks.api_fuzz import app_over, board_over
 from benchmarks.screenshots import FLAGS, browser_path
 from tests.support.chain_histories import simulated_history
 
@@ -22,7 +22,9 @@ VIEWS = [(390, "light"), (768, "dark"), (1280, "light"), (1280, "dark")]
 @pytest.fixture(scope="module")
 def url():
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app_over(simulated_history(2000)), log_level="warning"))
+    history = simulated_history(2000)
+    app = app_over(history, board_over(history))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     server.install_signal_handlers = lambda: None
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
     thread.start()
@@ -43,7 +45,7 @@ def browser():
 
 
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
-def test_the_page_shows_models_chart_forecasts_and_labels(url, browser, width, scheme, tmp_path):
+def test_the_page_shows_models_chart_forecasts_board_and_labels(url, browser, width, scheme, tmp_path):
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     said = []
     page.on("console", lambda message: said.append(message.text))
@@ -64,6 +66,11 @@ def test_the_page_shows_models_chart_forecasts_and_labels(url, browser, width, s
     assert len(page.locator("#chart .line.price").get_attribute("points").split()) > 400
     assert page.locator("#forecasts tbody tr").count() == 5
     assert page.locator("#comparison tbody tr").count() == 5
+    assert page.locator("#board tbody tr").count() == 6
+    assert page.locator("#board tbody tr").last.inner_text().startswith("onchain price")
+    assert "not judged" in page.locator("#board tbody tr").last.inner_text()
+    assert page.locator("#board .verdict .zone").count() == 5
+    assert "Forecasts of 90 days through 2016-01-07" in page.locator("#board-note").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page does not scroll sideways"
     picture = tmp_path / "page.png"
     page.screenshot(path=picture, full_page=True)
