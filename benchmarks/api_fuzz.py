@@ -33,6 +33,7 @@ from warehouse.manifest import Input
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import polars as pl
     from fastapi import FastAPI
 
     from assets.valuation_board_read import StoredBoard
@@ -92,9 +93,8 @@ def inputs_of(history: ChainHistory, at: datetime) -> ValuationInputs:
     return ValuationInputs(history, "sample", simulated=True, latest_revision=False, inputs=(read,))
 
 
-def board_over(history: ChainHistory) -> StoredBoard | None:
-    """Return a board of few walks, as it would have been stored."""
-    from assets.valuation_board_read import stored
+def board_rows_of(history: ChainHistory) -> pl.DataFrame:
+    """Return a board of few walks as rows of ``valuation.board``."""
     from assets.valuation_rows import board_rows, config_of
     from pipeline.valuation.configured import configured_models
     from pipeline.valuation.falsification.board import falsify
@@ -103,7 +103,14 @@ def board_over(history: ChainHistory) -> StoredBoard | None:
     settings = load_settings(root=ROOT, environ={}).settings.valuation
     rules = BoardRules(simulations=FEW, planted=FEW, planted_walks=FEW)
     board = falsify(history, configured_models(settings), rules=rules)
-    return stored(board_rows(board, inputs_of(history, datetime.now(UTC)), config_of(settings)))
+    return board_rows(board, inputs_of(history, datetime.now(UTC)), config_of(settings))
+
+
+def board_over(history: ChainHistory) -> StoredBoard | None:
+    """Return the same board as it would be read."""
+    from assets.valuation_board_read import stored
+
+    return stored(board_rows_of(history))
 
 
 def app_over(history: ChainHistory, judged: StoredBoard | None = None) -> FastAPI:
