@@ -113,10 +113,10 @@ def board_over(history: ChainHistory) -> StoredBoard | None:
     return stored(board_rows_of(history))
 
 
-def app_over(history: ChainHistory, judged: StoredBoard | None = None) -> FastAPI:
-    """Return the app over a history and a board, its copy made."""
+def app_over(history: ChainHistory, judged: StoredBoard | None = None, *, days_later: int = 2) -> FastAPI:
+    """Return the app over a history and a board, its copy made so many days after the newest one."""
     settings = load_settings(root=ROOT, environ={}).settings
-    now = datetime.combine(history.date[-1].item() + timedelta(days=2), datetime.min.time(), UTC)
+    now = datetime.combine(history.date[-1].item() + timedelta(days=days_later), datetime.min.time(), UTC)
     keeper = Keeper(Standing(history, judged), settings.valuation, SimulatedClock(now), poll_s=3600.0)
     keeper.look()
     return build_app(settings, keeper)

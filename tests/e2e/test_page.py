@@ -4,6 +4,7 @@ import asyncio
 import io
 import socket
 import threading
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
@@ -19,11 +20,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 VIEWS = [(390, "light"), (768, "dark"), (1280, "light"), (1280, "dark")]
 
 
-@pytest.fixture(scope="module")
-def url():
+@contextmanager
+def served(app):
     listening = socket.create_server(("127.0.0.1", 0))
-    history = simulated_history(2000)
-    app = app_over(history, board_over(history))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     server.install_signal_handlers = lambda: None
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
@@ -32,6 +31,17 @@ def url():
     server.should_exit = True
     thread.join(timeout=30)
     listening.close()
+
+
+@pytest.fixture(scope="module")
+def history():
+    return simulated_history(2000)
+
+
+@pytest.fixture(scope="module")
+def url(history):
+    with served(app_over(history, board_over(history))) as told:
+        yield told
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +88,16 @@ def test_the_page_shows_models_chart_forecasts_board_and_labels(url, browser, wi
         brightness = image.convert("L").resize((1, 1)).getpixel((0, 0))
     assert (brightness < 100) == (scheme == "dark")
     page.close()
+
+
+def test_a_price_that_is_old_is_set_beside_the_value_of_its_own_time(history, browser):
+    """A fair value of today beside a price of last year would call anything cheap."""
+    with served(app_over(history, days_later=400)) as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator("body[data-ready=yes]").wait_for(timeout=60_000)
+        assert "STALE" in page.locator("#labels").inner_text()
+        assert page.locator("#today-title").inner_text().startswith("Fair value on 2016-01-08, price")
+        assert "No board of this source is stored" in page.locator("#board-note").inner_text()
+        assert page.locator("#board").is_hidden()
+        page.close()

@@ -4,6 +4,7 @@
 const BASE = "/api/v1/models";
 const DAY_MS = 86400000;
 const GENESIS = Date.UTC(2009, 0, 3);
+const FRESH_MS = 4 * DAY_MS;
 const AHEAD = [1, 30, 90, 365];
 const REFRESH_MS = 60000;
 const SVG = "http://www.w3.org/2000/svg";
@@ -159,7 +160,7 @@ async function showBoard(health) {
 function showChart(told) {
   const { model, history } = told;
   const wide = by("chart").clientWidth, size = { w: wide, h: wide < 600 ? 0.85 * wide : 440 };
-  const edge = { left: 58, right: 14, top: 12, bottom: 30 };
+  const edge = { left: 70, right: 14, top: 12, bottom: 30 };
   const first = Date.parse(history[0].date), last = Date.parse(history.at(-1).date);
   const end = last + 365 * DAY_MS;
   const fair = (time) => 10 ** (model.alpha + model.beta * Math.log10((time - GENESIS) / DAY_MS));
@@ -208,12 +209,13 @@ async function showModels(health) {
   showChart(told);
   const newest = told.history.filter((each) => each.price > 0).at(-1);
   const price = newest ? "&current_price=" + newest.price : "";
-  const now = Date.parse(health.as_of), last = Date.parse(health.data_through);
+  const last = Date.parse(health.data_through), now = Date.parse(health.as_of);
+  const day = iso(now - last > FRESH_MS ? last + DAY_MS : now);  // an old price is no price of today
   const infos = await ask(BASE), fitted = infos.filter((each) => each.is_fitted).map((each) => each.name);
-  const today = await Promise.all(fitted.map((name) => ask(BASE + "/" + name + "/predict?date=" + iso(now) + price)));
+  const today = await Promise.all(fitted.map((name) => ask(BASE + "/" + name + "/predict?date=" + day + price)));
   const absent = infos.filter((each) => !each.is_fitted).map((each) => missing(each.name, health.models[each.name]));
   by("cards").replaceChildren(...today.map(card), ...absent);
-  by("today-title").textContent = "Fair value on " + iso(now) +
+  by("today-title").textContent = "Fair value on " + day +
     (newest ? ", price " + usd(newest.price) + " at the end of " + newest.date : "");
   const rows = await Promise.all(fitted.map(async (name) => [words(name), ...(await Promise.all(AHEAD.map(
     async (days) => forecastCell(await ask(BASE + "/" + name + "/predict?date=" + iso(last + days * DAY_MS)))))) ]));
