@@ -1,6 +1,6 @@
 """What holders are paid and cash earns on a feed: corporate actions and the rate, read as known.
 
-Laid on a panel by `pipeline.market.flows`; splits in features are `assets.history`'s business.
+Laid on a panel by `pipeline.market.cell_flows`; splits in features are `assets.history`'s business.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Paid:
         """Return the panel with its payments; the same where nothing is ever paid."""
         import numpy as np
 
-        from pipeline.market.flows import Flows, actions_on, interest_on
+        from pipeline.market.cell_flows import actions_on, interest_on
+        from pipeline.market.flows import Flows
         from pipeline.market.panel import at_decisions
 
         cash = self.cash

@@ -30,6 +30,7 @@ class FakeSource:
     trouble: BellsError | None = None
     reads: int = 0
     marks: list[int] = field(default_factory=list)
+    judged: object = None
 
     def mark(self):
         if self.trouble is not None:
@@ -44,6 +45,9 @@ class FakeSource:
             self.history, "sample", simulated=True, latest_revision=False,
             inputs=(Input("chain.metrics_daily", at, self.history.n, name),),
         )  # fmt: skip
+
+    def board(self, feed, at):
+        return self.judged
 
 
 @pytest.fixture(scope="session")
