@@ -31,8 +31,10 @@ def update_blocks(chain: ChainSource, *, warehouse: Warehouse, now: datetime, ma
     What was stored of a chain that lost stays, as stale.  A source out of reach is a finding: the pieces that
     came before it are stored, and the next update goes on from there.
     """
+    from assets.chain_stored import WarehouseBlocks
+
     warehouse.migrate()
-    stored = _stored_blocks(chain, warehouse)
+    stored = WarehouseBlocks(warehouse, chain.feed)
     fetched = inserted = revised = unchanged = 0
     findings: list[Finding] = []
     try:
@@ -76,6 +78,7 @@ def update_days(
         Whose daily close the price is.
     """
     from pipeline.chain.metrics import derive
+    from pipeline.chain.rules import gaps
     from pipeline.chain.versions import dated
 
     warehouse.migrate()
@@ -88,11 +91,14 @@ def update_days(
         return Ingested(METRICS_DAILY.full_name, 0, 0, 0, 0, 0, lost)
     if told.frame.is_empty():
         return Ingested(METRICS_DAILY.full_name, 0, 0, 0, 0, 0, tuple(told.findings))
+    findings = (*told.findings, *gaps(told.frame, chain.feed))
+    if not chain.priced and prices.is_empty():
+        findings += (_unpriced(market, symbol),)
     metrics = derive(told.frame, chain.origin)
     rows = dated(metrics, stored, METRICS_DAILY.values, now)
     if _as_stored(rows, stored):
         height = rows.height
-        return Ingested(METRICS_DAILY.full_name, height, 0, 0, height, 0, tuple(told.findings))
+        return Ingested(METRICS_DAILY.full_name, height, 0, 0, height, 0, findings)
     done = warehouse.append(METRICS_DAILY, _of_feed(rows, chain), manifest=manifest)
     return Ingested(
         METRICS_DAILY.full_name,
@@ -101,7 +107,7 @@ def update_days(
         done.revised,
         done.unchanged,
         0,
-        tuple(told.findings),
+        findings,
     )
 
 
@@ -125,7 +131,7 @@ def _days(
     """Return every day of the history before ``end``: as told, counted from blocks, or stored already."""
     import polars as pl
 
-    from pipeline.chain.canonical import day_totals
+    from pipeline.chain.canonical import COUNTED_FROM, day_totals
     from pipeline.chain.days import with_prices
     from pipeline.chain.metrics import days_of
     from resources.chain.port import Days
@@ -133,7 +139,8 @@ def _days(
     first = chain.history.start
     last = min(end, now)
     if not chain.has_days:
-        counted = with_prices(day_totals(_stored_blocks(chain, warehouse)), prices)
+        blocks = warehouse.as_of(BLOCKS, where={"feed": chain.feed}, columns=COUNTED_FROM)
+        counted = with_prices(day_totals(blocks), prices)
         return Days(counted.filter(pl.col("ts") < last))
     if chain.recheck_days is None:
         return chain.days(first, last, now=now, prices=prices)
@@ -191,10 +198,6 @@ def _prices(chain: ChainSource, market: MarketSource, symbol: str, warehouse: Wa
     return bars.select("ts", pl.col("close").alias("price_usd"), "known_at")
 
 
-def _stored_blocks(chain: ChainSource, warehouse: Warehouse) -> pl.DataFrame:
-    return warehouse.as_of(BLOCKS, where={"feed": chain.feed}).drop("feed")
-
-
 def _of_feed(rows: pl.DataFrame, chain: ChainSource) -> pl.DataFrame:
     import polars as pl
 
@@ -202,10 +205,23 @@ def _of_feed(rows: pl.DataFrame, chain: ChainSource) -> pl.DataFrame:
 
 
 def _unreachable(chain: ChainSource, error: SourceError) -> Finding:
-    """Return the finding about a source out of reach: no order rests on the chain, so the run goes on."""
+    """Return the finding about a source that gave nothing more.
+
+    One out of reach warns: no order rests on the chain, so the run goes on.  A lasting fault is an error:
+    damage, a refusal, a file that is not there.
+    """
     from pipeline.market.findings import Finding, Severity
 
-    return Finding("unreachable", Severity.WARN, chain.feed, None, str(error))
+    if isinstance(error.__cause__, ConnectionError | TimeoutError):
+        return Finding("unreachable", Severity.WARN, chain.feed, None, str(error))
+    return Finding("unreadable", Severity.ERROR, chain.feed, None, str(error))
+
+
+def _unpriced(market: MarketSource, symbol: str) -> Finding:
+    from pipeline.market.findings import Finding, Severity
+
+    reason = f"no daily bar of {symbol} is stored for {market.feed}: no day has a price (chain.price_symbol)"
+    return Finding("no_bars", Severity.WARN, symbol, None, reason)
 
 
 def told_nothing(findings: Sequence[Finding]) -> str | None:

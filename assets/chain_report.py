@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from resources.chain.port import ChainSource
     from warehouse.store import Warehouse
 
+JUDGED = ("hash", "ts", "height", "prev_hash", "tx_count", "state", "known_at")
+"""Columns of blocks that a materialisation looks at."""
 SHOWN = ("price_usd", "height", "thermocap_usd", "s2f", "mvrv", "puell", "hash_rate_ths")
 """Figures of the newest day that the UI plots over time."""
 
@@ -43,7 +45,8 @@ def days_result(
     stored = warehouse.as_of(METRICS_DAILY, where={"feed": chain.feed})
     own = stored.filter(pl.col("ts").is_between(*window, closed="left"))
     newest = stored.sort("ts").tail(1).to_dicts()
-    shown = {"rows": dg.MetadataValue.text(told_nothing(done.findings) or f"{stored.height} days")}
+    rows = dg.MetadataValue.text(told_nothing(done.findings) or f"{stored.height} days")
+    shown: dict[str, dg.MetadataValue] = {"rows": rows, **_said(done.findings)}
     if stored.height:
         title = f"{METRICS_DAILY.full_name}, feed {chain.feed}"
         shown["picture"] = picture(chain_lines(stored, title), "chain metrics")
@@ -67,7 +70,13 @@ def day_verdicts(
     amounts = [column for column in METRICS_DAILY.columns if column.type == "DOUBLE"]
     return [
         checks.all_read(done.findings),
-        _judged("no_gaps", [*found, *done.findings], "gap", "every day is there", blocks=False),
+        _judged(
+            "no_gaps",
+            list(dict.fromkeys([*found, *done.findings])),
+            "gap",
+            "every day is there",
+            blocks=False,
+        ),
         checks.duplicates(warehouse.duplicates(METRICS_DAILY)),
         checks.no_nan(stored, [column.name for column in amounts]),
         _judged("rising", found, "falling", "height, supply and thermocap never fall", blocks=True),
@@ -90,13 +99,14 @@ def blocks_result(
 
     from pipeline.chain.canonical import faults_of
 
-    stored = warehouse.as_of(BLOCKS, where={"feed": chain.feed})
+    stored = warehouse.as_of(BLOCKS, where={"feed": chain.feed}, columns=JUDGED)
     own = stored.filter(pl.col("ts").is_between(*window, closed="left"))
     active = stored.filter(pl.col("state") == "active").sort("height")
     reason = f"{stored.height} blocks" if chain.has_blocks else "the source tells no blocks"
     shown = {
         "rows": dg.MetadataValue.text(reason),
         "newest": markdown_table(active.tail(5).select("height", "hash", "ts", "tx_count").to_dicts()),
+        **_said(done.findings),
     }
     describe_months(context, rows_by_month(own), shown)
     tip = active["height"].to_list()[-1] if active.height else None
@@ -115,6 +125,12 @@ def blocks_result(
             checks.known_in_time(_seen_too_early(stored)),
         ],
     )
+
+
+def _said(findings: Sequence[Finding]) -> dict[str, dg.MetadataValue]:
+    """Return what the source had to say, such as what a node has pruned; nothing where it said nothing."""
+    said = [{"rule": f.rule, "severity": f.severity, "reason": f.reason} for f in findings]
+    return {"findings": markdown_table(said)} if said else {}
 
 
 def _seen_too_early(stored: pl.DataFrame) -> int:
