@@ -22,7 +22,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Err
 
-from assets.valuation_inputs import ValuationInputs
+from assets.valuation.inputs import ValuationInputs
 from pipeline.config.load import load_settings
 from resources.clock import SimulatedClock
 from resources.home import ROOT
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
     from fastapi import FastAPI
 
-    from assets.valuation_board_read import StoredBoard
+    from assets.valuation.board_read import StoredBoard
     from pipeline.valuation.history import ChainHistory
 
 SEED = 8
@@ -95,7 +95,7 @@ def inputs_of(history: ChainHistory, at: datetime) -> ValuationInputs:
 
 def board_rows_of(history: ChainHistory) -> pl.DataFrame:
     """Return a board of few walks as rows of ``valuation.board``."""
-    from assets.valuation_rows import board_rows, config_of
+    from assets.valuation.rows import board_rows, config_of
     from pipeline.valuation.configured import configured_models
     from pipeline.valuation.falsification.board import falsify
     from pipeline.valuation.falsification.rules import BoardRules
@@ -108,7 +108,7 @@ def board_rows_of(history: ChainHistory) -> pl.DataFrame:
 
 def board_over(history: ChainHistory) -> StoredBoard | None:
     """Return the same board as it would be read."""
-    from assets.valuation_board_read import stored
+    from assets.valuation.board_read import stored
 
     return stored(board_rows_of(history))
 

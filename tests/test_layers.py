@@ -86,6 +86,20 @@ def test_no_module_is_part_of_a_circle():
         walk(name, ())
 
 
+def test_no_room_of_the_assets_is_part_of_a_circle():
+    """Rooms are the folders; what lies beside them is for all of them."""
+    uses = {}
+    for path in (ROOT / "assets").rglob("*.py"):
+        room = path.parent.name
+        if room != "assets":
+            used = {name.split(".")[1] for name in imports_of(path) if name.startswith("assets.")}
+            uses.setdefault(room, set()).update(used - {room})
+    left = {room: used & set(uses) for room, used in uses.items()}
+    while free := {room for room, used in left.items() if not used}:
+        left = {room: used - free for room, used in left.items() if room not in free}
+    assert left == {}
+
+
 def test_modules_keep_to_one_idea():
     for path in MODULES:
         assert path.stem not in FORBIDDEN_NAMES, path

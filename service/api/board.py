@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import ConfigDict, Field
 
-from assets.valuation_board_read import StoredBoard
+from assets.valuation.board_read import StoredBoard
 from service.api.access import key_required
 from service.api.answers import answer
 from service.api.errors import Refusal, documented

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
     from datetime import datetime
 
-    from assets.valuation_board_read import StoredBoard
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.board_read import StoredBoard
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.history import ChainHistory
     from pipeline.valuation.model import PriceModel

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from assets.valuation_board_read import StoredBoard
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.board_read import StoredBoard
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
     from resources.clock import Clock
     from warehouse.store import Warehouse
@@ -78,14 +78,14 @@ class WarehouseSource:
             ).fetchone()
 
     def read(self, at: datetime) -> ValuationInputs:
-        """Return the history as of an instant, as `assets.valuation_inputs.read_history`."""
-        from assets.valuation_inputs import read_history
+        """Return the history as of an instant, as `assets.valuation.inputs.read_history`."""
+        from assets.valuation.inputs import read_history
 
         return read_history(self.warehouse, feed=self.feed, at=at)
 
     def board(self, feed: str, at: datetime, /) -> StoredBoard | None:
-        """Return the newest board, as `assets.valuation_board_read.read_board`."""
-        from assets.valuation_board_read import read_board
+        """Return the newest board, as `assets.valuation.board_read.read_board`."""
+        from assets.valuation.board_read import read_board
 
         return read_board(self.warehouse, feed=feed, config=self.config, at=at)
 

@@ -13,7 +13,7 @@ from service.cli.output import Json, Set, emit, emit_rows
 if TYPE_CHECKING:
     from datetime import date
 
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.config.settings import Settings
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
@@ -230,7 +230,7 @@ def _model(name: str, assignments: list[str] | None) -> tuple[Desk, PriceModel]:
 
 
 def _read(desk: Desk, feed: str | None, at: str | None) -> ValuationInputs:
-    from assets.valuation_inputs import read_history
+    from assets.valuation.inputs import read_history
 
     return read_history(
         desk.warehouse, feed=feed or desk.chain.feed, at=instant("--at", at) or desk.clock.now()

@@ -11,7 +11,7 @@ from service.cli.opening import instant, open_for
 from service.cli.output import Json, Set, emit, emit_rows
 
 if TYPE_CHECKING:
-    from assets.valuation_judge import Judged
+    from assets.valuation.judge import Judged
 
 
 def board(
@@ -24,7 +24,7 @@ def board(
     as_json: Json = False,
 ) -> int:
     """Judge every model beside random walks, store the board, and say what is left of each."""
-    from assets.valuation_judge import judge, shown_row
+    from assets.valuation.judge import judge, shown_row
 
     desk = open_for(assignments, writes=True)
     began = desk.clock.monotonic()

@@ -41,7 +41,7 @@ def serve(
     as_json: Json = False,
 ) -> int:
     """Answer over HTTP from a copy in memory: valuation models at /api/v1/models, a page at /."""
-    from assets.valuation_rows import config_of
+    from assets.valuation.rows import config_of
     from service.api.app import build_app
     from service.api.fitting import Fitting
     from service.api.keys import keys_from

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from assets.ingest import Ingested
+    from assets.market.ingest import Ingested
     from resources.desk import Desk
     from resources.market.port import MarketSource
     from warehouse.table import Table
@@ -129,9 +129,9 @@ def _work(
 ) -> list[tuple[Table, Callable[[], Ingested]]]:
     from functools import partial
 
-    from assets.actions import update_actions
-    from assets.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from assets.manifests import manifest_for
+    from assets.market.actions import update_actions
+    from assets.market.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from resources.market.imputing import Imputing
     from warehouse.tables import CORPORATE_ACTIONS, MACRO, TRUTH
 
@@ -168,7 +168,7 @@ def _chain_work(desk: Desk, end: datetime, now: datetime) -> list[tuple[Table, C
     """Return the updates of the chain; they come last, since a day may take its price from the bars."""
     from functools import partial
 
-    from assets.chain_ingest import update_blocks, update_days
+    from assets.chain.ingest import update_blocks, update_days
     from assets.manifests import manifest_for
     from warehouse.tables import BLOCKS, METRICS_DAILY
 

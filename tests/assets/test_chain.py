@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from assets.chain import chain_assets
-from assets.chain_ingest import update_blocks, update_days, windows_to_ask
-from assets.market import market_assets
+from assets.chain.assets import chain_assets
+from assets.chain.ingest import update_blocks, update_days, windows_to_ask
+from assets.market.assets import market_assets
 from assets.partitions import month_range, months_from
 from pipeline.chain.canonical import faults_of
 from pipeline.chain.days import conform_days
@@ -216,7 +216,7 @@ KILLED = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from assets.chain_ingest import update_blocks
+from assets.chain.ingest import update_blocks
 from resources.clock import SimulatedClock
 from tests.assets.test_chain import node_at
 from warehouse.manifest import Manifest

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.instruments import listed_rows
+from assets.market.instruments import listed_rows
 from pipeline.errors import SourceError
 from pipeline.market.bars import BAR_SCHEMA
 from resources.market.files import FilesSource, feed_of

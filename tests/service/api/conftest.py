@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from assets.valuation_inputs import ValuationInputs
+from assets.valuation.inputs import ValuationInputs
 from pipeline.config.load import load_settings
 from pipeline.errors import BellsError
 from resources.clock import SimulatedClock

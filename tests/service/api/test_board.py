@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from assets.valuation_board_read import stored
-from assets.valuation_rows import config_of
+from assets.valuation.board_read import stored
+from assets.valuation.rows import config_of
 from service.api.refresh import WarehouseSource
 from tests.service.api.conftest import NOW, SETTINGS
 from warehouse.frames import schema
