@@ -67,8 +67,8 @@ def describe_months(
 ) -> None:
     """Give each materialised month its row count and its own figures, and the newest one what is ``shown``.
 
-    Dagster writes one event for each month, so numbers and pictures of the whole run stand once, on the newest
-    month: a picture repeated in all of them would fill the event log, a number would plot as a flat line.
+    Dagster writes one event for each month, so what is about the whole run stands once, on the newest month:
+    a picture repeated in all of them would fill the event log, a number would plot as a flat line.
 
     Parameters
     ----------

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets import checks
-from assets.chain.ingest import told_nothing
 from assets.describe import (
     describe_months,
     last_by_month,
@@ -17,6 +16,7 @@ from assets.describe import (
     picture,
     rows_by_month,
 )
+from assets.market.ingest import told_nothing
 from warehouse.tables import BLOCKS, METRICS_DAILY
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import dagster as dg
 from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, rows_by_month
 from assets.market.increments import lenient
-from assets.market.ingest import Ingested
+from assets.market.ingest import Ingested, told_nothing
 from pipeline.errors import SourceError
 from resources.market.port import Fetched
 from warehouse.tables import CORPORATE_ACTIONS, QUARANTINE
@@ -102,7 +102,9 @@ def actions_result(
         "unchanged": done.unchanged,
         "quarantined": done.quarantined,
     }
-    of_run = {
+    nothing = told_nothing(done.findings)
+    of_run: dict[str, object] = {
+        **({} if nothing is None else {"rows": dg.MetadataValue.text(nothing)}),
         "dagster/row_count": stored.height,
         **numbers(counts),
         "newest": markdown_table(shown),

@@ -9,7 +9,7 @@ import dagster as dg
 from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.market.coverage_report import coverage_shown
-from assets.market.ingest import BAR_TABLES
+from assets.market.ingest import BAR_TABLES, told_nothing
 from assets.market.instruments import known_instruments
 from assets.market.verdicts import bar_verdicts, macro_verdicts
 from warehouse.tables import MACRO, TRUTH
@@ -128,8 +128,11 @@ def truth_result(
     )
 
 
-def _counts(done: Ingested, stored: int) -> dict[str, float]:
+def _counts(done: Ingested, stored: int) -> dict[str, object]:
+    """Return the counts of an update, and why there are none where the source said so."""
+    nothing = told_nothing(done.findings)
     return {
+        **({} if nothing is None else {"rows": dg.MetadataValue.text(nothing)}),
         "dagster/row_count": stored,
         **numbers(
             {

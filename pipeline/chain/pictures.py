@@ -27,7 +27,8 @@ PANELS: tuple[tuple[str, Mapping[str, str]], ...] = (
 )
 """Titles, and the columns drawn under each with their names, all on logarithmic scales."""
 _COLOURS = (LINE, WEAK, BAD)
-_MOST_TICKS = 7
+_LEAST_TICKS, _MOST_TICKS = 3, 7
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 _STEPS = ((1.0, 2.0, 5.0), (1.0, 2.0, 3.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0))
 """Places of ticks within a factor of ten, the coarsest first."""
 
@@ -68,7 +69,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     for steps in _STEPS:
         finer = [float(f"{step:g}e{power}") for power in range(first, last + 1) for step in steps]
         found = [tick for tick in finer if low <= tick <= high]
-        if 3 <= len(found) <= _MOST_TICKS:
+        if _LEAST_TICKS <= len(found) <= _MOST_TICKS:
             return found
         inside = inside if len(found) > _MOST_TICKS else found
     return inside or [low]
@@ -82,10 +83,10 @@ def plain_number(value: float) -> str:
     >>> [plain_number(v) for v in (0.3, 1.5, 60.0, 2000.0, 6e8, 1.5e12, 1e16)]
     ['0.3', '1.5', '60', '2K', '600M', '1.5T', '10,000T']
     """
-    for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if abs(value) >= unit:
+    for unit, letter in _UNITS:
+        if value >= unit:
             shown = value / unit
-            return f"{shown:,.0f}{letter}" if shown >= 1000.0 else f"{shown:.3g}{letter}"
+            return f"{shown:,.0f}{letter}" if shown >= _UNITS[-1][0] else f"{shown:.3g}{letter}"
     return f"{value:.3g}"
 
 

@@ -30,7 +30,7 @@ from tests.support.loopback.bitcoin import BitcoinNode, made_chain
 from tests.support.loopback.server import LoopbackServer
 from warehouse.manifest import Manifest
 from warehouse.store import Warehouse
-from warehouse.tables import BLOCKS, METRICS_DAILY, OHLCV_DAILY
+from warehouse.tables import BLOCKS, CORPORATE_ACTIONS, MACRO, METRICS_DAILY, OHLCV_DAILY, OHLCV_H4
 
 ROOT = Path(__file__).parents[2]
 BEGIN = datetime(2009, 1, 3, tzinfo=UTC)
@@ -252,12 +252,12 @@ def test_a_kill_leaves_whole_pieces_and_the_next_update_goes_on(warehouse, clock
     assert warehouse.as_of(BLOCKS)["hash"].sort().to_list() == sorted(block.hash for block in node.chain)
 
 
-def materialised(desk):
-    months = months_from(START)
+def materialised(desk, *further):
+    months, tables = months_from(START), (*further, OHLCV_DAILY, BLOCKS, METRICS_DAILY)
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize(
             [*market_assets(months), *chain_assets(months)],
-            selection=[dg.AssetKey(list(table.asset_key)) for table in (OHLCV_DAILY, BLOCKS, METRICS_DAILY)],
+            selection=[dg.AssetKey(list(table.asset_key)) for table in tables],
             resources=resources_of(desk),
             instance=instance,
             tags=month_range(START, desk.clock.now()),
@@ -331,6 +331,29 @@ def test_a_materialisation_says_how_its_days_were_judged(sample):
     }
     assert judged
     assert all(judged.values())
+
+
+def test_files_of_the_chain_alone_leave_the_market_empty_and_say_so(tmp_path):
+    rows = [f"{START + DAY * n:%Y-%m-%d},{100 + n},144\n" for n in range(60)]
+    (tmp_path / "days.csv").write_text("date,price,blocks\n" + "".join(rows))
+    mapping = tmp_path / "my-chain.yaml"
+    mapping.write_text("chain: {days: {path: days.csv, columns: {price_usd: price, block_count: blocks}}}\n")
+    desk = desk_at(tmp_path, NOW, {"source": "files", "system.files_mapping": str(mapping)})
+    done = materialised(desk, OHLCV_H4, MACRO, CORPORATE_ACTIONS)
+    assert done.success
+    events = [e for e in done.get_asset_materialization_events() if e.asset_key.path[0] == "market"]
+    said = {
+        e.asset_key.path[1]: e.materialization.metadata["rows"].value
+        for e in events
+        if "rows" in e.materialization.metadata
+    }
+    assert said == dict.fromkeys(
+        ("ohlcv_h4", "ohlcv_daily", "macro", "corporate_actions"),
+        "the mapping of my-chain holds the chain alone",
+    )
+    assert all(e.passed for e in done.get_asset_check_evaluations() if e.asset_key.path[0] == "market")
+    days = desk.warehouse.as_of(METRICS_DAILY)
+    assert (days["feed"].unique().to_list(), days.height) == (["my-chain"], 60)
 
 
 def test_a_feed_without_chain_rows_says_so_and_breaks_nothing(tmp_path):
