@@ -183,7 +183,9 @@ class Keeper:
         model = fitted(held.models[name], held.history, self.settings)
         self._swap(
             lambda state: (
-                replace(state, copy=state.copy.with_model(model, at)) if state.copy is held else state
+                replace(state, copy=state.copy.with_model(model, at))
+                if state.copy is not None and state.copy.inputs is held.inputs
+                else state
             )
         )
         return self.state.copy or held
@@ -214,8 +216,9 @@ class Keeper:
             try:
                 self.look()
             except Exception as error:  # the thread must outlive a fault; /health tells it
-                LOG.exception("the copy could not be refreshed")
                 what = f"unexpected {type(error).__name__} while refreshing; see the log"
+                if self.state.trouble != what:  # told once, not at every look
+                    LOG.exception("the copy could not be refreshed")
                 self._swap(lambda state: replace(state, trouble=what))  # noqa: B023 - called at once
             self._wake.wait(max(self._poll_s, min(MOST_REST_S, self.clock.monotonic() - began)))
 
