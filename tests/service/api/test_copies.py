@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 
 from pipeline.errors import WarehouseBusyError
+from service.api.refresh import BUSY
 from tests.support.chain_histories import simulated_history
 
 BASE = "/api/v1/models"
@@ -50,12 +51,12 @@ def test_rows_that_become_known_without_a_write_are_found_within_a_minute(keeper
 
 def test_a_busy_warehouse_keeps_the_old_copy_and_health_says_so(keeper, source, clock, client_of):
     keeper.look()
-    source.trouble = WarehouseBusyError("the warehouse is busy")
+    source.trouble = WarehouseBusyError("the warehouse stayed busy, held by PID 7 (run --password x)")
     clock.advance(timedelta(seconds=40))
     keeper.look()
     client = client_of(keeper)
     told = client.get("/health").json()
-    assert (told["status"], told["trouble"]) == ("stale", "the warehouse is busy")
+    assert (told["status"], told["trouble"]) == ("stale", BUSY)
     answer = client.get(f"{BASE}/power-law")
     assert answer.status_code == 200
     assert float(answer.headers["x-age-s"]) == 40.0
