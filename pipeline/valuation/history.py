@@ -80,6 +80,7 @@ class ChainHistory:
         frame
             Columns ``ts`` (00:00 UTC of the day), ``known_at``, and any numbers.  Rows may come in any order;
             a day that is left out becomes a row of unknowns, known to be missing when the next one came.
+            An infinite number is unknown, and so is a price that is not above 0.
 
         Raises
         ------
@@ -104,14 +105,16 @@ class ChainHistory:
             raise TimestampError("a day stands twice", "ts", str(days[repeated[0]]), "each day once")
         whole = np.arange(days[0], days[-1] + DAY)
         at = (days - days[0]).astype(np.int64)
-        told = frame["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-        known_at = told[np.searchsorted(at, np.arange(whole.size))]
+        came = frame["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+        known_at = came[np.searchsorted(at, np.arange(whole.size))]
         columns: dict[str, Float1D] = {}
         for name in frame.columns:
             if name in {"ts", "known_at"} or not frame[name].dtype.is_numeric():
                 continue
+            told = frame[name].cast(float).fill_null(float("nan")).to_numpy()
+            good = np.isfinite(told) & ((told > 0.0) | (name != "price_usd"))
             columns[name] = np.full(whole.size, np.nan)
-            columns[name][at] = frame[name].cast(float).fill_null(float("nan")).to_numpy()
+            columns[name][at[good]] = told[good]
         return cls(whole, known_at, MappingProxyType(columns))
 
     @property

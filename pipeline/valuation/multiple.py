@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Float1D, Time1D
+from pipeline.arrays import Bool1D, Float1D, Time1D
 from pipeline.errors import ConfigError
 from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.line import require_points
@@ -54,6 +54,10 @@ class MultipleModel(PriceModel):
     @abstractmethod
     def base(self, history: ChainHistory, /) -> Float1D:
         """Return the value per coin that is multiplied, USD, one for each row; NaN where unknown."""
+
+    def complete(self, history: ChainHistory) -> Bool1D:
+        """Return which days have a price and a base above 0 that it is a multiple of."""
+        return super().complete(history) & (self.base(history) > 0.0)
 
     def estimate(self, history: ChainHistory) -> MultipleParameters:
         """Return the quantiles of price over base."""

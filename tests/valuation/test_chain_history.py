@@ -107,3 +107,13 @@ def test_the_first_origin_has_no_row_before_it():
 def test_values_at_days_beyond_the_rows_are_unknown():
     days = np.array(["2019-12-31", "2020-01-02", "2020-02-01"], "datetime64[D]")
     np.testing.assert_array_equal(history().values_at("price_usd", days), [np.nan, 101.0, np.nan])
+
+
+def test_an_infinite_number_and_a_price_that_is_not_above_zero_are_unknown():
+    bad = [100.0, 0.0, -5.0, float("inf"), float("nan")]
+    told = frame(range(5)).with_columns(
+        price_usd=pl.Series(bad), supply_btc=pl.Series([1.0, 0.0, *bad[3:], 2.0])
+    )
+    found = ChainHistory.from_frame(told)
+    np.testing.assert_array_equal(found.column("price_usd"), [100.0, *[np.nan] * 4])
+    np.testing.assert_array_equal(found.column("supply_btc"), [1.0, 0.0, np.nan, np.nan, 2.0])
