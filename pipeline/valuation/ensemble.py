@@ -131,10 +131,8 @@ class Ensemble(PriceModel):
 
     def fit(self, history: ChainHistory) -> Self:
         """Return a copy whose members are fitted too; those that cannot be stay as they are."""
-        own = super().fit(history)
-        left = own.require_fitted().parameters.left_out
-        members = tuple(each if each.name in left else each.fit(history) for each in self.members)
-        return replace(own, members=members)
+        members = tuple(_fitted_or_not(each, history) for each in self.members)
+        return replace(super().fit(history), members=members)
 
     def calibrated(self, errors_of: Callable[[PriceModel], ErrorQuantiles]) -> Self:
         """Return a copy whose members' intervals come from walk-forward errors where there are enough."""
@@ -223,7 +221,12 @@ class Ensemble(PriceModel):
         weights, weighting = self._weights(kept, walks)
         if not weights.sum() > 0.0:
             raise InsufficientDataError(
-                "all members with a weight are left out", "ensemble.weights", self.weights, "a weight above 0"
+                "all members with a weight are left out: "
+                + "; ".join(f"{n}: {why}" for n, why in left.items()),
+                field="ensemble.weights",
+                value=self.weights,
+                constraint="a weight above 0 of a member with a fit",
+                fix="give the other members weights",
             )
         return EnsembleParameters(
             tuple(None if isinstance(each, BellsError) else each for each in given),
@@ -270,6 +273,13 @@ def _can_read(member: PriceModel, history: ChainHistory) -> bool:
     except BellsError:  # the fit gives the reason
         return False
     return True
+
+
+def _fitted_or_not(member: PriceModel, history: ChainHistory) -> PriceModel:
+    try:
+        return member.fit(history)
+    except BellsError:  # it has no price either, and a prediction names it
+        return member
 
 
 def _calibrated(member: PriceModel, errors_of: Callable[[PriceModel], ErrorQuantiles]) -> PriceModel:

@@ -196,6 +196,7 @@ class PriceModel(ABC):
                 "date",
                 day.isoformat(),
                 f"after {fitted.first}",
+                "name a later day",
             )
         return fitted.history.date[known[-1]].item()
 
@@ -238,12 +239,19 @@ class PriceModel(ABC):
                 "date",
                 day.isoformat(),
                 f"<= {LONGEST_HORIZON} days after {as_of}",
+                f"name {as_of + timedelta(days=LONGEST_HORIZON)} or an earlier day",
             )
         origin = np.array([np.datetime64(as_of, "D") + DAY])
         target = np.array([np.datetime64(day, "D")])
         price = float(self.fair(fitted.parameters, fitted.history, origin, target)[0])
         if not np.isfinite(price):
-            raise InsufficientDataError(f"{self.name} has no price for that day", "date", day.isoformat())
+            raise InsufficientDataError(
+                f"{self.name} has no price for that day",
+                field="date",
+                value=day.isoformat(),
+                constraint=f"a state of {as_of} that gives one",
+                fix="look at the chain source: what the model requires may be damaged there",
+            )
         level = self.levels[0] if level is None else level
         stretched = False
         intervals = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -131,11 +132,14 @@ def predict(
     as_json: Json = False,
 ) -> int:
     """Say what a model knew of a day before it began: it is fitted to the rows dated before it alone."""
+    from pipeline.valuation.prediction import require_after_genesis
+
     desk, model = _model(name, assignments)
     target = _day(day) or desk.clock.now().date()
-    if price is not None and not price > 0.0:
+    require_after_genesis(target, first=model.first_day)
+    if price is not None and not 0.0 < price < inf:
         raise ConfigError(
-            "the price is not above 0", "--price", price, "> 0", "leave it out if it is unknown"
+            "this is no price", "--price", price, "a number above 0", "leave it out if it is unknown"
         )
     read = _read(desk, feed, at)
     fitted = _calibrated(model, read, desk.loaded.settings.valuation, before=target)
@@ -202,7 +206,7 @@ def compare(
 
     desk = open_for(assignments)
     settings = desk.loaded.settings.valuation
-    chosen = dict.fromkeys(each.strip() for each in models.split(",")) if models else None
+    chosen = None if models is None else dict.fromkeys(each.strip() for each in models.split(","))
     kinds = (
         configured_models(settings)
         if chosen is None
@@ -249,20 +253,20 @@ def _calibrated(
 def _coverage(model: PriceModel, read: ValuationInputs, settings: Settings) -> list[dict[str, Any]]:
     """Return how often the model's past intervals held the price; nothing where it made no forecast yet."""
     from pipeline.errors import InsufficientDataError
-    from pipeline.valuation.backtest import measured_coverage
+    from pipeline.valuation.record import record_of, scores_of
 
+    chosen = settings.valuation
+    horizons, refit = chosen.intervals.horizons, chosen.backtest.refit
     try:
-        found = measured_coverage(
-            model,
-            read.history,
-            horizons=settings.valuation.intervals.horizons,
-            levels=model.levels,
-            refit=settings.valuation.backtest.refit,
-            seed=settings.system.controls.seed,
-        )
+        record = record_of(model, read.history, horizons=horizons, refit=refit, levels=model.levels)
     except InsufficientDataError:  # the fit says that its intervals are in sample
         return []
-    return [{"horizon_days": h, **vars(each)} for h, levels in found.items() for each in levels]
+    seed = settings.system.controls.seed
+    return [
+        {"horizon_days": horizon, **vars(each)}
+        for horizon in horizons
+        for each in scores_of(record, horizon, seed=seed).coverage
+    ]
 
 
 def _options(
@@ -274,7 +278,9 @@ def _options(
     first, last = window_of(start, end)
     ahead = chosen.horizon if horizon is None else horizon
     if not 1 <= ahead <= 3653:  # noqa: PLR2004 - ten years
-        raise ConfigError("the horizon is out of range", "--horizon", ahead, "1 to 3653 days")
+        raise ConfigError(
+            "the horizon is out of range", "--horizon", ahead, "1 to 3653 days", "take a nearer day"
+        )
     return {
         "start": first.date() if first else None,
         "end": last.date() if last else None,

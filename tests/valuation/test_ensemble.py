@@ -14,6 +14,7 @@ from pipeline.valuation.mvrv_bands import MvrvBands
 from pipeline.valuation.onchain_price import OnChainPrice
 from pipeline.valuation.power_law import PowerLaw
 from pipeline.valuation.residuals import PROBABILITIES
+from pipeline.valuation.stock_to_flow import StockToFlow
 from pipeline.valuation.thermocap import Thermocap
 from pipeline.valuation.walk_forward import calibrate, walk_forward
 from tests.support.chain_histories import simulated_history
@@ -91,6 +92,18 @@ def test_a_member_that_cannot_be_fitted_is_left_out_and_named(history):
     )
     power, _, mvrv = singles(history)
     assert said.predicted_price == pytest.approx(0.6 * power + 0.4 * mvrv, rel=1e-14)
+
+
+def test_a_member_whose_fit_gives_no_price_is_left_out_and_named(history):
+    unknown = np.full(history.n, np.nan)
+    headless = ChainHistory(history.date, history.known_at, {**history.columns, "height": unknown})
+    members = (PowerLaw(), StockToFlow(), Thermocap())
+    mixed = Ensemble(members=members, weights=(0.4, 0.2, 0.4))
+    for fitted in (mixed.fit(headless), calibrate(mixed, headless)):
+        said = fitted.predict(tomorrow(headless))
+        assert said.metadata["left_out"] == {"stock_to_flow": "no price from the state of that day"}
+        assert said.metadata["weights"] == {"power_law": 0.5, "stock_to_flow": 0.0, "thermocap": 0.5}
+        assert said.metadata["incomplete"]
 
 
 def test_a_member_without_a_price_on_the_day_is_left_out_and_named(history):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError, InsufficientDataError
-from pipeline.valuation.backtest import measured_coverage
 from pipeline.valuation.ensemble import Ensemble
 from pipeline.valuation.metrics import coverage
 from pipeline.valuation.mvrv_bands import MvrvBands
 from pipeline.valuation.past_intervals import past_bounds
 from pipeline.valuation.power_law import PowerLaw
+from pipeline.valuation.record import record_of, scores_of
 from pipeline.valuation.residuals import (
     IN_SAMPLE,
     PROBABILITIES,
@@ -136,15 +136,16 @@ def test_no_past_interval_moves_when_later_rows_are_appended(history):
             assert old.tobytes() == new[: old.shape[0]].tobytes()
 
 
-def test_measured_coverage_counts_the_past_intervals_that_held_the_price(history):
+def test_coverage_counts_the_past_intervals_that_held_the_price(history):
     walk = walk_forward(PowerLaw(), history)
     lower, upper = past_bounds(PowerLaw(), walk, history, (0.68,))[0.68]
-    found = measured_coverage(PowerLaw(), history)
+    record = record_of(PowerLaw(), history, horizons=walk.horizons, levels=(0.68,))
     for column, horizon in enumerate((1, 30, 90, 365)):
         known = np.isfinite(lower[:, column]) & np.isfinite(walk.actual[:, column])
         held = (lower[:, column] <= walk.actual[:, column]) & (walk.actual[:, column] <= upper[:, column])
-        assert found[horizon][0].value == held[known].mean()
-        assert found[horizon][0].n == known.sum()
+        (found,) = scores_of(record, horizon, seed=0).coverage
+        assert found.value == held[known].mean()
+        assert found.n == known.sum()
 
 
 def test_coverage_is_what_was_inside_with_bounds_around_it():
