@@ -72,11 +72,15 @@ class MultipleModel(PriceModel):
         """Return the middle multiple of the base of the row before each origin, whatever the horizon."""
         return parameters.middle * self._base_before(history, origins)
 
-    def details(self, _day: date, origin: np.datetime64, /) -> dict[str, Any]:
-        """Return the base and the prices at the low and the high multiple."""
+    def price_of(self, origin: Time1D, _target: Time1D, /) -> tuple[float, float]:
+        """Return the fair price and the base that it is a multiple of."""
         fitted = self.require_fitted()
-        multiples: MultipleParameters = fitted.parameters
-        base = float(self._base_before(fitted.history, np.array([origin]))[0])
+        base = float(self._base_before(fitted.history, origin)[0])
+        return fitted.parameters.middle * base, base
+
+    def details(self, _day: date, base: Any, /) -> dict[str, Any]:
+        """Return the base and the prices at the low and the high multiple."""
+        multiples: MultipleParameters = self.require_fitted().parameters
         return {
             "base_usd": base,
             "fair_range": {"lower": multiples.low * base, "upper": multiples.high * base},

@@ -94,13 +94,14 @@ def _fill_mixture(
             table, quantiles, shares = np.array(prices), np.array(errors), np.array(mass)
             here = np.isfinite(table)
             for pattern in np.unique(here, axis=1).T:
+                if not pattern.any():
+                    continue
                 chosen = (here == pattern[:, None]).all(axis=0)
-                for level, (lower, upper) in found.items():
-                    if pattern.any():
-                        bounds = mixture_bounds(
-                            table[pattern][:, chosen], quantiles[pattern], shares[pattern], level
-                        )
-                        lower[rows[chosen], column], upper[rows[chosen], column] = bounds
+                mixed = mixture_bounds(
+                    table[pattern][:, chosen], quantiles[pattern], shares[pattern], tuple(found)
+                )
+                for (lower, upper), bounds in zip(found.values(), mixed, strict=True):
+                    lower[rows[chosen], column], upper[rows[chosen], column] = bounds
 
 
 def _members(model: Ensemble, walk: WalkForward, history: ChainHistory) -> list[_Walked | None]:

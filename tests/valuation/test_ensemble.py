@@ -182,8 +182,20 @@ def test_an_interval_with_a_member_in_sample_is_flagged(history):
 
 def test_a_mixture_of_one_distribution_is_that_distribution():
     errors = 2.0 * (PROBABILITIES - 0.5)
-    lower, upper = mixture_bounds(
-        np.array([[100.0, 50.0], [1.0, 1.0]]), np.array([errors, errors]), np.array([1.0, 0.0]), 0.68
+    levels = (0.68, 0.9)
+    mixed = mixture_bounds(
+        np.array([[100.0, 50.0], [1.0, 1.0]]), np.array([errors, errors]), np.array([1.0, 0.0]), levels
     )
-    np.testing.assert_allclose(lower, np.array([100.0, 50.0]) * np.exp(-0.68))
-    np.testing.assert_allclose(upper, np.array([100.0, 50.0]) * np.exp(0.68))
+    for level, (lower, upper) in zip(levels, mixed, strict=True):
+        np.testing.assert_allclose(lower, np.array([100.0, 50.0]) * np.exp(-level))
+        np.testing.assert_allclose(upper, np.array([100.0, 50.0]) * np.exp(level))
+
+
+def test_members_are_asked_once_for_a_prediction(history, monkeypatch):
+    """A prediction of an ensemble costs no more than those of its members together."""
+    mixed = Ensemble(members=THREE, weights=WEIGHTS).fit(history)
+    asked = []
+    own = Ensemble.prices
+    monkeypatch.setattr(Ensemble, "prices", lambda *told: asked.append(1) or own(*told))
+    mixed.predict(tomorrow(history), level=0.9)
+    assert len(asked) == 1

@@ -13,7 +13,7 @@ from pipeline.valuation.falsification.arrays_of_world import FITTED, FIXED, HIGH
 LEAST_POINTS = 365
 """Days that a fit needs, as `pipeline.valuation.line`."""
 LEAST_FORECASTS = 250
-"""Forecasts that fitted weights need, as `pipeline.valuation.ensemble`."""
+"""Forecasts that fitted weights need, as `pipeline.valuation.ensemble_weights`."""
 _FEWEST = 2
 
 
