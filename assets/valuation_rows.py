@@ -110,7 +110,7 @@ def prediction_rows(records: Sequence[Record], read: ValuationInputs, config: st
         return _frame(PREDICTIONS, [])
     whole = pl.concat(parts)
     naive = [name for name, kind in whole.schema.items() if isinstance(kind, pl.Datetime)]
-    return whole.with_columns(pl.col(naive).dt.replace_time_zone("UTC"))
+    return whole.with_columns(pl.col(naive).dt.replace_time_zone("UTC"), pl.col(pl.Float64).fill_nan(None))
 
 
 def backtest_rows(
