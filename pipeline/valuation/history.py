@@ -3,7 +3,7 @@
 Rows are named by their day.  ``price_usd`` of a day is the price at its END.  NaN is unknown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import MappingProxyType
@@ -194,9 +194,22 @@ class ChainHistory:
         soon = self._soon()
         return np.asarray((where >= 0) & soon[np.clip(where, 0, self.n - 1)])
 
-    def timely_rows(self) -> "ChainHistory":
-        """Return the history without what came later than two days after its day: states to forecast from."""
-        return self._without(~self._soon())
+    def states(self, origins: Time1D) -> "Iterator[tuple[Int1D, ChainHistory]]":
+        """Yield places of timely origins, and the history as it was known when those forecasts were made.
+
+        A row is unknown to the origins whose row of the day before came earlier than it, and to no others.
+        """
+        where = np.flatnonzero(self.timely(origins))
+        newest = rows_of(self, origins[where] - DAY)
+        waiting = np.maximum.accumulate(self.known_at)[newest] > self.known_at[newest]
+        yield where[~waiting], self
+        groups: dict[bytes, list[int]] = {}
+        for place, row in zip(where[waiting], newest[waiting], strict=True):
+            unknown = np.zeros(self.n, np.bool_)
+            unknown[: row + 1] = self.known_at[: row + 1] > self.known_at[row]
+            groups.setdefault(unknown.tobytes(), []).append(int(place))
+        for unknown, places in groups.items():
+            yield np.array(places, np.int64), self._without(np.frombuffer(unknown, np.bool_))
 
     def _soon(self) -> Bool1D:
         return self.known_at <= self.date + DAY + LONGEST_LAG

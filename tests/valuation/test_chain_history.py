@@ -96,7 +96,24 @@ def test_a_row_that_came_late_is_unknown_in_between():
         read.at_origin(date(2020, 1, 5)).column("price_usd"), [100, np.nan, 102, 103]
     )
     np.testing.assert_array_equal(read.timely(whole.date + DAY), [True, False, True, True, True])
-    assert np.isnan(read.timely_rows().column("price_usd")[1])
+
+
+def test_the_states_of_origins_hold_what_was_known_then():
+    whole = history()
+    late = whole.known_at.copy()
+    late[1] = np.datetime64("2020-01-05T12:00", "us")
+    read = ChainHistory(whole.date, late, whole.columns)
+    found = {
+        int(place): state.column("price_usd")[: place + 1].tolist()
+        for places, state in read.states(whole.date + DAY)
+        for place in places
+    }
+    assert sorted(found) == [0, 2, 3, 4]
+    for place, state in found.items():
+        then = read.at_origin(whole.date[place] + DAY).column("price_usd")
+        np.testing.assert_array_equal(state, then)
+    assert np.isnan(found[3][1])
+    assert found[4][1] == 101.0
 
 
 def test_the_first_origin_has_no_row_before_it():

@@ -218,7 +218,10 @@ def _regressor(member: PriceModel, history: ChainHistory) -> Float1D:
 def _foreseen(member: PriceModel, history: ChainHistory, origins: Time1D, targets: Time1D) -> Float1D:
     if isinstance(member, PowerLaw):
         return _ln_days(targets)
-    return ln(projected_s2f(history.timely_rows(), origins, targets))
+    seen = np.full(origins.size, np.nan)
+    for places, state in history.states(origins):
+        seen[places] = ln(projected_s2f(state, origins[places], targets[places]))
+    return seen
 
 
 def _ln_days(days: Time1D) -> Float1D:
