@@ -168,10 +168,16 @@ class ChainHistory:
         latest: rows dated before ``day`` that were known by then.
         """
         rows = self.before(day)
-        if not rows.n:
-            return rows
-        latest = rows.date[-1] + DAY + LONGEST_LAG
-        return rows.known_by(min(rows.known_at[-1], latest.astype("datetime64[us]")))
+        return rows.known_by(self.made_at(day)) if rows.n else rows
+
+    def made_at(self, days: Any) -> Any:
+        """Return when the forecast of each origin is made, ``datetime64[us]``.
+
+        With the newest row before it, two days after that day at the latest; an origin before all rows
+        counts as the first day with one.
+        """
+        row = np.maximum(self.index(days) - 1, 0)
+        return np.minimum(self.known_at[row], self.date[row] + DAY + LONGEST_LAG)
 
     def index(self, days: Any) -> Any:
         """Return where each day stands, clipped to 0 and n (n is "after the last row")."""

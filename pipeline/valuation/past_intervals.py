@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D, Time1D
 from pipeline.errors import BellsError, InsufficientDataError
 from pipeline.valuation.ensemble import Ensemble
-from pipeline.valuation.history import DAY, LONGEST_LAG, ChainHistory
+from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.mixture import mixture_bounds
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.residuals import ErrorQuantiles, stretched, walk_forward_quantiles
@@ -26,7 +26,7 @@ def past_errors(walk: WalkForward, history: ChainHistory) -> _Errors:
     found: _Errors = {}
     for fit in walk.fits:
         day = np.datetime64(fit.day, "D")
-        known = inside & (targets < day) & (came <= day + LONGEST_LAG)
+        known = inside & (targets < day) & (came <= history.made_at(day))
         try:
             found[day] = walk_forward_quantiles(np.where(known, walk.error, np.nan), walk.horizons)
         except InsufficientDataError:

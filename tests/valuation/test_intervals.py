@@ -7,9 +7,10 @@ import pytest
 
 from pipeline.errors import ConfigError, InsufficientDataError
 from pipeline.valuation.ensemble import Ensemble
+from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.metrics import coverage
 from pipeline.valuation.mvrv_bands import MvrvBands
-from pipeline.valuation.past_intervals import past_bounds
+from pipeline.valuation.past_intervals import past_bounds, past_errors
 from pipeline.valuation.power_law import PowerLaw
 from pipeline.valuation.record import record_of, scores_of
 from pipeline.valuation.residuals import (
@@ -185,3 +186,20 @@ def test_diagnostics_of_a_perfect_fit_are_unknown_where_they_divide_by_nothing()
     assert found.autocorrelation is None
     assert found.durbin_watson is None
     assert found.r_squared == 1.0
+
+
+def test_an_error_whose_price_came_after_the_refit_is_in_no_interval_of_it(history):
+    """The row before the newest one came twelve hours after it: the refit did not wait."""
+    model, day = PowerLaw(), np.datetime64("2014-03-01")
+    row = int((day - history.date[0]) / DAY) - 2
+    known_at = history.known_at.copy()
+    known_at[row] += np.timedelta64(36, "h")
+    price = history.columns["price_usd"].copy()
+    walks = []
+    for factor in (1.0, 3.0):
+        price[row] *= factor
+        late = ChainHistory(history.date, known_at, {**history.columns, "price_usd": price.copy()})
+        walk = walk_forward(model, late, horizons=(1,))
+        walks.append(past_errors(walk, late)[day])
+    np.testing.assert_array_equal(walks[0].table, walks[1].table)
+    assert walks[0].n == walks[1].n
