@@ -131,6 +131,7 @@ def coverage_picture(rows: Sequence[Mapping[str, Any]], *, simulated: bool) -> b
     axis.axhline(0.68, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
     axis.set_xticks(range(len(horizons)), [f"{h} d" for h in horizons])
     axis.set_ylim(0.0, 1.0)
+    axis.set_ylabel("share of prices inside", fontsize=7, color=WEAK)
     plain_axis(axis)
     axis.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)
     _legend(axis)
