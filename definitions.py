@@ -7,16 +7,16 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.backtest import backtest_assets
-from assets.chain import chain_assets
-from assets.experiments import GROUP, experiment_assets
-from assets.features import feature_assets
-from assets.lookahead_job import lookahead_job
-from assets.market import market_assets
+from assets.backtest.assets import backtest_assets
+from assets.chain.assets import chain_assets
+from assets.features.assets import feature_assets
+from assets.lookahead.job import lookahead_job
+from assets.market.assets import market_assets
+from assets.optimization.assets import GROUP, experiment_assets
 from assets.partitions import axis_start, months_from
-from assets.regimes import regime_assets
-from assets.valuation import valuation_assets
-from assets.valuation_board import board_assets
+from assets.regimes.assets import regime_assets
+from assets.valuation.assets import valuation_assets
+from assets.valuation.board import board_assets
 from resources.clock import Clock
 from resources.desk import Desk, open_desk
 from resources.warehouse import WarehouseResource

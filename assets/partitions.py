@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resources.market.port import MarketSource
 
 FORMAT = "%Y-%m"
+Months: TypeAlias = dg.TimeWindowPartitionsDefinition
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assets.history import read_history
-from assets.trial_plan import plan_of
-from assets.trials import regimes_read
+from assets.backtest.plan import plan_of
+from assets.backtest.trials import regimes_read
+from assets.market.history import read_history
 
 if TYPE_CHECKING:
     from datetime import datetime

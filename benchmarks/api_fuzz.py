@@ -22,7 +22,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Err
 
-from assets.valuation_inputs import ValuationInputs
+from assets.valuation.inputs import ValuationInputs
 from pipeline.config.load import load_settings
 from resources.clock import SimulatedClock
 from resources.home import ROOT
@@ -33,21 +33,26 @@ from warehouse.manifest import Input
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import polars as pl
     from fastapi import FastAPI
 
+    from assets.valuation.board_read import StoredBoard
     from pipeline.valuation.history import ChainHistory
 
 SEED = 8
 LEFT_OUT = ("not_a_server_error", "positive_data_acceptance")
 """Checks that do not fit: a documented 503 is no fault, and a day of the right form may have no data."""
+FEW = 100
+"""Walks of a board that is only looked at."""
 STATUSES = {200, 400, 401, 403, 404, 405, 413, 503}
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A source of one history that never changes."""
+    """A source of one history and one board that never change."""
 
     history: ChainHistory
+    judged: StoredBoard | None
 
     def mark(self) -> object:
         """Return the one mark."""
@@ -55,8 +60,11 @@ class Standing:
 
     def read(self, at: datetime) -> ValuationInputs:
         """Return the history."""
-        read = Input("chain.metrics_daily", at, self.history.n, "standing")
-        return ValuationInputs(self.history, "sample", simulated=True, latest_revision=False, inputs=(read,))
+        return inputs_of(self.history, at)
+
+    def board(self, _feed: str, _at: datetime, /) -> StoredBoard | None:
+        """Return the board."""
+        return self.judged
 
 
 @dataclass
@@ -79,11 +87,37 @@ class Found:
         }
 
 
-def app_over(history: ChainHistory) -> FastAPI:
-    """Return the app over a history, its copy made."""
+def inputs_of(history: ChainHistory, at: datetime) -> ValuationInputs:
+    """Return a history as it would have been read."""
+    read = Input("chain.metrics_daily", at, history.n, "standing")
+    return ValuationInputs(history, "sample", simulated=True, latest_revision=False, inputs=(read,))
+
+
+def board_rows_of(history: ChainHistory) -> pl.DataFrame:
+    """Return a board of few walks as rows of ``valuation.board``."""
+    from assets.valuation.rows import board_rows, config_of
+    from pipeline.valuation.configured import configured_models
+    from pipeline.valuation.falsification.board import falsify
+    from pipeline.valuation.falsification.rules import BoardRules
+
+    settings = load_settings(root=ROOT, environ={}).settings.valuation
+    rules = BoardRules(simulations=FEW, planted=FEW, planted_walks=FEW)
+    board = falsify(history, configured_models(settings), rules=rules)
+    return board_rows(board, inputs_of(history, datetime.now(UTC)), config_of(settings))
+
+
+def board_over(history: ChainHistory) -> StoredBoard | None:
+    """Return the same board as it would be read."""
+    from assets.valuation.board_read import stored
+
+    return stored(board_rows_of(history))
+
+
+def app_over(history: ChainHistory, judged: StoredBoard | None = None, *, days_later: int = 2) -> FastAPI:
+    """Return the app over a history and a board, its copy made so many days after the newest one."""
     settings = load_settings(root=ROOT, environ={}).settings
-    now = datetime.combine(history.date[-1].item() + timedelta(days=2), datetime.min.time(), UTC)
-    keeper = Keeper(Standing(history), settings.valuation, SimulatedClock(now), poll_s=3600.0)
+    now = datetime.combine(history.date[-1].item() + timedelta(days=days_later), datetime.min.time(), UTC)
+    keeper = Keeper(Standing(history, judged), settings.valuation, SimulatedClock(now), poll_s=3600.0)
     keeper.look()
     return build_app(settings, keeper)
 
@@ -141,7 +175,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     from benchmarks.valuation_speed import simulated
 
-    found = fuzz(app_over(simulated(1500)), examples=options.examples)
+    history = simulated(1500)
+    found = fuzz(app_over(history, board_over(history)), examples=options.examples)
     for each in found.violations if not options.json else ():
         print(each)
     print(json.dumps(found.to_dict()))

@@ -46,6 +46,7 @@ PATHS = (
     f"{BASE}/thermocap/predict",
     f"{BASE}/stock-to-flow/predict",
     f"{BASE}/mvrv-bands/predict",
+    f"{BASE}/board",
     f"{BASE}/power-law",
     f"{BASE}/power-law/history?days=365",
     BASE,
@@ -186,6 +187,8 @@ def wait_until_ready(url: str) -> None:
 
 def measure(rate: float, seconds: float) -> dict[str, Any]:
     """Return latencies at a rate while the writer runs."""
+    from benchmarks.api_fuzz import board_rows_of
+    from benchmarks.valuation_speed import simulated
     from warehouse.manifest import Manifest
     from warehouse.tables import table
 
@@ -196,6 +199,9 @@ def measure(rate: float, seconds: float) -> dict[str, Any]:
         home = Path(folder)
         warehouse_of(home).append(
             table("chain.metrics_daily"), frame_of(DAYS, 0, 1.0), manifest=Manifest("chain/metrics_daily")
+        )
+        warehouse_of(home).append(
+            table("valuation.board"), board_rows_of(simulated(DAYS)), manifest=Manifest("valuation/board")
         )
         environ = {**os.environ, "EIGHTBELLS_HOME": folder}
         command = [sys.executable, "-m", "service.cli.main", "serve", "--port", str(port), "--json"]

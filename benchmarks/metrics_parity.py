@@ -149,7 +149,7 @@ def random_series(number: int) -> tuple[Float1D, float, float]:
 
 def runs_of_the_sample_world(strategies: tuple[str, ...]) -> Iterator[Simulation]:
     """Yield a run of each strategy by the product's own door, in a passing home."""
-    from assets.trials import run_trial
+    from assets.backtest.trials import run_trial
     from resources.desk import open_desk
     from service.cli.updating import update_all
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assets.regime_rows import RegimeInputs, observations_of
+from assets.regimes.rows import RegimeInputs, observations_of
 from benchmarks.strong_world import Kind, settings, world_of
 from pipeline.calendar.grid import CELL64, utc_days
 from pipeline.calendar.sessions import session_table

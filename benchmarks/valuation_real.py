@@ -17,10 +17,10 @@ import numpy as np
 
 def facts(threads: int = 2) -> dict[str, Any]:
     """Return slope, thermocap, stock-to-flow, how many rows a second update changes, and the board."""
-    from assets.chain_ingest import update_days
+    from assets.chain.ingest import update_days
     from assets.manifests import manifest_for
-    from assets.valuation_inputs import read_history
-    from assets.valuation_judge import judge
+    from assets.valuation.inputs import read_history
+    from assets.valuation.judge import judge
     from pipeline.valuation.power_law import PowerLaw
     from resources.desk import open_desk
     from warehouse.tables import METRICS_DAILY

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from assets.ingest import update_bars, update_macro
+from assets.market.ingest import update_bars, update_macro
 from pipeline.errors import InsufficientDataError
 from warehouse.manifest import Manifest
 from warehouse.store import Warehouse

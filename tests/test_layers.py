@@ -34,22 +34,15 @@ MOST_LINES = 400
 MODULES = sorted(path for layer in MAY_IMPORT for path in (ROOT / layer).rglob("*.py"))
 
 
-def imports_of(path: Path, *, but_for_types: bool = False) -> set[str]:
-    """Dotted names that a module imports, in functions too; ``but_for_types`` leaves out TYPE_CHECKING."""
+def imports_of(path: Path) -> set[str]:
+    """Dotted names that a module imports, in functions and for types alone too."""
     found: set[str] = set()
-
-    def visit(node: ast.AST) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-        types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        if not (but_for_types and types):
-            for child in ast.iter_child_nodes(node):
-                visit(child)
-
-    visit(ast.parse(path.read_text(encoding="utf-8")))
     return found
 
 
@@ -76,7 +69,7 @@ def test_layers_import_downwards_only(path):
 def test_no_module_is_part_of_a_circle():
     names = {dotted(path): path for path in MODULES}
     graph = {
-        name: {used for used in imports_of(path, but_for_types=True) if used in names and used != name}
+        name: {used for used in imports_of(path) if used in names and used != name}
         for name, path in names.items()
     }
     done: set[str] = set()
@@ -91,6 +84,20 @@ def test_no_module_is_part_of_a_circle():
 
     for name in sorted(graph):
         walk(name, ())
+
+
+def test_no_room_of_the_assets_is_part_of_a_circle():
+    """Rooms are the folders; what lies beside them is for all of them."""
+    uses = {}
+    for path in (ROOT / "assets").rglob("*.py"):
+        room = path.parent.name
+        if room != "assets":
+            used = {name.split(".")[1] for name in imports_of(path) if name.startswith("assets.")}
+            uses.setdefault(room, set()).update(used - {room})
+    left = {room: used & set(uses) for room, used in uses.items()}
+    while free := {room for room, used in left.items() if not used}:
+        left = {room: used - free for room, used in left.items() if room not in free}
+    assert left == {}
 
 
 def test_modules_keep_to_one_idea():

@@ -92,6 +92,11 @@ QUERIES: MappingProxyType[str, Query] = MappingProxyType(
             "SELECT ts, nav, drawdown, cash, gross FROM {backtest.equity} WHERE run_id = $run_id ORDER BY ts",
             ("run_id",),
         ),
+        "cash_earned": Query(
+            "Whether cash earned interest in a run; NULL where unknown.",
+            "SELECT len(cash_returns) > 0 AS earned FROM {ledger.trials} WHERE trial_id = $run_id",
+            ("run_id",),
+        ),
         "members": Query(
             "The strategies of a book, the largest budget first.",
             "SELECT * EXCLUDE (run_id, known_at) FROM {backtest.members}"

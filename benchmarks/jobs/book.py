@@ -21,9 +21,9 @@ from benchmarks.harness import Job, Row, machine, timed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from assets.history import History
-    from assets.regime_rows import RegimeInputs
-    from assets.trial_plan import Plan
+    from assets.backtest.plan import Plan
+    from assets.market.history import History
+    from assets.regimes.rows import RegimeInputs
 
     Prepared = tuple[Plan, History, RegimeInputs, tuple[datetime, datetime]]
 
@@ -35,9 +35,9 @@ STRETCH = 180
 @cache
 def prepared() -> Prepared:
     """Store the sample world in a scratch home and read back what a book needs of it."""
-    from assets.history import read_history
-    from assets.trial_plan import plan_of
-    from assets.trials import regimes_read, window_of
+    from assets.backtest.plan import plan_of
+    from assets.backtest.trials import regimes_read, window_of
+    from assets.market.history import read_history
     from resources.clock import SimulatedClock
     from resources.desk import open_desk
     from service.cli.updating import update_all

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pipeline.arrays import Bool1D, Float2D, Float3D
 from pipeline.backtest.engine import simulate
 from pipeline.backtest.flags import flags_of
-from pipeline.backtest.members import BookParts, MemberResult, attribution_of, numbers_of
+from pipeline.backtest.member_numbers import numbers_of
+from pipeline.backtest.members import BookParts, MemberResult, attribution_of
 from pipeline.backtest.result import BacktestResult, Provenance, Simulation
 from pipeline.backtest.rules import Rules, Tradable, kernel_rules
 from pipeline.backtest.weighing import weights_of

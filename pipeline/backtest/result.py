@@ -7,19 +7,17 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import Float1D, Float2D, Int1D, Time1D, Time2D
 from pipeline.backtest import metrics as m
 from pipeline.backtest.cash import beyond_cash, cash_on_days
+from pipeline.backtest.members import BookParts
 from pipeline.backtest.metrics import Metrics
 from pipeline.backtest.rules import Rules
 from pipeline.portfolio.account import Records
-
-if TYPE_CHECKING:
-    from pipeline.backtest.members import BookParts
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +187,7 @@ class BacktestResult:
     end: np.datetime64
     simulation: Simulation
     flags: tuple[Flag, ...]
-    book: "BookParts | None" = None
+    book: BookParts | None = None
 
     @property
     def metrics(self) -> Metrics:

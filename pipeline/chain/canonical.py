@@ -1,8 +1,10 @@
-"""Which blocks are the chain, and what they come to by day.
+"""What a change of the best chain leaves behind, and what blocks come to by day.
 
-One idea: the chain is what the best tip leads back to; a day is over when no later block can fall into it,
-which is when the median time of the newest block has passed its end.
+One idea: a day is over when no later block can fall into it, which is when the median time of the newest
+block has passed its end.
 """
+
+from datetime import timedelta
 
 import polars as pl
 
@@ -11,46 +13,15 @@ from pipeline.errors import DataError
 
 HASHES_PER_DIFFICULTY = 2.0**32
 _SECONDS_PER_DAY, _TERA = 86_400.0, 1e12
+MOST_AHEAD = timedelta(hours=2)
+"""No node takes a block whose header is further ahead of the time."""
 COUNTED = "counted from blocks"
 """What ``source`` says of such a day."""
-
-
-def chain_of(blocks: pl.DataFrame, tip: str) -> list[str]:
-    """Return the hashes from a tip back to the first stored block, newest first.
-
-    Parameters
-    ----------
-    blocks
-        Columns ``hash, prev_hash``.
-    tip
-        Where the best chain ends.
-
-    Raises
-    ------
-    DataError
-        When the tip is not among the blocks, or blocks lead in a circle.
-    """
-    before = dict(blocks.select("hash", "prev_hash").iter_rows())
-    found, current = [], tip
-    if tip not in before:
-        raise DataError(
-            "the tip is not among the blocks", field="tip", value=tip, fix="fetch the block first"
-        )
-    while current in before:
-        found.append(current)
-        if len(found) > len(before):
-            raise DataError("blocks lead in a circle", field="prev_hash", value=current)
-        current = before[current]
-    return found
-
-
-def with_states(blocks: pl.DataFrame, tip: str) -> pl.DataFrame:
-    """Return blocks with ``state``: active on the chain that ends in the tip, stale beside it.
-
-    A block that the tip does not lead back to, though it lies above all that it does, is stale too.
-    """
-    active = pl.col("hash").is_in(chain_of(blocks, tip))
-    return blocks.with_columns(pl.when(active).then(pl.lit(ACTIVE)).otherwise(pl.lit(STALE)).alias("state"))
+COUNTED_FROM = (
+    "hash", "ts", "height", "prev_hash", "median_time", "tx_count", "difficulty", "subsidy_btc", "fees_btc",
+    "state", "simulated", "known_at",
+)  # fmt: skip
+"""The columns of blocks that `day_totals` reads."""
 
 
 def left_behind(stored: pl.DataFrame, ancestor: int) -> pl.DataFrame:
@@ -65,14 +36,16 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     blocks
-        Columns of ``BLOCK_SCHEMA``; stale ones count nothing.  The first day is left out unless the first
-        block of all is there, for nobody knows what it lacks.
+        Columns `COUNTED_FROM`; stale ones count nothing.  The first day is left out
+        unless the first block of all is there, for nobody knows what it lacks; so is the second where a
+        block before the first may lie in it.
 
     Returns
     -------
     polars.DataFrame
-        Blocks count for the day of the time in their header.  A sum is NULL where a block lacks the number.
-        A day is known with the block that ended it, and with the last of its own.
+        Blocks count for the day of the time in their header; a day without one has none of anything.  A sum
+        is NULL where a block lacks the number.  A day is known with the block that ended it, and with the
+        last of its own.
 
     Raises
     ------
@@ -84,7 +57,7 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
         return empty(DAY_SCHEMA)
     _require_whole(chain)
     first = int(chain["height"][0])
-    totals = (
+    counted = (
         chain.with_columns(pl.col("ts").dt.truncate("1d").alias("day"))
         .group_by("day")
         .agg(
@@ -96,9 +69,8 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
             pl.col("known_at").max().alias("own"),
             pl.col("simulated").any(),
         )
-        .sort("day")
-        .with_columns((first - 1 + pl.col("block_count").cum_sum()).alias("height"))
     )
+    totals = _every_day(counted).with_columns((first - 1 + pl.col("block_count").cum_sum()).alias("height"))
     passed = chain.select("median_time", closed_at="known_at").drop_nulls("median_time")
     passed = passed.with_columns(pl.col("median_time").cum_max(), pl.col("closed_at").cum_max())
     over = (
@@ -108,7 +80,7 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("closed_at").is_not_null())
     )
     if first > 0:
-        over = over.filter(pl.col("day") > chain["ts"].dt.truncate("1d").min())
+        over = over.filter(pl.col("day") > (chain["ts"].head(1) + MOST_AHEAD).dt.truncate("1d").item())
     return conform_days(
         over.select(
             pl.col("day").alias("ts"),
@@ -126,6 +98,20 @@ def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
             pl.max_horizontal("own", "closed_at", "end").alias("known_at"),
         )
     )
+
+
+def _every_day(counted: pl.DataFrame) -> pl.DataFrame:
+    """Return all days from the first to the last one; one without blocks has 0 of everything."""
+    ends = counted.select(first=pl.col("day").min(), last=pl.col("day").max()).row(0)
+    axis = pl.datetime_range(*ends, DAY, eager=True, time_unit="us").alias("day").to_frame()
+    dense = axis.join(counted, on="day", how="left", maintain_order="left")
+    without = pl.col("block_count").is_null()
+    nothing = [
+        pl.when(without).then(0).otherwise(name).cast(dtype).alias(name)
+        for name, dtype in counted.schema.items()
+        if dtype.is_numeric()
+    ]
+    return dense.with_columns(*nothing, pl.col("simulated").fill_null(value=False))
 
 
 def _whole_sum(name: str) -> pl.Expr:

@@ -4,7 +4,8 @@ One idea: every figure of a day is made of that day and earlier ones, in the ord
 days change nothing.  Unknown stays NULL; what is cumulative is unknown from the first unknown day on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -25,7 +26,8 @@ class Origin:
     Parameters
     ----------
     height
-        Of the last block before it; -1: none; None: unknown, so that heights are estimated until one is told.
+        Of the last block before it; -1: none, which counts only where the history begins with the chain;
+        None: unknown, so that heights are estimated until one is told.
     thermocap_usd
         Miner revenue before it, USD.
     """
@@ -35,6 +37,8 @@ class Origin:
 
 
 GENESIS = Origin()
+FIRST_MINED = datetime(2009, 1, 9, tzinfo=UTC)
+"""The day of block 1: a history that begins later has blocks before it."""
 
 
 def derive(days: pl.DataFrame, origin: Origin = GENESIS) -> pl.DataFrame:
@@ -69,6 +73,8 @@ def derive(days: pl.DataFrame, origin: Origin = GENESIS) -> pl.DataFrame:
         for name, dtype in dense.schema.items()
         if dtype.is_numeric()
     }
+    if origin.height == -1 and given["ts"][0] > FIRST_MINED:
+        origin = replace(origin, height=None)
     counted = _counted_heights(column["height"], column["block_count"], origin)
     by_chain = np.isfinite(counted)
     stamps = dense["ts"].dt.replace_time_zone(None).to_numpy().astype("datetime64[D]")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pipeline.chain.block import coinbase_height, coinbase_value, parse_block, target
+from pipeline.chain.block import check_block, coinbase_height, coinbase_value, parse_block, target
 from pipeline.chain.issuance import SATOSHI, subsidy
 
 DIFFICULTY_ONE = 0xFFFF << 208
@@ -30,9 +30,10 @@ def row_of(raw: bytes, height: int | None = None) -> Mapping[str, object]:
     Raises
     ------
     DataError
-        When the bytes are malformed.
+        When the bytes are malformed, or do not hold what their header stands for.
     """
-    block = parse_block(raw, txids=False)
+    block = parse_block(raw)
+    check_block(block)
     stands = coinbase_height(block) if height is None else height
     paid = coinbase_value(block)
     due = None if stands is None else subsidy(stands)

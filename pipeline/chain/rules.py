@@ -17,7 +17,7 @@ GRACE = timedelta(hours=48)
 
 def day_findings(days: pl.DataFrame, feed: str) -> list[Finding]:
     """Return what is doubtful about stored days, columns of ``chain.metrics_daily`` sorted by ``ts``."""
-    return [*_gaps(days, feed), *_falling(days, feed), *_off_schedule(days, feed)]
+    return [*gaps(days, feed), *_falling(days, feed), *_off_schedule(days, feed)]
 
 
 def too_early(days: pl.DataFrame) -> int:
@@ -33,7 +33,8 @@ def overdue_hours(days: pl.DataFrame, horizon: datetime, lag: timedelta = timede
     return max(0.0, (horizon - due).total_seconds() / 3600.0)
 
 
-def _gaps(days: pl.DataFrame, feed: str) -> list[Finding]:
+def gaps(days: pl.DataFrame, feed: str) -> list[Finding]:
+    """Return the holes between days, column ``ts`` sorted."""
     after = days.with_columns(pl.col("ts").shift(1).alias("before")).filter(
         pl.col("ts") - pl.col("before") > DAY
     )

@@ -60,8 +60,8 @@ def simulated_days(
     hashes = parameters.hash_rate_ths_before * np.exp(np.cumsum(GROWTH + SHOCK * normal("hash rate")))
     count = _blocks(hashes, parameters)
     height = parameters.height_before + np.cumsum(count)
-    supply = supplies(np.maximum(height, 0)) / SATOSHI
-    before = supplies(np.array([max(parameters.height_before, 0)])) / SATOSHI
+    supply = supplies(height) / SATOSHI
+    before = supplies(np.array([parameters.height_before])) / SATOSHI
     issuance = np.diff(supply, prepend=before)
     fees = issuance * parameters.fees_share * np.exp(FEE_SPREAD * normal("fees"))
     transactions = np.rint(count * TXS_PER_BLOCK * np.exp(TX_SPREAD * normal("transactions")))

@@ -15,7 +15,7 @@ class SampleChain(Strict):
     """The simulated chain, which goes with the simulated world."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(description="Of the simulated chain")
-    height_before: Annotated[int, Field(ge=-1, le=6_929_999)] = Field(
+    height_before: Annotated[int, Field(ge=0, le=6_929_999)] = Field(
         description="Height of the last block before the world begins"
     )
     thermocap_usd_before: Annotated[float, Field(ge=0, le=1e15)] = Field(

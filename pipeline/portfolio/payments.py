@@ -1,7 +1,7 @@
 """What an account receives and pays between two decisions without trading: dividends, splits, interest.
 
 Due when a cell begins: on the units held and the cash at hand after the fills of the cell before, so who buys
-at the open of an ex-date is paid no dividend.  Where the amounts come from is `pipeline.market.flows`.
+at the open of an ex-date is paid no dividend.  Where the amounts come from is `pipeline.market.cell_flows`.
 """
 
 from typing import NamedTuple

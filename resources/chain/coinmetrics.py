@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.chain.metrics import Origin
     from pipeline.config.chain import CoinMetricsChain
-    from resources.chain.port import Blocks
+    from resources.chain.port import Blocks, StoredBlocks
     from resources.clock import Clock
 
 PATH = "/v4/timeseries/asset-metrics"
@@ -40,6 +40,7 @@ METRICS: Mapping[str, str] = {
     "AdrActCnt": "active_addresses",
 }
 """Their names to ours."""
+ASSET = "btc"
 MOST_PAGES = 1000
 DAY = timedelta(days=1)
 
@@ -93,6 +94,7 @@ class CoinMetrics:
         import polars as pl
 
         from pipeline.chain.days import DAY_SCHEMA, conform_days, empty
+        from pipeline.chain.sound import sound_days
 
         lag = timedelta(minutes=self._settings.lag_minutes)
         last = min(end, (now - lag).replace(hour=0, minute=0, second=0, microsecond=0))
@@ -103,8 +105,8 @@ class CoinMetrics:
         frame = pl.DataFrame(rows, schema=schema, orient="row")
         return Days(
             conform_days(
-                frame.filter(pl.col("ts").is_between(start, last, closed="left"))
-                .unique("ts", keep="last")
+                sound_days(frame, self.feed)
+                .filter(pl.col("ts").is_between(start, last, closed="left"))
                 .with_columns(
                     source=pl.lit(self._asker.address(PATH)),
                     vintage=pl.lit("latest_revision"),
@@ -114,7 +116,7 @@ class CoinMetrics:
             )
         )
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
         """Yield nothing: it tells days."""
         return iter(())
 
@@ -128,7 +130,7 @@ class CoinMetrics:
         """Yield the records of all pages, both days included."""
         coinmetrics = self._settings
         query: dict[str, str | int] = {
-            "assets": "btc",
+            "assets": ASSET,
             "metrics": ",".join(METRICS),
             "frequency": "1d",
             "start_time": f"{first:%Y-%m-%d}",
@@ -155,9 +157,12 @@ class CoinMetrics:
     def _row(self, record: Mapping[str, object]) -> tuple[object, ...]:
         """Return the day and the numbers of a record; a metric that is absent or null is unknown."""
         try:
+            if record.get("asset", ASSET) != ASSET:
+                raise _damaged("a record of another asset", record)
             at = datetime.fromisoformat(str(record["time"]).replace("000000000Z", "000000Z"))
+            at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
             values = (record.get(name) for name in METRICS)
-            return (at.astimezone(UTC), *(None if v is None else float(str(v)) for v in values))
+            return (at, *(None if v is None else float(str(v)) for v in values))
         except (AttributeError, KeyError, ValueError, TypeError) as error:
             raise _damaged("a record cannot be read", record) from error
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BellsError
+from pipeline.errors import BellsError, SourceError
 from resources.chain.port import Blocks, Days
 from resources.market.port import Window
 from resources.market.reading import as_numbers, matching_files, read_columns
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.chain.metrics import Origin
     from pipeline.market.findings import Finding
+    from resources.chain.port import StoredBlocks
     from resources.market.mapping import ChainBlocks, ChainFile, ChainFiles
 
 GENESIS_DAY = datetime(2009, 1, 3, tzinfo=UTC)
@@ -86,11 +87,12 @@ class FilesChain:
         Raises
         ------
         SourceError, SchemaError
-            When the file is missing, damaged or lacks a column.
+            When a file is missing, damaged or lacks a column, or a row says nothing that can be.
         """
         import polars as pl
 
-        from pipeline.chain.days import DAY_SCHEMA, empty
+        from pipeline.chain.days import DAY_SCHEMA, conform_days, empty
+        from pipeline.chain.sound import sound_days
         from resources.market.file_marks import mark_files
 
         entry = self.mapping.days
@@ -101,24 +103,26 @@ class FilesChain:
         marks = mark_files(files, self.base, {name: entry.kind(name) for name in names})
         parts = [_read(entry, path, name) for path, name in zip(files, names, strict=True)]
         inside = pl.col("ts").is_between(start, end, closed="left") & (pl.col("known_at") <= now)
-        good, findings = _once(pl.concat(parts).sort("ts"))
-        return Days(good.filter(inside), tuple(findings), marks)
+        days = conform_days(sound_days(pl.concat(parts), entry.glob))
+        return Days(days.filter(inside), files=marks)
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:
         """Yield the raw blocks that are not stored; a file that is no block is a finding."""
         import polars as pl
 
         from pipeline.chain.days import BLOCK_SCHEMA
+        from pipeline.chain.faults import MAX_WEIGHT
         from pipeline.chain.raw_rows import row_of
 
         entry = self.mapping.blocks
         if entry is None:
             return
-        known, rows, findings = set(stored["hash"]), [], []
+        known, rows, findings = stored.hashes(), [], []
         for path in matching_files(self.base, entry.path):
             name = path.relative_to(self.base).as_posix()
             try:
-                row = row_of(path.read_bytes())
+                with path.open("rb") as file:
+                    row = row_of(file.read(MAX_WEIGHT + 1))  # more is no block
             except (BellsError, OSError) as error:
                 findings.append(_unreadable(name, error))
                 continue
@@ -131,38 +135,34 @@ class FilesChain:
 def _read(entry: ChainFile, path: Path, name: str) -> pl.DataFrame:
     import polars as pl
 
-    from pipeline.chain.days import AMOUNTS, COUNTS, DAY, conform_days
+    from pipeline.chain.days import AMOUNTS, COUNTS, DAY
 
     columns = {ours: getattr(entry.columns, ours) for ours in (*AMOUNTS, *COUNTS)}
     mapped = {ours: theirs for ours, theirs in columns.items() if theirs is not None}
     theirs = list(dict.fromkeys(mapped.values()))
-    raw = as_numbers(
-        read_columns(path, [entry.columns.time, *theirs], kind=entry.kind(path.name)), theirs, path
+    told = read_columns(path, [entry.columns.time, *theirs], kind=entry.kind(path.name))
+    ts = dates(told[entry.columns.time], entry, path).alias("ts")
+    raw = as_numbers(told, theirs, path).with_columns(ts)
+    for read, column in (("ts", entry.columns.time), *((column, column) for column in theirs)):
+        lost = told.filter(raw[read].is_null() & (told[column].is_not_null() | (read == "ts")))
+        if not lost.is_empty():
+            raise _damaged_cell(path, column, lost)
+    return raw.select("ts", *(pl.col(column).alias(ours) for ours, column in mapped.items())).with_columns(
+        source=pl.lit(name),
+        vintage=pl.lit(entry.vintage),
+        simulated=pl.lit(value=False),
+        known_at=pl.col("ts") + DAY + timedelta(minutes=entry.lag_minutes),
     )
-    ts = dates(raw[entry.columns.time], entry, path).alias("ts")
-    frame = raw.select(ts, *(pl.col(column).alias(ours) for ours, column in mapped.items()))
-    return conform_days(
-        frame.filter(pl.col("ts").is_not_null()).with_columns(
-            source=pl.lit(name),
-            vintage=pl.lit(entry.vintage),
-            simulated=pl.lit(value=False),
-            known_at=pl.col("ts") + DAY + timedelta(minutes=entry.lag_minutes),
-        )
+
+
+def _damaged_cell(path: Path, column: str, rows: pl.DataFrame) -> SourceError:
+    return SourceError(
+        f"a cell cannot be read (rows concerned: {rows.height})",
+        field=f"{path}: {column}",
+        value=rows.row(0, named=True),
+        constraint="a date in every row; a number, or nothing, in every other cell",
+        fix="repair the file; what is unknown is an empty cell",
     )
-
-
-def _once(days: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
-    """Return each day once, and a finding about days that came twice."""
-    import polars as pl
-
-    from pipeline.market.findings import Finding, Severity
-
-    twice = days.filter(pl.col("ts").is_duplicated())["ts"].unique().sort()
-    if twice.is_empty():
-        return days, []
-    reason = f"{len(twice)} days come twice; the first row of each is taken"
-    said = Finding("repeated_day", Severity.ERROR, None, twice[0], reason, twice[-1], len(twice))
-    return days.unique("ts", keep="first", maintain_order=True), [said]
 
 
 def _clock(entry: ChainBlocks, ts: object, now: datetime) -> dict[str, object]:

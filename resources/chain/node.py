@@ -6,12 +6,14 @@ does not, the node has changed its mind, and the common ancestor is looked for a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import SourceError
-from resources.chain.node_rows import HEADER, STATS, block_rows, is_unknown
+from pipeline.errors import ConfigError, SourceError
+from resources.chain.node_rows import HEADER, STATS, block_rows, is_off_chain, is_unknown
+from resources.chain.node_tip import Place, behind, best_height, common_ancestor
 from resources.chain.port import Blocks, Days
 from resources.chain.rpc import NOT_FOUND, OUT_OF_RANGE, Call, Rpc, RpcError, refused
 from resources.market.port import Window
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.chain.metrics import Origin
     from pipeline.config.chain import NodeChain
+    from resources.chain.port import StoredBlocks
     from resources.clock import Clock
 
 MOST_TURNS = 5
@@ -77,16 +80,16 @@ class Node:
 
         return Days(empty(DAY_SCHEMA))
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:
         """Yield new blocks, and with the first ones those that a change of the best chain left behind.
 
         Raises
         ------
+        ConfigError
+            When the node is of another network, or what is stored begins above ``first_height``.
         SourceError
             When the node is out of reach, refuses, or changes its best chain again and again.
         """
-        import polars as pl
-
         for _ in range(MOST_TURNS):
             whole = True
             for piece in self._lead_on(stored, now):
@@ -94,9 +97,6 @@ class Node:
                     whole = False
                     break
                 yield piece
-                stored = pl.concat([stored, piece.frame.select(stored.columns)]).unique(
-                    "hash", keep="last", maintain_order=True
-                )
             if whole:
                 return
         raise SourceError(
@@ -107,77 +107,56 @@ class Node:
             fix="try again later; what is stored leads on",
         )
 
-    def _lead_on(self, stored: pl.DataFrame, now: datetime) -> Iterator[Blocks | None]:
+    def _lead_on(self, stored: StoredBlocks, now: datetime) -> Iterator[Blocks | None]:
         """Yield pieces from the common ancestor to the tip; None where the node's chain has changed."""
         from pipeline.chain.canonical import left_behind
 
-        tip = int(self._rpc.ask("getblockcount"))
-        active = self._active(stored)
-        ancestor = self._ancestor(active, tip)
-        before = active.get(ancestor)
-        gone = left_behind(stored, ancestor).with_columns(known_at=_moment(now))
-        if tip <= ancestor:
-            if gone.height:
-                yield Blocks(gone)
-            return
         node = self._settings
-        for first in range(ancestor + 1, tip + 1, node.batch):
+        tip = best_height(self._rpc)
+        least, greatest = stored.heights() or (node.first_height, node.first_height - 1)
+        if least > node.first_height:
+            raise _begun_later(least, node.first_height)
+        place = common_ancestor(self._rpc, stored, (least, min(greatest, tip)))
+        gone = left_behind(stored.at(range(place.height + 1, greatest + 1)), place.height)
+        if tip <= place.height or tip < node.first_height:
+            if gone.height or tip < node.first_height:
+                yield behind(tip, max(node.first_height, greatest))
+            return
+        if gone.height:  # until now another chain was known
+            gone, place = gone.with_columns(known_at=_moment(now)), replace(place, known_at=now)
+        for first in range(place.height + 1, tip + 1, node.batch):
             last = min(first + node.batch, tip + 1)
-            piece = self._piece(range(first, last), before, now)
+            piece = self._piece(range(first, last), place, now)
             if piece is None:
                 yield None
                 return
             yield Blocks(_together(gone, piece.frame), piece.findings)
-            gone, before = gone.clear(), piece.frame["hash"][-1]
+            gone = gone.clear()
+            place = Place(*piece.frame.select("height", "hash", "known_at").row(-1))
 
-    def _active(self, stored: pl.DataFrame) -> dict[int, str]:
-        from pipeline.chain.days import ACTIVE
-
-        kept = stored.filter(stored["state"] == ACTIVE)
-        return dict(zip(kept["height"].to_list(), kept["hash"].to_list(), strict=True))
-
-    def _ancestor(self, active: Mapping[int, str], tip: int) -> int:
-        """Return the greatest stored height at which the node has the same block, or that before the first.
-
-        The node is asked for a growing number of heights at a time, downwards: forks are short.
-        """
-        heights = sorted((height for height in active if height <= tip), reverse=True)
-        step, place = 1, 0
-        while place < len(heights):
-            some = heights[place : place + step]
-            answers = self._rpc.batch([Call("getblockhash", (height,)) for height in some])
-            for height, answer in zip(some, answers, strict=True):
-                if isinstance(answer, RpcError) and answer.code != OUT_OF_RANGE:
-                    raise refused("getblockhash", answer)
-                if answer == active[height]:
-                    return height
-            place, step = place + step, min(2 * step, self._settings.batch)
-        return self._settings.first_height - 1
-
-    def _piece(self, heights: range, before: str | None, now: datetime) -> Blocks | None:
-        """Return the blocks of some heights; None when they do not lead on from the block ``before``."""
+    def _piece(self, heights: range, place: Place, now: datetime) -> Blocks | None:
+        """Return the blocks of some heights; None when they do not lead on from a place."""
         hashes = self._rpc.batch([Call("getblockhash", (height,)) for height in heights])
         if _changed(hashes):
             return None
         headers = self._rpc.batch([Call(HEADER, (name,)) for name in hashes])
-        if _changed(headers):
-            return None
-        links = [header.get("previousblockhash") for header in headers]
-        followed = [before, *hashes[:-1]]
-        if any(link != hash_ for link, hash_ in zip(links, followed, strict=True) if hash_ is not None):
+        if _changed(headers) or any(map(is_off_chain, headers)):
             return None
         bodies = self._bodies(hashes)
         if any(isinstance(body, RpcError) and is_unknown(body) for body in bodies):
             return None
-        lag = timedelta(minutes=self._settings.lag_minutes)
         frame, findings = block_rows(
-            list(heights),
+            list(zip(heights, hashes, strict=True)),
             headers,
             bodies,
             source=self._rpc.address,
+            since=place.known_at,
             now=now,
-            lag=lag,
+            lag=timedelta(minutes=self._settings.lag_minutes),
         )
+        followed = hashes[:-1] if place.hash is None else [place.hash, *hashes[:-1]]
+        if frame["prev_hash"].to_list()[len(hashes) - len(followed) :] != followed:
+            return None
         return Blocks(frame, findings)
 
     def _bodies(self, hashes: list[str]) -> list[Any]:
@@ -200,10 +179,21 @@ def _changed(answers: list[Any]) -> bool:
     return bool(errors)
 
 
+def _begun_later(least: int, wanted: int) -> ConfigError:
+    return ConfigError(
+        f"the stored blocks begin at {least}, and no block before them is read any more",
+        field="chain.node.first_height",
+        value=wanted,
+        constraint=f"{least} or more, as what is stored",
+        fix=f"say {least}, or give the longer chain an EIGHTBELLS_HOME of its own",
+    )
+
+
 def _together(gone: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    return pl.concat([gone.select(fresh.columns), fresh]) if gone.height else fresh
+    lost = gone.join(fresh, on="hash", how="anti", maintain_order="left")
+    return pl.concat([lost.select(fresh.columns), fresh])
 
 
 def _moment(now: datetime) -> pl.Expr:

@@ -6,6 +6,7 @@ A node that prunes keeps all headers and throws old blocks away: what only the b
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError, SourceError
@@ -21,17 +22,22 @@ HEADER = "getblockheader"
 STATS = ("height", "ins", "outs", "subsidy", "totalfee", "txs")
 """What is asked of ``getblockstats``; its sizes leave out the coinbase, so they are not asked for."""
 PRUNED = "pruned"
-"""The rule of the finding about blocks that the node has thrown away."""
+"""The rule of the finding about blocks that the node has thrown away, and the node's own word for it."""
+MOST = 2**31 - 1
+"""The largest count that is stored."""
+OFF_CHAIN = -1
+"""Confirmations of a block beside the best chain."""
 NO_BLOCK = "0" * 64
 """What stands in the first header of all for the block before it."""
 
 
 def block_rows(
-    heights: Sequence[int],
+    places: Sequence[tuple[int, str]],
     headers: Sequence[Mapping[str, Any]],
     bodies: Sequence[Any],
     *,
     source: str,
+    since: datetime | None,
     now: datetime,
     lag: timedelta,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
@@ -39,14 +45,17 @@ def block_rows(
 
     Parameters
     ----------
-    heights, headers
-        Of the blocks, in order; headers as ``getblockheader`` tells them.
+    places, headers
+        Height and hash of the blocks, in order; headers as ``getblockheader`` tells them.
     bodies
         Statistics as ``getblockstats`` tells them, bytes in hexadecimal, or the error that the block is gone.
     source
         The node's address.
+    since
+        When the block before the first one was known, or that it is the best; None: there is none.
     now, lag
-        A block is known ``lag`` after the time in its header, and no later than now: a new one when seen.
+        A block is known ``lag`` after the time in its header, and no later than now: a new one when seen; but
+        no earlier than the one before it.
 
     Raises
     ------
@@ -58,46 +67,54 @@ def block_rows(
     from pipeline.chain.days import ACTIVE, BLOCK_SCHEMA
 
     rows, pruned = [], []
-    for height, header, body in zip(heights, headers, bodies, strict=True):
+    for (height, name), header, body in zip(places, headers, bodies, strict=True):
         try:
-            row = _of_header(height, header)
+            row = _of_header(height, name, header)
             if isinstance(body, RpcError):
                 _require_pruned(body)
                 pruned.append(height)
             else:
-                row |= _of_body(height, body, str(header["hash"]))
-        except (KeyError, TypeError, ValueError, OverflowError, DataError) as error:
+                row |= _of_body(height, body, name)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, DataError) as error:
             if isinstance(error, SourceError):
                 raise
             raise _unreadable(height, error) from error
         known = min(now, row["ts"] + lag)
-        rows.append({**row, "state": ACTIVE, "source": source, "simulated": False, "known_at": known})
+        since = known if since is None else max(since, known)
+        rows.append({**row, "state": ACTIVE, "source": source, "simulated": False, "known_at": since})
     frame = pl.DataFrame(rows, schema=dict(BLOCK_SCHEMA))
     if not pruned:
         return frame, ()
-    whole = [height for height in heights if height > pruned[-1]]
+    whole = [height for height, _ in places if height > pruned[-1]]
     reason = f"the node has pruned blocks {pruned[0]} to {pruned[-1]}: their fees are unknown"
     reason += f"; the first whole one is {whole[0]}" if whole else ""
     return frame, (Finding(PRUNED, Severity.WARN, "node", rows[0]["ts"], reason, count=len(pruned)),)
 
 
-def _of_header(height: int, header: Mapping[str, Any]) -> dict[str, Any]:
+def is_off_chain(header: object) -> bool:
+    """Say whether a header is that of a block which the node no longer has on its best chain."""
+    return isinstance(header, dict) and header.get("confirmations") == OFF_CHAIN
+
+
+def _of_header(height: int, name: str, header: Mapping[str, Any]) -> dict[str, Any]:
     from pipeline.chain.issuance import SATOSHI, subsidy
 
+    if (header["height"], header["hash"]) != (height, name):
+        raise DataError("another block's header", field="hash", value=header["hash"], constraint=name)
     return {
-        "hash": str(header["hash"]),
+        "hash": name,
         "ts": datetime.fromtimestamp(int(header["time"]), UTC),
         "height": height,
         "prev_hash": str(header.get("previousblockhash") or NO_BLOCK),
         "median_time": datetime.fromtimestamp(int(header["mediantime"]), UTC),
-        "tx_count": int(header["nTx"]),
-        "difficulty": float(header["difficulty"]),
+        "tx_count": _number(header["nTx"], MOST),
+        "difficulty": float(_number(header["difficulty"], float_info.max)),
         "subsidy_btc": subsidy(height) / SATOSHI,
     }
 
 
 def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
-    from pipeline.chain.issuance import SATOSHI
+    from pipeline.chain.issuance import MAX_SUPPLY, SATOSHI
 
     if isinstance(body, str):
         from pipeline.chain.raw_rows import row_of
@@ -107,22 +124,29 @@ def _of_body(height: int, body: Any, name: str) -> dict[str, Any]:
             raise DataError("the node sent another block", field="hash", value=row["hash"], constraint=name)
         return row
     return {
-        "inputs": int(body["ins"]),
-        "outputs": int(body["outs"]),
-        "subsidy_btc": int(body["subsidy"]) / SATOSHI,
-        "fees_btc": int(body["totalfee"]) / SATOSHI,
-        "tx_count": int(body["txs"]),
+        "inputs": _number(body["ins"], MOST),
+        "outputs": _number(body["outs"], MOST),
+        "subsidy_btc": _number(body["subsidy"], MAX_SUPPLY) / SATOSHI,
+        "fees_btc": _number(body["totalfee"], MAX_SUPPLY) / SATOSHI,
+        "tx_count": _number(body["txs"], MOST),
     }
+
+
+def _number(value: float, most: float) -> float:
+    """Return a number from 0 to ``most``, a whole one where that is whole; another cannot be read."""
+    if not 0 <= value <= most or (isinstance(most, int) and not isinstance(value, int)):
+        raise DataError("not a possible number", field="result", value=value, constraint=f"0 to {most:g}")
+    return value
 
 
 def is_unknown(error: RpcError) -> bool:
     """Say whether the node has never heard of a block, or has forgotten it with the chain it was on."""
-    return error.code == NOT_FOUND and "not available" not in error.message.lower()
+    return error.code == NOT_FOUND and PRUNED not in error.message.lower()
 
 
 def _require_pruned(error: RpcError) -> None:
-    """Let the error pass that says a block was thrown away."""
-    if error.code not in (MISC, NOT_FOUND) or "not available" not in error.message.lower():
+    """Let the error pass that says a block was thrown away, not one that says it is still to come."""
+    if error.code not in (MISC, NOT_FOUND) or PRUNED not in error.message.lower():
         raise refused("a block", error)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.chain.metrics import Origin
-    from resources.chain.port import Blocks
+    from resources.chain.port import Blocks, StoredBlocks
 
 NO_ROWS = "no_chain_rows"
 """The rule of the finding that a source has none."""
@@ -57,6 +57,6 @@ class NoChain:
 
         return Days(empty(DAY_SCHEMA), (Finding(NO_ROWS, Severity.INFO, self.feed, None, self.reason),))
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
         """Yield nothing."""
         return iter(())

@@ -56,6 +56,22 @@ class Blocks:
     findings: Sequence[Finding] = ()
 
 
+class StoredBlocks(Protocol):
+    """What is stored of a source's blocks, read when it is asked for: a chain is long, an update short."""
+
+    def heights(self) -> tuple[int, int] | None:
+        """Return the least and the greatest stored height; None without a block."""
+        ...
+
+    def at(self, heights: range) -> pl.DataFrame:
+        """Return the newest versions of the blocks at some heights, columns of ``BLOCK_SCHEMA``."""
+        ...
+
+    def hashes(self) -> set[str]:
+        """Return the names of all stored blocks."""
+        ...
+
+
 class ChainSource(Protocol):
     """One source of the chain, simulated or real."""
 
@@ -123,13 +139,13 @@ class ChainSource(Protocol):
         """
         ...
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:
         """Yield what is missing, oldest first, in pieces that each lead on from what is stored.
 
         Parameters
         ----------
         stored
-            Newest versions of the stored blocks, columns of ``BLOCK_SCHEMA``.
+            The stored blocks; a piece is among them before the next one is asked for.
         now
             When they are seen.
 

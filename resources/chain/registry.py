@@ -63,6 +63,7 @@ def open_chain(
         return CoinMetrics(settings.coinmetrics, clock)
     from resources.chain.node import Node
 
+    _require(not market.simulated, "node", market, "a market source of real prices")
     return Node(settings.node, environ, clock)
 
 

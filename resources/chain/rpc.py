@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config.secrets import masked
 from pipeline.errors import ConfigError, SourceError
+from resources.venues.http import PASSING
 from resources.venues.patience import PassingError, Patience
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ NOT_FOUND, OUT_OF_RANGE, MISC = -5, -8, -1
 """No such block; no such height; among others: a block that was pruned."""
 MOST_BYTES = 256_000_000
 """Larger answers are damage: sixteen full blocks in hexadecimal are 128 MB."""
+LONGEST_ANSWER_S = 600.0
+"""How long a whole answer may take: a line that drips bytes is never silent."""
 _REFUSED = (401, 403)
 
 
@@ -123,16 +126,18 @@ class Rpc:
         ]
         answers = self._post(asked)
         for answer in answers if isinstance(answers, list) else [answers]:
-            number = answer.get("id") if isinstance(answer, dict) else None
-            if number not in left:
+            told = answer if isinstance(answer, dict) else {}
+            number, error = told.get("id"), told.get("error")
+            if number is None and isinstance(error, dict):
+                raise _all_refused(_error(error))
+            if not isinstance(number, int) or number not in left:
                 continue
-            error = answer.get("error")
             if error is None:
-                found[number] = answer.get("result")
+                found[number] = told.get("result")
                 continue
             said = _error(error)
             if said.code == WARMING_UP:
-                raise PassingError(f"it is starting: {said.message}")
+                raise _all_refused(said)
             found[number] = said
         lacking = len(numbered) - len(found)
         if lacking:
@@ -148,7 +153,9 @@ class Rpc:
                 status = response.status_code
                 body = self._body(response)
         except httpx.TimeoutException as error:
-            raise PassingError(f"no answer within {self._settings.timeout_s:g} s") from error
+            node = self._settings
+            limit = f"{node.timeout_s:g} s (chain.node.timeout_s, with chain.node.batch {node.batch})"
+            raise PassingError(f"no answer within {limit}") from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise PassingError(f"{type(error).__name__}: {masked(str(error))}") from error
         if status in _REFUSED:
@@ -156,16 +163,20 @@ class Rpc:
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
+            if status in range(400, 500) and status not in PASSING:
+                raise self._no_node(status) from error
             raise PassingError(f"HTTP {status}, and the answer is no JSON") from error
 
-    @staticmethod
-    def _body(response: httpx.Response) -> bytes:
-        parts, size = [], 0
+    def _body(self, response: httpx.Response) -> bytes:
+        clock = self._patience.clock
+        began, parts, size = clock.monotonic(), [], 0
         for part in response.iter_bytes():
             parts.append(part)
             size += len(part)
             if size > MOST_BYTES:
                 raise PassingError(f"the answer is larger than {MOST_BYTES / 1e6:g} MB")
+            if clock.monotonic() - began > LONGEST_ANSWER_S:
+                raise PassingError(f"the answer takes longer than {LONGEST_ANSWER_S:g} s")
         return b"".join(parts)
 
     def _authorization(self) -> dict[str, str]:
@@ -200,6 +211,15 @@ class Rpc:
             fix=f"export {settings.cookie_file_env}, or {settings.user_env} and {settings.password_env}",
         )
 
+    def _no_node(self, status: int) -> SourceError:
+        return SourceError(
+            f"what answers is no node (HTTP {status})",
+            field="chain.node.url",
+            value=self.address,
+            constraint="the address of a node's JSON-RPC, such as http://127.0.0.1:8332",
+            fix="correct chain.node.url",
+        )
+
     @cached_property
     def _client(self) -> httpx.Client:
         """The client; it keeps no idle connection, so there is nothing to close."""
@@ -219,6 +239,13 @@ def refused(about: str, error: RpcError) -> SourceError:
         constraint="a node that answers it",
         fix="read what it says; docs/chain.md names what a node must keep",
     )
+
+
+def _all_refused(error: RpcError) -> Exception:
+    """Return the error for what the node says of all calls at once: a node that starts will answer soon."""
+    if error.code == WARMING_UP:
+        return PassingError(f"it is starting: {error.message}")
+    return refused("a batch of calls", error)
 
 
 def _error(error: object) -> RpcError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.chain.metrics import Origin
     from pipeline.config.chain import SampleChain
-    from resources.chain.port import Blocks
+    from resources.chain.port import Blocks, StoredBlocks
     from resources.market.port import Window
 
 CODE_VERSION = "1"
@@ -70,6 +70,6 @@ class SampleChainSource:
         inside = pl.col("ts").is_between(start, end, closed="left") & (pl.col("known_at") <= now)
         return Days(made.filter(inside))
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
         """Yield nothing: days are drawn, not blocks."""
         return iter(())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.chain.metrics import Origin
-    from resources.chain.port import Blocks
+    from resources.chain.port import Blocks, StoredBlocks
     from resources.market.port import Window
 
 
@@ -59,6 +59,6 @@ class ServedChain:
         days = conform_days(self.rows.filter(inside)).unique("ts", keep="first", maintain_order=True)
         return Days(days if self.priced else with_prices(days, prices))
 
-    def blocks(self, stored: pl.DataFrame, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
+    def blocks(self, stored: StoredBlocks, *, now: datetime) -> Iterator[Blocks]:  # noqa: ARG002 - the port
         """Yield nothing."""
         return iter(())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
-from service.api import errors, page, power_law, standing, valuation
+from service.api import board, errors, page, power_law, standing, valuation
 from service.api.access import HEADER
 from service.api.copy import Pool
 from service.api.counts import Counts
@@ -66,6 +66,7 @@ def build_app(settings: Settings, keeper: Keeper, keys: Keys | None = None) -> F
     )
     app.state.service = service
     app.include_router(power_law.router)  # before the paths with a name in them
+    app.include_router(board.router)
     app.include_router(valuation.router)
     app.include_router(standing.router)
     app.include_router(page.router)

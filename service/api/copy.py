@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
     from datetime import datetime
 
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.board_read import StoredBoard
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.history import ChainHistory
     from pipeline.valuation.model import PriceModel
@@ -108,6 +109,8 @@ class Copy:
         Instant as of which the rows were read; fits are of its day.
     name
         Digest of the rows, which names the copy.
+    board
+        The newest stored one of the source and the settings; None where there is none.
     kept
         Answers that took work.
     """
@@ -117,6 +120,7 @@ class Copy:
     reasons: Mapping[str, str | None]
     built_at: datetime
     name: str
+    board: StoredBoard | None = None
     kept: Kept = field(default_factory=Kept)
 
     @property

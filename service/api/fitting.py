@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
 

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.board_read import StoredBoard
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
     from resources.clock import Clock
     from warehouse.store import Warehouse
 
 LOG = logging.getLogger("bells.api")
-METRICS = "chain.metrics_daily"
+TABLES = ("chain.metrics_daily", "valuation.board")
 PATIENCE_S = 5.0
 """How long a look at the warehouse waits for it."""
 MOST_REST_S = 2.0
@@ -40,6 +41,10 @@ class Source(Protocol):
         """Return the history as of an instant."""
         ...
 
+    def board(self, feed: str, at: datetime, /) -> StoredBoard | None:
+        """Return the newest board of a chain source as of an instant."""
+        ...
+
 
 @dataclass(frozen=True)
 class WarehouseSource:
@@ -51,13 +56,16 @@ class WarehouseSource:
         The store.
     feed
         Chain source; None where there is but one.
+    config
+        Names the settings that a board must have been made with.
     """
 
     warehouse: Warehouse
     feed: str | None
+    config: str
 
     def mark(self) -> object:
-        """Return the newest manifest of the chain's days.
+        """Return how many manifests the chain's days and the board have, and the newest; clocks may go back.
 
         Raises
         ------
@@ -65,16 +73,21 @@ class WarehouseSource:
             When the file is missing or stays locked.
         """
         with self.warehouse.read(timeout=PATIENCE_S) as cursor:
-            found = cursor.execute(
-                "SELECT max(manifest_id) FROM meta.manifests WHERE table_name = ?", [METRICS]
+            return cursor.execute(
+                "SELECT count(*), max(manifest_id) FROM meta.manifests WHERE table_name IN (?, ?)", TABLES
             ).fetchone()
-        return found[0] if found else None
 
     def read(self, at: datetime) -> ValuationInputs:
-        """Return the history as of an instant, as `assets.valuation_inputs.read_history`."""
-        from assets.valuation_inputs import read_history
+        """Return the history as of an instant, as `assets.valuation.inputs.read_history`."""
+        from assets.valuation.inputs import read_history
 
         return read_history(self.warehouse, feed=self.feed, at=at)
+
+    def board(self, feed: str, at: datetime, /) -> StoredBoard | None:
+        """Return the newest board, as `assets.valuation.board_read.read_board`."""
+        from assets.valuation.board_read import read_board
+
+        return read_board(self.warehouse, feed=feed, config=self.config, at=at)
 
 
 @dataclass(frozen=True)
@@ -182,12 +195,13 @@ class Keeper:
             self._swap(lambda state: replace(state, confirmed_at=now, trouble=None))
             return
         inputs = self._source.read(now)
+        board = self._source.board(inputs.feed, now)
         held = self.state.copy
         if held is None or held.name != digest_of(inputs) or held.inputs.feed != inputs.feed:
-            made = self._build(inputs, self.settings, now)
+            made = replace(self._build(inputs, self.settings, now), board=board)
             self._swap(lambda _state: State(made, now, None))
         else:
-            self._swap(lambda state: replace(state, confirmed_at=now, trouble=None))
+            self._swap(lambda state: State(_with_board(state.copy or held, board), now, None))
         self._mark, self._read_at = mark, self.clock.monotonic()
 
     def _swap(self, change: Callable[[State], State]) -> None:
@@ -204,3 +218,7 @@ class Keeper:
                 what = f"unexpected {type(error).__name__} while refreshing; see the log"
                 self._swap(lambda state: replace(state, trouble=what))  # noqa: B023 - called at once
             self._wake.wait(max(self._poll_s, min(MOST_REST_S, self.clock.monotonic() - began)))
+
+
+def _with_board(copy: Copy, board: StoredBoard | None) -> Copy:
+    return copy if copy.board == board else replace(copy, board=board)

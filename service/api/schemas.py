@@ -233,6 +233,7 @@ class Health(Record):
     as_of: dt.datetime | None = Field(description="When the copy was last known to be the newest")
     age_s: float | None
     data_through: dt.date | None
+    board_through: dt.date | None = Field(description="Newest day of the stored board; null: there is none")
     source: str | None
     simulated: bool | None
     latest_revision: bool | None

@@ -24,14 +24,15 @@ async def health(request: Request) -> Health:
     held = state.copy
     if held is None:
         return Health(
-            status="empty", as_of=None, age_s=None, data_through=None, source=None, simulated=None,
-            latest_revision=None, models={}, trouble=state.trouble, snapshot=None,
+            status="empty", as_of=None, age_s=None, data_through=None, board_through=None, source=None,
+            simulated=None, latest_revision=None, models={}, trouble=state.trouble, snapshot=None,
         )  # fmt: skip
     return Health(
         status="stale" if (age or 0.0) > LATE_S or _late(service) else "ok",
         as_of=state.confirmed_at,
         age_s=age,
         data_through=held.history.date[-1].item(),
+        board_through=held.board.data_through if held.board else None,
         source=held.inputs.feed,
         simulated=held.inputs.simulated,
         latest_revision=held.inputs.latest_revision,

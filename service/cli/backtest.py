@@ -57,7 +57,7 @@ def run_one(
         backtest__end=last,
     )
     require_bars(desk)
-    from assets.trials import run_trial
+    from assets.backtest.trials import run_trial
 
     trial = run_trial(desk, kind="research")
     flags = [asdict(flag) for flag in trial.result.flags]
@@ -75,7 +75,7 @@ def run_one(
 @app.command()
 def show(run_id: RunId = "latest", assignments: Set = None, as_json: Json = False) -> None:
     """Show a stored run: numbers, flags, what it was asked beside them, months, and where its report is."""
-    from assets.robustness import answers_of
+    from assets.backtest.robustness import answers_of
 
     desk = open_for(assignments)
     record = run_record(desk, run_id)

@@ -78,7 +78,7 @@ def compare(
             for record, pair in zip(found[1:], pairs, strict=True)
         ],
         "settings": _differing([record["config"] for record in found]),
-        "careful": _unlike(found),
+        "careful": [*_unlike(found), *_in_plain(desk, found)],
     }
     if as_json:
         emit(payload, as_json=True)
@@ -170,6 +170,19 @@ def _unlike(found: Sequence[Mapping[str, Any]]) -> list[str]:
         said = (f"{shown(start)} to {shown(end)}" for start, end in windows)
         warnings.append("the windows differ: " + " and ".join(said))
     return warnings
+
+
+def _in_plain(desk: Desk, found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say where ratios above are in excess of cash and the differences, which are of NAV alone, are not."""
+    earning = [
+        letter
+        for letter, run in zip(ascii_lowercase, found, strict=False)
+        if True in desk.warehouse.query("cash_earned", run_id=run["run_id"])["earned"].to_list()
+    ]
+    if not earning:
+        return []
+    whose = ", ".join(earning)
+    return [f"cash earns interest in {whose}: differences of Sharpe ratios are of NAV, not in excess of cash"]
 
 
 def _differing(configs: Sequence[object]) -> dict[str, list[object]]:

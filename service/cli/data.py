@@ -162,7 +162,7 @@ def restated(
     as_json: Json = False,
 ) -> None:
     """Show how much later versions changed each series; unknown where only the latest revision exists."""
-    from assets.restatement import restated_series
+    from assets.market.restatement import restated_series
 
     desk = open_for(assignments, source)
     name = feed or desk.market.feed

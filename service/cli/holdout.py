@@ -36,8 +36,8 @@ def declare(
     as_json: Json = False,
 ) -> None:
     """Hold a window out: runs and searches of the strategy that overlap it are refused until it is opened."""
-    from assets.holdouts import declare as hold_out
-    from assets.lifecycle_facts import subject_of
+    from assets.backtest.holdouts import declare as hold_out
+    from assets.lifecycle.facts import subject_of
     from pipeline.lifecycle.holdouts import Window
 
     desk = open_for(assignments, source, writes=True)
@@ -59,9 +59,9 @@ def open_window(
     as_json: Json = False,
 ) -> None:
     """Run the configured strategy on its hold-out window, once; the opening is logged before the run."""
-    from assets import holdouts
-    from assets.lifecycle_facts import subject_of
-    from assets.trials import run_trial
+    from assets.backtest import holdouts
+    from assets.backtest.trials import run_trial
+    from assets.lifecycle.facts import subject_of
 
     subject_of(desk := open_for(assignments, source, writes=True), family)
     planned = holdouts.planned_opening(desk, family)
@@ -85,7 +85,7 @@ def open_window(
 @app.command("list")
 def list_all(source: Source = None, assignments: Set = None, as_json: Json = False) -> None:
     """List what happened to every hold-out window."""
-    from assets.holdouts import holdouts
+    from assets.backtest.holdouts import holdouts
 
     desk = open_for(assignments, source)
     rows = holdouts(desk)

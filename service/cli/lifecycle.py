@@ -17,7 +17,7 @@ from service.cli.output import Json, Set, Source, emit, emit_rows, explain, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assets.lifecycle_facts import Measured, Subject
+    from assets.lifecycle.facts import Measured, Subject
     from pipeline.lifecycle.gates import Gate
     from pipeline.lifecycle.history import Standing
     from resources.desk import Desk
@@ -40,7 +40,7 @@ def promote(
     as_json: Json = False,
 ) -> int:
     """Take a strategy one step up, or approve that step, when every gate passes on stored runs."""
-    from assets import lifecycle
+    from assets.lifecycle import steps as lifecycle
 
     desk = open_for(assignments, source, writes=True)
     desk.warehouse.migrate()
@@ -86,7 +86,7 @@ def demote(
     as_json: Json = False,
 ) -> None:
     """Send a strategy back to research, from whatever state it has."""
-    from assets import lifecycle
+    from assets.lifecycle import steps as lifecycle
 
     desk = open_for(assignments, source, writes=True)
     step = lifecycle.demote(desk, name, operator, reason, cause)
@@ -97,7 +97,7 @@ def gates(
     name: Name, to: To = None, source: Source = None, assignments: Set = None, as_json: Json = False
 ) -> None:
     """Show where a strategy stands and what each gate of a step measures now; changes nothing."""
-    from assets import lifecycle
+    from assets.lifecycle import steps as lifecycle
     from pipeline.lifecycle.budget import proven
 
     desk = open_for(assignments, source)
@@ -133,7 +133,7 @@ def gates(
 
 def history(name: Name, source: Source = None, assignments: Set = None, as_json: Json = False) -> None:
     """Show every step and approval of a strategy, oldest first, with the gates as they were then."""
-    from assets import lifecycle
+    from assets.lifecycle import steps as lifecycle
 
     desk = open_for(assignments, source)
     rows = lifecycle.history(desk, name)
@@ -150,8 +150,8 @@ def history(name: Name, source: Source = None, assignments: Set = None, as_json:
 
 
 def _known(desk: Desk, name: str) -> tuple[Subject, Measured, Standing]:
-    from assets.lifecycle import standing
-    from assets.lifecycle_facts import measure, subject_of
+    from assets.lifecycle.facts import measure, subject_of
+    from assets.lifecycle.steps import standing
 
     subject = subject_of(desk, name)
     return subject, measure(desk, subject), standing(desk, subject)

@@ -27,7 +27,7 @@ from service.cli.output import Json, Set, emit, emit_rows
 if TYPE_CHECKING:
     from datetime import date
 
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.config.settings import Settings
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel

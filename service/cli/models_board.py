@@ -21,7 +21,7 @@ def board(
     as_json: Json = False,
 ) -> int:
     """Judge every model beside random walks, store the board, and say what is left of each."""
-    from assets.valuation_judge import judge, shown_row
+    from assets.valuation.judge import judge, shown_row
 
     desk = open_for(assignments, writes=True)
     began = desk.clock.monotonic()

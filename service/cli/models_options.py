@@ -12,7 +12,7 @@ from service.cli.opening import instant, open_for, window_of
 if TYPE_CHECKING:
     from datetime import date
 
-    from assets.valuation_inputs import ValuationInputs
+    from assets.valuation.inputs import ValuationInputs
     from pipeline.valuation.model import PriceModel
     from resources.desk import Desk
 
@@ -39,7 +39,7 @@ def model_named(name: str, assignments: list[str] | None) -> tuple[Desk, PriceMo
 
 def history_for(desk: Desk, feed: str | None, at: str | None) -> ValuationInputs:
     """Read the days of the chain, as known at an instant."""
-    from assets.valuation_inputs import read_history
+    from assets.valuation.inputs import read_history
 
     return read_history(
         desk.warehouse, feed=feed or desk.chain.feed, at=instant("--at", at) or desk.clock.now()

@@ -77,8 +77,8 @@ def run_one(
     from service.cli.backtest import require_bars
 
     desk = open_experiment(file, assignments, source)
-    from assets.optimization import experiment_of, run_experiment
-    from assets.optimization_files import shown_member
+    from assets.optimization.files import shown_member
+    from assets.optimization.search import experiment_of, run_experiment
 
     experiment_of(desk)
     require_bars(desk)
@@ -100,7 +100,7 @@ def run_one(
 @app.command("list")
 def list_all(assignments: Set = None, as_json: Json = False) -> None:
     """List the finished searches, newest first, and what interrupted ones kept."""
-    from assets.optimization_rows import shown_experiment
+    from assets.optimization.rows import shown_experiment
 
     desk = open_for(assignments)
     finished = [shown_experiment(row) for row in desk.warehouse.query("experiments").iter_rows(named=True)]
@@ -165,7 +165,7 @@ def experiment_record(desk: Desk, which: str) -> dict[str, Any]:
     ConfigError
         When several begin like this.
     """
-    from assets.optimization_rows import shown_experiment
+    from assets.optimization.rows import shown_experiment
 
     rows = list(desk.warehouse.query("experiments").iter_rows(named=True))
     named = [row for row in rows if which in {row["name"], row["experiment_id"]}][:1]

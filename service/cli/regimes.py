@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from assets.regime_rows import RegimeInputs
+    from assets.regimes.rows import RegimeInputs
     from pipeline.config.regimes import RegimeSettings
     from pipeline.regimes.classify import Classification
     from pipeline.regimes.transitions import Transition
@@ -40,8 +40,8 @@ def show(
     as_json: Json = False,
 ) -> int:
     """Show the four regimes in force at the newest decision, and what budgets are multiplied by."""
-    from assets.regime_rows import read_regime_inputs
-    from assets.regime_tables import changes_of
+    from assets.regimes.rows import read_regime_inputs
+    from assets.regimes.tables import changes_of
 
     if last < 0:
         raise ConfigError("a number of changes is negative", field="--last", value=last, constraint=">= 0")

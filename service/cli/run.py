@@ -205,7 +205,7 @@ def _asset(step: Step, name: str) -> dict[str, Any]:
 
 
 def _gaps(desk: Desk) -> list[dict[str, Any]]:
-    from assets.ingest import BAR_TABLES
+    from assets.market.ingest import BAR_TABLES
     from service.cli.series import stored_gaps
 
     feed = desk.market.feed

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from assets.ingest import Timeframe
+    from assets.market.ingest import Timeframe
     from pipeline.config.instruments import Instrument
     from pipeline.market.findings import Finding
     from resources.desk import Desk
@@ -62,15 +62,15 @@ def coverage(desk: Desk, feed: str | None = None) -> tuple[list[dict[str, Any]],
 
 def instruments_of(desk: Desk, feed: str) -> Mapping[str, Instrument]:
     """Return what the symbols of a feed are: our table, and what their source took the others for."""
-    from assets.instruments import known_instruments
+    from assets.market.instruments import known_instruments
 
     return known_instruments(desk.warehouse, feed, desk.loaded.settings.instruments)
 
 
 def stored_gaps(desk: Desk, feed: str, timeframe: Timeframe) -> list[dict[str, Any]]:
     """Return the runs of bars missing between the first and the last stored one of each symbol."""
-    from assets.ingest import BAR_TABLES
-    from assets.instruments import expected_of
+    from assets.market.ingest import BAR_TABLES
+    from assets.market.instruments import expected_of
     from pipeline.market.validation import all_gaps
 
     bars = desk.warehouse.as_of(BAR_TABLES[timeframe], where={"feed": feed}, columns=("symbol", "ts"))
@@ -99,9 +99,9 @@ def revalidate(desk: Desk, feed: str, timeframe: Timeframe) -> tuple[int, list[d
     """
     import polars as pl
 
-    from assets.actions import known_splits
-    from assets.ingest import BAR_TABLES
-    from assets.instruments import expected_of
+    from assets.market.actions import known_splits
+    from assets.market.ingest import BAR_TABLES
+    from assets.market.instruments import expected_of
     from pipeline.market.findings import Finding, Severity
     from pipeline.market.series_rules import unaccepted
     from pipeline.market.validation import validate_bars
@@ -167,7 +167,7 @@ def overdue(desk: Desk) -> list[dict[str, Any]]:
 def _too_early(
     bars: pl.DataFrame, timeframe: Timeframe, instruments: Mapping[str, Instrument]
 ) -> list[Finding]:
-    from assets.instruments import known_before_bounds
+    from assets.market.instruments import known_before_bounds
     from pipeline.market.findings import Finding, Severity
 
     findings = []

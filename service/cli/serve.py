@@ -41,6 +41,7 @@ def serve(
     as_json: Json = False,
 ) -> int:
     """Answer over HTTP from a copy in memory: valuation models at /api/v1/models, a page at /."""
+    from assets.valuation.rows import config_of
     from service.api.app import build_app
     from service.api.fitting import Fitting
     from service.api.keys import keys_from
@@ -54,7 +55,7 @@ def serve(
     service = settings.service
     keys = keys_from(os.environ, service.api_key_env)
     _require_keys(service.host, keys)
-    source = WarehouseSource(desk.warehouse, desk.chain.feed)
+    source = WarehouseSource(desk.warehouse, desk.chain.feed, config_of(settings.valuation))
     fitting = Fitting()
     keeper = Keeper(source, settings.valuation, desk.clock, poll_s=service.poll_s, build=fitting)
     app = build_app(settings, keeper, keys)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from assets.ingest import Ingested
+    from assets.market.ingest import Ingested
     from resources.desk import Desk
     from resources.market.port import MarketSource
     from warehouse.table import Table
@@ -96,7 +96,10 @@ def update_all(
         )
     tables, gaps, failures, notices, findings = [], [], [], [], []
     unset: list[ConfigError] = []
-    for table, work in _work(desk, market, (first, last), now, bars_only=bool(symbols)):
+    doing = _work(desk, market, (first, last), now, bars_only=bool(symbols))
+    if not symbols:
+        doing += _chain_work(desk, min(end or now, desk.chain.history.until(now)), now)
+    for table, work in doing:
         started = desk.clock.monotonic()
         try:
             done = work()
@@ -126,9 +129,9 @@ def _work(
 ) -> list[tuple[Table, Callable[[], Ingested]]]:
     from functools import partial
 
-    from assets.actions import update_actions
-    from assets.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from assets.manifests import manifest_for
+    from assets.market.actions import update_actions
+    from assets.market.ingest import BAR_TABLES, update_bars, update_macro, update_truth
     from resources.market.imputing import Imputing
     from warehouse.tables import CORPORATE_ACTIONS, MACRO, TRUTH
 
@@ -158,17 +161,14 @@ def _work(
         work.append((CORPORATE_ACTIONS, bound(update_actions, CORPORATE_ACTIONS, allow_stale=stale)))
         if market.simulated:
             work.append((TRUTH, bound(update_truth, TRUTH)))
-        work += _chain_work(desk, window, now)
     return work
 
 
-def _chain_work(
-    desk: Desk, window: tuple[datetime, datetime], now: datetime
-) -> list[tuple[Table, Callable[[], Ingested]]]:
+def _chain_work(desk: Desk, end: datetime, now: datetime) -> list[tuple[Table, Callable[[], Ingested]]]:
     """Return the updates of the chain; they come last, since a day may take its price from the bars."""
     from functools import partial
 
-    from assets.chain_ingest import update_blocks, update_days
+    from assets.chain.ingest import update_blocks, update_days
     from assets.manifests import manifest_for
     from warehouse.tables import BLOCKS, METRICS_DAILY
 
@@ -176,7 +176,7 @@ def _chain_work(
     days = partial(
         update_days,
         desk.chain,
-        window[1],
+        end,
         market=desk.market,
         symbol=desk.loaded.settings.chain.price_symbol,
         manifest=manifest_for(METRICS_DAILY, desk.loaded, now),

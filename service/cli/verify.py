@@ -76,7 +76,7 @@ def lookahead(
     as_json: Json = False,
 ) -> int:
     """Give the world other futures after many instants; nothing known by then may change by a bit."""
-    from assets.lookahead import Extent, attest, prove_graph
+    from assets.lookahead.proof import Extent, attest, prove_graph
 
     for option, value, least in (("--perturbations", perturbations, 1), ("--cuts", cuts, 1)):
         if value < least:

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.market import market_assets
+from assets.market.assets import market_assets
 from assets.partitions import axis_start, month_range, months_from
 from tests.support.desk import NOW, QUIET, START, desk_at, resources_of
 from warehouse.tables import MACRO, OHLCV_DAILY

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from assets import checks
-from assets.backtest import backtest_assets
+from assets.backtest.assets import backtest_assets
+from assets.backtest.robustness import answers_of
+from assets.backtest.trials import run_trial
 from assets.describe import MOST_PICTURE_BYTES, markdown_table, numbers, picture
-from assets.ingest import update_bars
 from assets.manifests import manifest_for
-from assets.robustness import answers_of
-from assets.trials import run_trial
+from assets.market.ingest import update_bars
 from pipeline.errors import InsufficientDataError, ResourceError, TamperedError
 from tests.support.desk import NOW, QUIET, desk_at, resources_of
 from warehouse.tables import (

@@ -183,7 +183,7 @@ def test_macro_known_before_its_period_begins_blocks(desk, instance):
 
 
 def test_features_known_before_their_bars_block(desk, instance, monkeypatch):
-    from assets import features
+    from assets.features import assets as features
 
     real = features.feature_rows
 
@@ -198,7 +198,7 @@ def test_features_known_before_their_bars_block(desk, instance, monkeypatch):
 
 
 def test_features_that_overflow_block(desk, instance, monkeypatch):
-    from assets import features
+    from assets.features import assets as features
 
     real = features.feature_rows
 

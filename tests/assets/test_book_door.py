@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.ingest import update_bars
+from assets.backtest.plan import plan_of
+from assets.backtest.trials import configured_strategy, run_trial
 from assets.manifests import manifest_for
-from assets.trial_plan import plan_of
-from assets.trials import configured_strategy, run_trial
+from assets.market.ingest import update_bars
 from pipeline.errors import ConfigError
 from tests.support.desk import NOW, desk_at
 from warehouse.tables import ATTRIBUTION, MEMBER_DAYS, MEMBERS, RUNS, TRIALS

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from assets.chain import chain_assets
-from assets.chain_ingest import update_blocks, update_days, windows_to_ask
-from assets.market import market_assets
+from assets.chain.assets import chain_assets
+from assets.chain.ingest import update_blocks, update_days, windows_to_ask
+from assets.market.assets import market_assets
 from assets.partitions import month_range, months_from
 from pipeline.chain.canonical import faults_of
 from pipeline.chain.days import conform_days
@@ -53,16 +53,18 @@ class Counted:
     priced = True
     recheck_days = 3
     gone = False
+    why: Exception | None = None
+    without: datetime | None = None
 
     def days(self, start, end, *, now, prices):
         if self.gone:
-            raise SourceError("counted did not deliver") from ConnectionError()
+            raise SourceError("counted did not deliver") from self.why
         self.asked.append((start, end))
         ts = [BEGIN + DAY * place for place in range(len(self.fees))]
         frame = pl.DataFrame(
             {"ts": ts, "fees_btc": self.fees, "block_count": [144] * len(ts), "price_usd": [2.0] * len(ts)}
         ).with_columns(known_at=pl.col("ts") + DAY, simulated=pl.lit(value=False))
-        inside = pl.col("ts").is_between(start, end, closed="left")
+        inside = pl.col("ts").is_between(start, end, closed="left") & pl.col("ts").ne_missing(self.without)
         return Days(conform_days(frame.filter(inside & (pl.col("known_at") <= now))))
 
     def blocks(self, stored, *, now):
@@ -120,6 +122,16 @@ def test_a_revised_day_adds_versions_and_changes_none(warehouse, clock):
     assert set(now["known_at"].to_list()[18:]) == {clock.now()}, "the new day rests on the revised one"
 
 
+def test_a_day_that_a_source_tells_no_more_is_a_gap_that_is_said(warehouse, clock):
+    chain = Counted([1.0] * 20)
+    chain.recheck_days = None
+    days_updated(chain, warehouse, clock)
+    chain.without = BEGIN + 5 * DAY
+    done = days_updated(chain, warehouse, clock)
+    assert [(finding.rule, finding.ts) for finding in done.findings] == [("gap", chain.without)]
+    assert stored_days(warehouse).height == 20, "what was stored stays"
+
+
 def test_windows_are_holes_and_the_newest_days():
     have = pl.Series([BEGIN + DAY * n for n in (2, 3, 6, 7, 8, 9)])
     asked = windows_to_ask(have, (BEGIN, BEGIN + 12 * DAY), 2)
@@ -128,12 +140,18 @@ def test_windows_are_holes_and_the_newest_days():
     assert windows_to_ask(have.clear(), (BEGIN, BEGIN), 2) == []
 
 
-def test_a_source_out_of_reach_leaves_what_is_stored_and_says_so(warehouse, clock):
+@pytest.mark.parametrize(
+    ("why", "rule", "severity"),
+    [(ConnectionError(), "unreachable", "warn"), (None, "unreadable", "error")],
+)
+def test_a_source_that_fails_leaves_what_is_stored_and_a_lasting_fault_is_an_error(
+    warehouse, clock, why, rule, severity
+):
     chain = Counted([1.0] * 20)
     days_updated(chain, warehouse, clock)
-    chain.gone = True
+    chain.gone, chain.why = True, why
     done = days_updated(chain, warehouse, clock)
-    assert [finding.rule for finding in done.findings] == ["unreachable"]
+    assert [(finding.rule, finding.severity) for finding in done.findings] == [(rule, severity)]
     assert stored_days(warehouse).height == 20
 
 
@@ -150,6 +168,16 @@ def test_blocks_of_a_node_become_days_with_the_price_of_the_market(warehouse, cl
         chain = node_at(server.url, clock)
         done = update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
     assert done.inserted == 500
+    unpriced = update_days(
+        chain,
+        clock.now(),
+        market=market,
+        symbol="BTC/USD",
+        warehouse=warehouse,
+        now=clock.now(),
+        manifest=Manifest("x"),
+    )
+    assert [(finding.rule, finding.symbol) for finding in unpriced.findings] == [("no_bars", "BTC/USD")]
     known = BEGIN + 2 * DAY
     bar = {
         **dict.fromkeys(OHLCV_DAILY.readable), "feed": "sample", "symbol": "BTC/USD", "ts": BEGIN + DAY,
@@ -167,11 +195,28 @@ def test_blocks_of_a_node_become_days_with_the_price_of_the_market(warehouse, cl
     assert days["thermocap_usd"].to_list()[2] == pytest.approx((144 * 50.0 + 7.2) * 7.0)
 
 
+def test_a_fork_is_stored_beside_what_was_known_before_it(warehouse, clock):
+    common = made_chain(25)
+    node = BitcoinNode(made_chain(4, on=common, word="lost"))
+    before = clock.now()
+    with LoopbackServer(node, clock=clock) as server:
+        chain = node_at(server.url, clock)
+        update_blocks(chain, warehouse=warehouse, now=before, manifest=Manifest("x"))
+        clock.advance(timedelta(hours=1))
+        lost, node.chain = node.chain, made_chain(6, on=common, word="won")
+        done = update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
+    assert (done.inserted, done.revised) == (6, 4)
+    for at, best in ((None, node.chain), (before, lost)):
+        stored = warehouse.as_of(BLOCKS, at).filter(pl.col("state") == "active").sort("height")
+        assert stored["hash"].to_list() == [block.hash for block in best]
+    assert warehouse.duplicates(BLOCKS) == 0
+
+
 KILLED = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from assets.chain_ingest import update_blocks
+from assets.chain.ingest import update_blocks
 from resources.clock import SimulatedClock
 from tests.assets.test_chain import node_at
 from warehouse.manifest import Manifest

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from assets.actions import update_actions
-from assets.history import read_history
 from assets.manifests import manifest_for
+from assets.market.actions import update_actions
+from assets.market.history import read_history
 from pipeline.errors import SourceError
 from pipeline.market.actions import ACTION_SCHEMA
 from pipeline.market.adjustment import split_adjusted

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.history import read_history
+from assets.market.history import read_history
 from pipeline.config.load import load_settings
 from pipeline.features.registry import parse
 from resources.home import ROOT

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from assets import holdouts, lifecycle
-from assets.ingest import update_bars
-from assets.lifecycle_facts import measure, subject_of
+from assets.backtest import holdouts
+from assets.backtest.context import market_context
+from assets.backtest.trials import run_trial
+from assets.lifecycle import steps as lifecycle
+from assets.lifecycle.facts import measure, subject_of
 from assets.manifests import manifest_for
-from assets.market_context import market_context
-from assets.trials import run_trial
+from assets.market.ingest import update_bars
 from pipeline.errors import ConfigError, InsufficientDataError, RefusedError
 from pipeline.lifecycle.gates import Outcome
 from pipeline.lifecycle.holdouts import Window

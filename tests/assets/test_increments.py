@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from assets.increments import MOST_GAPS, plan_bars, plan_series
-from assets.ingest import Ingested, update_bars, update_macro
 from assets.manifests import manifest_for
+from assets.market.increments import MOST_GAPS, plan_bars, plan_series
+from assets.market.ingest import Ingested, update_bars, update_macro
 from pipeline.calendar.sessions import expected_h4
 from pipeline.errors import SourceError
 from pipeline.market.imputation import Imputation

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from assets.history import read_history
-from assets.instruments import known_before_bounds, known_instruments, listed_rows, survivors
+from assets.market.history import read_history
+from assets.market.instruments import known_before_bounds, known_instruments, listed_rows, survivors
 from pipeline.config.instruments import Instrument
 from pipeline.errors import DataError
 from resources.market.port import Listed

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from assets.actions import known_splits
+from assets.market.actions import known_splits
 from pipeline.market.actions import ACTION_SCHEMA
 from pipeline.market.series_rules import series_findings
 from resources.clock import SimulatedClock

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assets import lifecycle
-from assets.lifecycle_facts import measure, subject_of
+from assets.lifecycle import steps as lifecycle
+from assets.lifecycle.facts import measure, subject_of
 from pipeline.errors import ComponentNotFoundError, RefusedError
 from pipeline.lifecycle.gates import Outcome, failing
 from pipeline.lifecycle.history import Request

@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from assets import lookahead
-from assets.lookahead_cuts import Cuts, cut_through, shortened_stretches, split_by_cuts
+from assets.lookahead import proof as lookahead
+from assets.lookahead.cuts import Cuts, cut_through, shortened_stretches, split_by_cuts
 from pipeline.calendar.grid import CELL64
 from pipeline.errors import RefusedError
 from pipeline.lookahead.proof import Proof
@@ -46,7 +46,7 @@ def test_a_leak_inside_an_asset_shows_in_what_is_materialised(graph, tmp_path, m
 
 
 def test_checks_that_stop_every_future_stop_the_proof(graph, tmp_path, monkeypatch):
-    from assets import lookahead_cuts
+    from assets.lookahead import cuts as lookahead_cuts
 
     made = lookahead_cuts._Scratch.materialised
     answers = iter([True, *[False] * lookahead_cuts.TRIES])
@@ -60,7 +60,7 @@ def test_checks_that_stop_every_future_stop_the_proof(graph, tmp_path, monkeypat
 
 
 def test_where_a_check_stops_one_kind_of_future_another_kind_is_tried(graph, tmp_path, monkeypatch):
-    from assets import lookahead_cuts
+    from assets.lookahead import cuts as lookahead_cuts
     from pipeline.lookahead import perturb
 
     made, tried = lookahead_cuts._Scratch.materialised, []
@@ -123,8 +123,8 @@ def test_only_tables_that_say_when_a_row_was_known_are_split_by_a_cut():
 
 @pytest.mark.realdata
 def test_nothing_of_the_real_folder_looks_ahead(real_data, tmp_path):
-    from assets.lookahead_drivers import Bench, drivers
-    from assets.lookahead_sources import read_sources, stretches
+    from assets.lookahead.drivers import Bench, drivers
+    from assets.lookahead.sources import read_sources, stretches
     from pipeline.lookahead.proof import prove
     from resources.desk import open_desk
 

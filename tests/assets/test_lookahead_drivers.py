@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.lookahead_drivers import BOOK, STRATEGY, drivers
-from assets.lookahead_sisters import restated, start_dates
+from assets.lookahead.drivers import BOOK, STRATEGY, drivers
+from assets.lookahead.sisters import restated, start_dates
 from pipeline.calendar.grid import CELL64
 from pipeline.lookahead.proof import prove
 from tests.support.small_graph import small_graph
@@ -87,7 +87,7 @@ def test_a_strategy_that_reads_its_next_row_is_caught_by_itself_and_in_the_book(
 
 
 def test_regimes_told_a_month_early_are_caught(graph, monkeypatch):
-    from assets import regime_rows
+    from assets.regimes import rows as regime_rows
 
     honest = regime_rows._closes
 

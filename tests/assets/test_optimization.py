@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets import holdouts
-from assets.ingest import update_bars
+from assets.backtest import holdouts
+from assets.backtest.trials import run_trial
 from assets.manifests import manifest_for
-from assets.optimization import run_experiment
-from assets.trials import run_trial
+from assets.market.ingest import update_bars
+from assets.optimization.search import run_experiment
 from pipeline.backtest import metrics as m
 from pipeline.config.load import with_experiment
 from pipeline.errors import ComponentNotFoundError, ConfigError, RefusedError, ResourceError
@@ -226,7 +226,7 @@ def test_a_search_that_has_stored_a_block_keeps_it_and_its_days_cannot_be_held_o
 
 def test_what_a_search_has_stored_stays_when_its_days_are_held_out_after_all(searching, monkeypatch):
     desk = searching(EVOLVED)
-    monkeypatch.setattr("assets.holdouts._seen", lambda *_: 0)
+    monkeypatch.setattr("assets.backtest.holdouts._seen", lambda *_: 0)
     with pytest.raises(RefusedError, match="while it ran"):
         run_experiment(desk, progress=declared_at(desk, "generation 2"))
     (kept,) = desk.warehouse.query("unfinished_experiments").to_dicts()
@@ -254,7 +254,7 @@ def test_a_search_that_was_finished_since_it_was_looked_up_is_not_run_again(sear
         run_experiment(desk, progress=stop_before("generation 3"))
     (kept,) = desk.warehouse.query("unfinished_experiments").to_dicts()
     first = run_experiment(desk, resume=True)
-    monkeypatch.setattr("assets.optimization._unfinished", lambda *_: kept["experiment_id"])
+    monkeypatch.setattr("assets.optimization.search._unfinished", lambda *_: kept["experiment_id"])
     with pytest.raises(ResourceError, match="just finished"):
         run_experiment(desk, resume=True)
     (row,) = desk.warehouse.as_of(EXPERIMENTS).to_dicts()

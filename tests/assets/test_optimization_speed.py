@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from assets.optimization_speed import speed_of
+from assets.optimization.speed import speed_of
 from pipeline.backtest.rules import Rules
 from pipeline.strategies.context import Context
 from tests.support.random_books import random_assets, random_panel

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from assets.partitions import months_from
-from assets.regime_report import inputs_fresh, leaves_start, seen_too_early
-from assets.regime_rows import RegimeInputs, read_regime_inputs, regimes_at
-from assets.regime_tables import WITHDRAWN, stored_transitions, with_withdrawn
-from assets.regimes import regime_assets
+from assets.regimes.assets import regime_assets
+from assets.regimes.report import inputs_fresh, leaves_start, seen_too_early
+from assets.regimes.rows import RegimeInputs, read_regime_inputs, regimes_at
+from assets.regimes.tables import WITHDRAWN, stored_transitions, with_withdrawn
 from pipeline.market.panel import build_panel
 from pipeline.regimes.version import rules_version
 from pipeline.regimes.vocabulary import DIMENSIONS, labels

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.regime_rows import read_regime_inputs, regimes_at
-from assets.regime_tables import changes_of
+from assets.regimes.rows import read_regime_inputs, regimes_at
+from assets.regimes.tables import changes_of
 from pipeline.config.load import load_settings
 from pipeline.market.actions import ACTION_SCHEMA
 from pipeline.market.panel import build_panel

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from assets.ingest import update_bars
+from assets.market.ingest import update_bars
 from pipeline.market.bars import BAR_SCHEMA, GAP_SCHEMA, QUARANTINE_SCHEMA, empty
 from resources.clock import SimulatedClock
 from resources.home import ROOT

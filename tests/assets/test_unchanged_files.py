@@ -8,8 +8,9 @@ from hashlib import sha256
 import polars as pl
 import pytest
 
-from assets import manifests, unchanged
-from assets.ingest import update_bars, update_macro
+from assets import manifests
+from assets.market import unchanged
+from assets.market.ingest import update_bars, update_macro
 from pipeline.config.instruments import Instrument
 from resources.clock import SimulatedClock
 from resources.market.files import FilesSource

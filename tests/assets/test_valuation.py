@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.valuation_inputs import ValuationInputs
-from assets.valuation_rows import backtest_rows, board_rows, config_of, fit_rows, prediction_rows
+from assets.valuation.inputs import ValuationInputs
+from assets.valuation.rows import backtest_rows, board_rows, config_of, fit_rows, prediction_rows
 from pipeline.config.load import load_settings
 from pipeline.valuation.configured import configured_models
 from pipeline.valuation.falsification.board import falsify

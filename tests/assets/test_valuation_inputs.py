@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from assets.valuation_inputs import inputs_from
+from assets.valuation.inputs import inputs_from
 from pipeline.errors import ConfigError, InsufficientDataError
 
 

@@ -6,8 +6,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets import manifests, valuation_kept
-from assets.valuation import valuation_assets
+from assets import manifests
+from assets.valuation import kept
+from assets.valuation.assets import valuation_assets
 from pipeline.pictures import undrawn
 from pipeline.valuation import record
 from resources.chain.nothing import NoChain
@@ -142,7 +143,7 @@ def test_a_changed_setting_makes_models_walk_and_so_does_going_back(run):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(manifests, "code_version"), (manifests, "library_versions"), (valuation_kept, "code_text")],
+    [(manifests, "code_version"), (manifests, "library_versions"), (kept, "code_text")],
 )
 def test_other_code_makes_models_walk(run, monkeypatch, module, name):
     run()

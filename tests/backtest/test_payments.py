@@ -15,7 +15,7 @@ from pipeline.backtest.engine import simulate
 from pipeline.backtest.population import evaluate
 from pipeline.backtest.rules import Rules, Tradable
 from pipeline.errors import SchemaError
-from pipeline.market.flows import CELL_YEARS, actions_on, interest_on
+from pipeline.market.cell_flows import CELL_YEARS, actions_on, interest_on
 from pipeline.portfolio.account import BOOK, named, records
 from pipeline.portfolio.payments import bears_interest, payments_of
 from pipeline.strategies.context import Context

@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from assets.partitions import RANGE_END, RANGE_START
 from benchmarks.dagster_server import LOCATION, REPOSITORY, ROOT, DagsterServer, members
-from benchmarks.screenshots import FLAGS, GRAPH_SIZE, SIZE, asset_graph, backtest_run, browser_path
+from benchmarks.screenshots import FLAGS, GRAPH_CLIP, SIZE, asset_graph, backtest_run, browser_path
 from pipeline.calendar.sessions import expected_h4
 
 pytestmark = pytest.mark.slow
@@ -158,7 +158,7 @@ def page(server, main_run):
 @pytest.mark.browser
 def test_the_graph_shows_every_asset_with_its_checks(server, page):
     with Image.open(io.BytesIO(asset_graph(page, server))) as image:
-        assert image.size == (GRAPH_SIZE["width"], GRAPH_SIZE["height"])
+        assert image.size == (GRAPH_CLIP["width"], GRAPH_CLIP["height"])
     shown = page.inner_text("body")
     groups = ("market", "chain", "features", "regimes", "backtest", "valuation", "optimization")
     tables = ("ohlcv_h4", "ohlcv_daily", "corporate_actions", "macro", "truth", "h4", "transitions", "runs")

@@ -4,13 +4,14 @@ import asyncio
 import io
 import socket
 import threading
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from benchmarks.api_fuzz import app_over
+from benchmarks.api_fuzz import app_over, board_over
 from benchmarks.screenshots import FLAGS, browser_path
 from tests.support.chain_histories import simulated_history
 
@@ -19,10 +20,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 VIEWS = [(390, "light"), (768, "dark"), (1280, "light"), (1280, "dark")]
 
 
-@pytest.fixture(scope="module")
-def url():
+@contextmanager
+def served(app):
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app_over(simulated_history(2000)), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     server.install_signal_handlers = lambda: None
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
     thread.start()
@@ -30,6 +31,17 @@ def url():
     server.should_exit = True
     thread.join(timeout=30)
     listening.close()
+
+
+@pytest.fixture(scope="module")
+def history():
+    return simulated_history(2000)
+
+
+@pytest.fixture(scope="module")
+def url(history):
+    with served(app_over(history, board_over(history))) as told:
+        yield told
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +55,7 @@ def browser():
 
 
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
-def test_the_page_shows_models_chart_forecasts_and_labels(url, browser, width, scheme, tmp_path):
+def test_the_page_shows_models_chart_forecasts_board_and_labels(url, browser, width, scheme, tmp_path):
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     said = []
     page.on("console", lambda message: said.append(message.text))
@@ -64,6 +76,11 @@ def test_the_page_shows_models_chart_forecasts_and_labels(url, browser, width, s
     assert len(page.locator("#chart .line.price").get_attribute("points").split()) > 400
     assert page.locator("#forecasts tbody tr").count() == 5
     assert page.locator("#comparison tbody tr").count() == 5
+    assert page.locator("#board tbody tr").count() == 6
+    assert page.locator("#board tbody tr").last.inner_text().startswith("onchain price")
+    assert "not judged" in page.locator("#board tbody tr").last.inner_text()
+    assert page.locator("#board .verdict .zone").count() == 5
+    assert "Forecasts of 90 days through 2016-01-07" in page.locator("#board-note").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page does not scroll sideways"
     picture = tmp_path / "page.png"
     page.screenshot(path=picture, full_page=True)
@@ -71,3 +88,16 @@ def test_the_page_shows_models_chart_forecasts_and_labels(url, browser, width, s
         brightness = image.convert("L").resize((1, 1)).getpixel((0, 0))
     assert (brightness < 100) == (scheme == "dark")
     page.close()
+
+
+def test_a_price_that_is_old_is_set_beside_the_value_of_its_own_time(history, browser):
+    """A fair value of today beside a price of last year would call anything cheap."""
+    with served(app_over(history, days_later=400)) as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator("body[data-ready=yes]").wait_for(timeout=60_000)
+        assert "STALE" in page.locator("#labels").inner_text()
+        assert page.locator("#today-title").inner_text().startswith("Fair value on 2016-01-08, price")
+        assert "No board of this source is stored" in page.locator("#board-note").inner_text()
+        assert page.locator("#board").is_hidden()
+        page.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assets.regime_rows import RegimeInputs
+from assets.regimes.rows import RegimeInputs
 from pipeline.regimes.vocabulary import START, code, labels
 from tests.support.real_episodes import EPISODES, Episode, explained, read_real, sayings
 from tests.support.real_regimes import END

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from assets.regime_rows import observations_of
+from assets.regimes.rows import observations_of
 from benchmarks.regime_agreement import classified_world
 from benchmarks.strong_world import settings, world_of
 from pipeline.regimes.budgets import budgets, multiplier_table

@@ -219,8 +219,12 @@ def test_compare_tells_people_what_is_the_same_and_when_numbers_do_not_compare(b
             " WHERE run_id = ?",
             [runs[0]["run_id"]],
         )
+        cursor.execute(
+            "UPDATE ledger.trials SET cash_returns = [0.0001] WHERE trial_id = ?", [runs[0]["run_id"]]
+        )
     unlike = bells("backtest", "compare", runs[0]["run_id"], "latest").err
     assert "run a is on SIMULATED prices and the other is not" in unlike
+    assert "cash earns interest in a: differences of Sharpe ratios are of NAV" in unlike
     assert "2023-03-01 00:00 to 2023-06-01 00:00 and 2023-03-01 00:00 to 2023-05-01 00:00" in unlike
 
 

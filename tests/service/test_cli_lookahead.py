@@ -5,10 +5,11 @@ from collections import Counter
 
 import pytest
 
-from assets import lookahead, lookahead_job
-from assets.lifecycle_facts import subject_of
-from assets.lookahead import Verdict
-from assets.lookahead_cuts import Cuts
+from assets.lifecycle.facts import subject_of
+from assets.lookahead import job as lookahead_job
+from assets.lookahead import proof as lookahead
+from assets.lookahead.cuts import Cuts
+from assets.lookahead.proof import Verdict
 from pipeline.lookahead.proof import Proof, Tally
 from service.cli.main import invoke
 from tests.support.desk import desk_at

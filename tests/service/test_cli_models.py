@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from assets import valuation_inputs
+from assets.valuation import inputs as valuation_inputs
 from pipeline.errors import InsufficientDataError
 from pipeline.valuation.registry import names
 from pipeline.valuation.walk_forward import walk_forward

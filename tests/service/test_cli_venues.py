@@ -153,7 +153,7 @@ def test_only_the_symbols_named_are_asked_for(bells, venue):
 
 def test_an_update_that_stopped_between_two_tables_is_completed_by_the_next(bells, venue, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("assets.ingest.BAR_TABLES", {"h4": OHLCV_H4})
+        patch.setattr("assets.market.ingest.BAR_TABLES", {"h4": OHLCV_H4})
         assert len(bells("data", "update", "--json").json["tables"]) == 4
     answer = bells("data", "update", "--json")
     inserted = {table["table"]: table["inserted"] for table in answer.json["tables"]}

@@ -109,7 +109,7 @@ def test_a_run_whose_strategy_is_reinstalled_under_it_is_refused(
         path.write_text(path.read_text() + "\n# another text\n")
         return hashed(*arguments, **named)
 
-    from assets import trials
+    from assets.backtest import trials
 
     hashed = trials.data_hash
     monkeypatch.setattr(trials, "data_hash", meanwhile)

@@ -15,8 +15,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.features import feature_assets
-from assets.market import market_assets
+from assets.features.assets import feature_assets
+from assets.market.assets import market_assets
 from assets.partitions import month_range, months_from
 from resources.clock import SimulatedClock
 from resources.desk import Desk, open_desk

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from assets.lifecycle_facts import Subject
+from assets.lifecycle.facts import Subject
 from assets.manifests import code_version, manifest_for
 from resources.desk import Desk
 from warehouse.frames import schema

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.backtest.rules import Costs, Rules, Tradable
-from pipeline.market.flows import CELL_YEARS, Flows
+from pipeline.market.cell_flows import CELL_YEARS
+from pipeline.market.flows import Flows
 from pipeline.market.panel import Panel
 
 START = np.datetime64("2021-03-01T00:00:00.000000")

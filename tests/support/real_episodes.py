@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assets.regime_rows import RegimeInputs, observations_of
+from assets.regimes.rows import RegimeInputs, observations_of
 from pipeline.config import load_settings
 from pipeline.regimes.classify import Classification, names_of
 from pipeline.regimes.vocabulary import labels

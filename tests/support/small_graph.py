@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from assets.lookahead_drivers import Bench
-from assets.lookahead_sources import Sources, read_sources, stretches
+from assets.lookahead.drivers import Bench
+from assets.lookahead.sources import Sources, read_sources, stretches
 from pipeline.lookahead.proof import Stretch
 from resources.desk import Desk
 from tests.support.desk import START, desk_at

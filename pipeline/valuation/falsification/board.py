@@ -17,7 +17,7 @@ from pipeline.valuation.falsification.row import BoardRow
 from pipeline.valuation.falsification.rules import BoardRules
 from pipeline.valuation.falsification.setting import Compiled, compile_models
 from pipeline.valuation.falsification.stationarity import EngleGranger, engle_granger
-from pipeline.valuation.falsification.verdict import Verdict, decide
+from pipeline.valuation.falsification.verdict import decide, place
 from pipeline.valuation.falsification.walks import Scores, returns_of, score_walks
 from pipeline.valuation.history import ChainHistory
 from pipeline.valuation.metrics import error_metrics, interval_coverage
@@ -30,7 +30,6 @@ from pipeline.valuation.walk_forward import WalkForward, walk_forward
 AGREEMENT = 1e-8
 """Largest gap between ln forecasts of a model and of its compiled form."""
 UNIT_ROOT_LEVEL = 0.05
-_ORDER = {each: place for place, each in enumerate(Verdict)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +141,7 @@ def _horizons(compiled: Compiled) -> tuple[int, ...]:
 
 def _rank(rows: Sequence[BoardRow], rules: BoardRules) -> tuple[int, float, float]:
     row = next(each for each in rows if each.horizon == rules.verdict_horizon)
-    place = len(_ORDER) if row.verdict is None else _ORDER[row.verdict]
-    return place, 1.0 if row.p is None else row.p, float("inf") if row.rmse_log is None else row.rmse_log
+    return place(row.verdict, row.p, row.rmse_log)
 
 
 def _gap(compiled: Compiled, forecasts: Float2D, walked: WalkForward) -> str | None:

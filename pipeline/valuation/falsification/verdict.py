@@ -50,3 +50,9 @@ def decide(p: float, skill: tuple[float, float], power: float | None, *, level: 
             f"{seen}; if the fit were true it would be found in {power:.0%} only, fewer than {POWER:.0%}",
         )
     return Verdict.NO_SKILL, f"{seen}; if the fit were true it would be found in {power:.0%}"
+
+
+def place(verdict: Verdict | None, p: float | None, rmse_log: float | None) -> tuple[int, float, float]:
+    """Return what a board is sorted by: verdict, then p, then the error; what is unknown comes last."""
+    order = len(Verdict) if verdict is None else list(Verdict).index(verdict)
+    return order, 1.0 if p is None else p, float("inf") if rmse_log is None else rmse_log

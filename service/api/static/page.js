@@ -4,10 +4,18 @@
 const BASE = "/api/v1/models";
 const DAY_MS = 86400000;
 const GENESIS = Date.UTC(2009, 0, 3);
+const FRESH_MS = 4 * DAY_MS;
 const AHEAD = [1, 30, 90, 365];
 const REFRESH_MS = 60000;
 const SVG = "http://www.w3.org/2000/svg";
 const by = (id) => document.getElementById(id);
+
+const VERDICTS = {
+  "skill": "better than random walks allow, and than the last price",
+  "structure": "does what random walks do not, but the last price is as good",
+  "undecided": "cannot be told from a random walk yet: more years are needed",
+  "no skill": "no better than on a random walk",
+};
 
 class Locked extends Error {}
 
@@ -107,8 +115,8 @@ function forecastCell(said) {
 
 function showComparison(found) {
   const rows = found.results.map((each) => [
-    words(each.model_name), percent(each.common.mape, 1), each.common.rmse_log.toFixed(3),
-    each.metrics.skill_last_price === null ? "unknown" : each.metrics.skill_last_price.toFixed(2),
+    words(each.model_name), percent(each.common.mape, 1), number(each.common.rmse_log, 3),
+    number(each.metrics.skill_last_price),
     ...each.coverage.map((one) => percent(one.value)),
   ]);
   const levels = found.results[0].coverage.map((one) => "in " + percent(one.level) + " interval");
@@ -118,10 +126,41 @@ function showComparison(found) {
     "price: below 0 is worse than saying that nothing changes.";
 }
 
+const number = (value, digits = 2) =>
+  value === null || value === undefined ? "unknown" : value.toFixed(digits);
+
+function verdictCell(row) {
+  const cell = node("td", undefined, "verdict");
+  if (row.verdict === null) cell.append("not judged", node("small", row.reason));
+  else cell.append(node("span", row.verdict, "zone " + row.verdict.replace(" ", "-")), node("small", VERDICTS[row.verdict]));
+  cell.title = row.reason;
+  return cell;
+}
+
+const covered = (row) =>
+  row.coverage_68 === null ? "unknown" : percent(row.coverage_68) + ", " + percent(row.coverage_95);
+
+async function showBoard(health) {
+  by("board").hidden = health.board_through === null;
+  if (health.board_through === null) {
+    by("board-note").textContent = "No board of this source is stored; bells models board makes one in about a minute.";
+    return;
+  }
+  const told = await ask(BASE + "/board"), at = told.verdict_horizon;
+  const rows = told.rows.filter((row) => row.horizon === at).map((row) => [
+    words(row.model), verdictCell(row), number(row.p, 3), percent(row.power), number(row.skill), number(row.skill_drift),
+    percent(row.mape, 1), covered(row), row.n ? row.n.toLocaleString("en-US") : "0",
+  ]);
+  table("board", ["model", "verdict", "p", "power", "skill", "with drift", "mean error", "in 68, 95 %", "forecasts"], rows);
+  by("board-note").textContent = "Forecasts of " + at + " days through " + told.data_through +
+    ", beside random walks that went through the same models. p is the share of walks that did as well, power the chance" +
+    " to find what the model claims, were it true; skill is against the last price, and against it moved by the drift.";
+}
+
 function showChart(told) {
   const { model, history } = told;
   const wide = by("chart").clientWidth, size = { w: wide, h: wide < 600 ? 0.85 * wide : 440 };
-  const edge = { left: 58, right: 14, top: 12, bottom: 30 };
+  const edge = { left: 70, right: 14, top: 12, bottom: 30 };
   const first = Date.parse(history[0].date), last = Date.parse(history.at(-1).date);
   const end = last + 365 * DAY_MS;
   const fair = (time) => 10 ** (model.alpha + model.beta * Math.log10((time - GENESIS) / DAY_MS));
@@ -170,12 +209,13 @@ async function showModels(health) {
   showChart(told);
   const newest = told.history.filter((each) => each.price > 0).at(-1);
   const price = newest ? "&current_price=" + newest.price : "";
-  const now = Date.parse(health.as_of), last = Date.parse(health.data_through);
+  const last = Date.parse(health.data_through), now = Date.parse(health.as_of);
+  const day = iso(now - last > FRESH_MS ? last + DAY_MS : now);  // an old price is no price of today
   const infos = await ask(BASE), fitted = infos.filter((each) => each.is_fitted).map((each) => each.name);
-  const today = await Promise.all(fitted.map((name) => ask(BASE + "/" + name + "/predict?date=" + iso(now) + price)));
+  const today = await Promise.all(fitted.map((name) => ask(BASE + "/" + name + "/predict?date=" + day + price)));
   const absent = infos.filter((each) => !each.is_fitted).map((each) => missing(each.name, health.models[each.name]));
   by("cards").replaceChildren(...today.map(card), ...absent);
-  by("today-title").textContent = "Fair value on " + iso(now) +
+  by("today-title").textContent = "Fair value on " + day +
     (newest ? ", price " + usd(newest.price) + " at the end of " + newest.date : "");
   const rows = await Promise.all(fitted.map(async (name) => [words(name), ...(await Promise.all(AHEAD.map(
     async (days) => forecastCell(await ask(BASE + "/" + name + "/predict?date=" + iso(last + days * DAY_MS)))))) ]));
@@ -194,6 +234,7 @@ async function refresh() {
       await showModels(health);
       shown = health.snapshot;
     }
+    if (health.status !== "empty") await showBoard(health);
     by("locked").hidden = true;
     document.body.dataset.ready = "yes";
   } catch (failure) {

@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.ingest import BAR_TABLES, update_bars, update_macro
 from assets.manifests import manifest_for
-from assets.verdicts import bar_verdicts, macro_verdicts
+from assets.market.ingest import BAR_TABLES, update_bars, update_macro
+from assets.market.verdicts import bar_verdicts, macro_verdicts
 from resources.desk import Desk
 from resources.market.checked import checked_bars, expected_bars
 from resources.market.port import Fetched, MarketSource, Timeframe, Window

@@ -1,5 +1,6 @@
 """Coin Metrics over real HTTP on loopback: pages, days that are not over, limits, and damaged answers."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -123,6 +124,13 @@ def test_every_fault_of_the_line_is_got_past(serve, fault):
         {"data": [{"asset": "btc"}]},
         {"data": [{"time": "2024-01-01T00:00:00Z", "PriceUSD": "a lot"}]},
         {"data": [7]},
+        {"data": [record(FIRST) | {"asset": "eth"}]},
+        {"data": [record(FIRST) | {"time": "2024-01-01T05:00:00Z"}]},
+        {"data": [record(FIRST) | {"PriceUSD": "Infinity"}]},
+        {"data": [record(FIRST) | {"PriceUSD": "0"}]},
+        {"data": [record(FIRST) | {"FeeTotNtv": "-1"}]},
+        {"data": [record(FIRST) | {"BlkCnt": "1.5"}]},
+        {"data": [record(FIRST), record(FIRST) | {"BlkCnt": "7"}]},
         {"data": [], "next_page_token": "again"},
         [],
     ],
@@ -130,6 +138,23 @@ def test_every_fault_of_the_line_is_got_past(serve, fault):
 def test_a_damaged_answer_is_an_error_and_no_day(serve, document):
     with pytest.raises(SourceError, match="coinmetrics"):
         told(serve(lambda request: as_json(document)))
+
+
+@pytest.mark.parametrize("data", [[], [record(FIRST) | {"PriceUSD": None}]])
+def test_an_empty_page_is_no_day_and_a_price_that_is_null_is_unknown(serve, data):
+    days = told(serve(lambda request: as_json({"data": data})))
+    assert days["price_usd"].to_list() == [None] * len(data)
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_desk_stands(serve, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        days = told(serve(lambda request: as_json({"data": [record(FIRST) | {"time": "2024-01-01"}]})))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert days["ts"].to_list() == [FIRST]
 
 
 def test_what_it_refuses_is_said_in_its_own_words(serve):

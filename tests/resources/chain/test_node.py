@@ -1,7 +1,7 @@
 """A Bitcoin Core node over real HTTP on loopback: batches, resuming, forks, pruned blocks, and faults."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from pipeline.chain.canonical import day_totals, faults_of
 from pipeline.chain.days import BLOCK_SCHEMA, empty
 from pipeline.config import load_settings
 from pipeline.errors import ConfigError, SourceError
+from resources.chain import rpc
 from resources.chain.node import Node
 from resources.clock import SimulatedClock
 from tests.support.loopback.bitcoin import BitcoinNode, Made, made_chain
 from tests.support.loopback.faults import LINE, FaultPlan
-from tests.support.loopback.server import LoopbackServer
+from tests.support.loopback.server import LoopbackServer, Reply, as_json
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2009, 2, 1, tzinfo=UTC)
@@ -40,17 +41,47 @@ def serve():
         server.__exit__(None, None, None)
 
 
+@dataclass
+class Held:
+    """Stored blocks in memory; ``asked`` keeps the heights that were read."""
+
+    frame: pl.DataFrame
+    asked: list[int] = field(default_factory=list)
+
+    def heights(self):
+        return None if self.frame.is_empty() else (self.frame["height"].min(), self.frame["height"].max())
+
+    def at(self, heights):
+        self.asked += heights
+        return self.frame.filter(pl.col("height").is_in(list(heights)))
+
+    def hashes(self):
+        return set(self.frame["hash"])
+
+
 def updated(source, stored=NOTHING, now=NOW):
-    """Store every piece as the warehouse does: the newest version of each hash."""
-    pieces = list(source.blocks(stored, now=now))
-    for piece in pieces:
-        newest = pl.concat([stored, piece.frame.select(stored.columns)])
-        stored = newest.unique("hash", keep="last", maintain_order=True)
-    return stored, pieces
+    """Store every piece as the warehouse does, before the next: the newest version of each hash."""
+    held, pieces = Held(stored), []
+    for piece in source.blocks(held, now=now):
+        assert piece.frame["hash"].is_unique().all()
+        pieces.append(piece)
+        newest = pl.concat([held.frame, piece.frame.select(stored.columns)])
+        held.frame = newest.unique("hash", keep="last", maintain_order=True)
+    return held.frame, pieces
 
 
 def active(stored):
     return stored.filter(pl.col("state") == "active").sort("height")
+
+
+def header(**changed):
+    """Return the header of the first block, with something wrong in it."""
+    return BitcoinNode(made_chain(1)).header(0) | changed
+
+
+def stats(**changed):
+    whole = {"height": 0, "ins": 4, "outs": 6, "subsidy": 5_000_000_000, "totalfee": 0, "txs": 3}
+    return whole | changed
 
 
 def test_blocks_come_in_pieces_that_lead_on_and_the_next_update_asks_for_new_ones_alone(serve):
@@ -72,7 +103,7 @@ def test_blocks_come_in_pieces_that_lead_on_and_the_next_update_asks_for_new_one
 def test_an_update_that_broke_off_goes_on_from_the_last_piece(serve):
     node = BitcoinNode(made_chain(25))
     source = serve(node)
-    first = next(iter(source.blocks(NOTHING, now=NOW))).frame
+    first = next(iter(source.blocks(Held(NOTHING), now=NOW))).frame
     stored, pieces = updated(source, first)
     assert [piece.frame["height"].min() for piece in pieces] == [10, 20]
     assert active(stored)["height"].to_list() == list(range(25))
@@ -103,6 +134,7 @@ def test_a_fork_keeps_what_it_leaves_behind_as_stale_and_stores_both_sides_in_on
     stale = after.filter(pl.col("state") == "stale").sort("height")
     assert stale["height"].to_list() == [20, 21, 22]
     assert set(stale["known_at"]) == {later}
+    assert set(active(after)["known_at"].to_list()[20:]) == {later}, "until then another chain was known"
     assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
     assert set(stale["hash"]) <= set(pieces[0].frame["hash"])
 
@@ -121,14 +153,99 @@ def test_a_fork_back_makes_stale_blocks_active_again(serve):
     assert stored.filter(pl.col("state") == "stale").height == 3
 
 
-def test_a_chain_cut_short_leaves_only_stale_marks(serve):
+def test_a_node_that_is_behind_what_is_stored_takes_nothing_back(serve):
     node = BitcoinNode(made_chain(8))
     source = serve(node)
     stored, _ = updated(source)
-    node.chain = node.chain[:6]
+    whole, node.chain = node.chain, node.chain[:6]
     after, pieces = updated(source, stored)
-    assert [piece.frame["state"].unique().to_list() for piece in pieces] == [["stale"]]
-    assert active(after).height == 6
+    assert after.equals(stored), "it contradicts no block"
+    assert [finding.rule for piece in pieces for finding in piece.findings] == ["behind"]
+    node.chain = made_chain(1, on=whole)
+    after, pieces = updated(source, after)
+    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
+
+
+def test_a_node_that_has_not_reached_the_first_height_says_so(serve):
+    source = serve(BitcoinNode(made_chain(8)), settings={"first_height": 12})
+    stored, pieces = updated(source)
+    assert stored.is_empty()
+    assert "behind 12" in pieces[0].findings[0].reason
+
+
+def test_a_node_of_another_network_is_refused_and_nothing_becomes_stale(serve):
+    stored, _ = updated(serve(BitcoinNode(made_chain(8))))
+    other = BitcoinNode(made_chain(20, word="test"), network="test")
+    held = Held(stored)
+    with pytest.raises(ConfigError, match="another network") as caught:
+        list(serve(other).blocks(held, now=NOW))
+    assert "main" in str(caught.value)
+    assert held.asked == []
+
+
+def test_a_fork_below_everything_stored_replaces_all_of_it(serve):
+    stored, _ = updated(serve(BitcoinNode(made_chain(7, word="lost"))))
+    node = BitcoinNode(made_chain(9, word="won"))
+    after, _ = updated(serve(node), stored)
+    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
+    assert after.filter(pl.col("state") == "stale").height == 7
+
+
+def test_a_first_height_below_what_is_stored_is_refused(serve):
+    node = BitcoinNode(made_chain(20))
+    stored, _ = updated(serve(node, settings={"first_height": 12}))
+    with pytest.raises(ConfigError, match="stored blocks begin at 12"):
+        updated(serve(node), stored)
+
+
+def test_an_update_reads_the_newest_stored_block_alone_and_a_fork_few_more(serve):
+    common = made_chain(300)
+    node = BitcoinNode(made_chain(40, on=common, word="lost"))
+    source = serve(node, settings={"batch": 100})
+    stored, _ = updated(source)
+    node.chain = made_chain(1, on=node.chain)
+    held = Held(stored)
+    list(source.blocks(held, now=NOW))
+    assert held.asked == [339]
+    node.chain = made_chain(50, on=common, word="won")
+    node.calls.clear()
+    held = Held(stored)
+    pieces = list(source.blocks(held, now=NOW))
+    assert sorted(set(held.asked))[-40:] == list(range(300, 340)), "what became stale"
+    assert min(held.asked) > 250
+    assert pieces[0].frame["state"].to_list().count("stale") == 40
+
+
+def test_blocks_that_left_the_best_chain_after_they_were_named_are_not_taken(serve):
+    common = made_chain(5)
+    lost = made_chain(3, on=common, word="lost")
+    node = BitcoinNode(lost)
+
+    def fork(number):
+        if number == 3:
+            node.beside, node.chain = lost[5:], made_chain(4, on=common, word="won")
+
+    node.before_batch = fork
+    stored, _ = updated(serve(node))
+    assert stored["hash"].to_list() == [block.hash for block in node.chain]
+
+
+def test_a_block_that_is_still_to_come_is_a_refusal_and_not_a_block_without_fees(serve):
+    node = BitcoinNode(made_chain(6), pruned_below=4, missing="Block not available (not fully downloaded)")
+    with pytest.raises(SourceError, match="not fully downloaded"):
+        updated(serve(node))
+
+
+def test_two_active_blocks_at_a_height_left_by_two_updates_at_once_are_put_right(serve):
+    common = made_chain(15)
+    lost, won = made_chain(12, on=common, word="lost"), made_chain(13, on=common, word="won")
+    one, _ = updated(serve(BitcoinNode(lost)))
+    other, _ = updated(serve(BitcoinNode(won[:-1])))
+    stored = pl.concat([one, other]).unique("hash", maintain_order=True)
+    assert faults_of(active(stored)) != []
+    after, _ = updated(serve(BitcoinNode(won)), stored)
+    assert active(after)["hash"].to_list() == [block.hash for block in won]
+    assert faults_of(active(after)) == []
 
 
 def test_a_fork_deeper_than_a_batch_is_walked_back_to_the_common_ancestor(serve):
@@ -264,6 +381,64 @@ def test_stored_blocks_come_to_days_that_are_over(serve):
     assert days["height"].to_list() == [34, 178, 322]
     assert days["issuance_btc"].to_list() == [35 * 50.0, 144 * 50.0, 144 * 50.0]
     assert days["fees_btc"].to_list() == pytest.approx([1.75, 7.2, 7.2])
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("getblockchaininfo", None),
+        ("getblockchaininfo", "ready"),
+        ("getblockchaininfo", {"chain": "main", "blocks": "many"}),
+        ("getblockheader", "00" * 80),
+        ("getblockheader", {"height": 0}),
+        ("getblockheader", made_chain(1)[0].__dict__ | {"hash": "ab" * 32}),
+        ("getblockheader", header(nTx=-1)),
+        ("getblockheader", header(nTx=10**12)),
+        ("getblockheader", header(time=10**12)),
+        ("getblockheader", header(difficulty="hard")),
+        ("getblockheader", header(difficulty=float("nan"))),
+        ("getblockstats", stats(totalfee=-1)),
+        ("getblockstats", stats(totalfee=10**16)),
+        ("getblockstats", stats(ins=None)),
+        ("getblockstats", stats(outs=1.5)),
+        ("getblockstats", {}),
+        ("getblockstats", [1]),
+        ("getblockstats", None),
+    ],
+)
+def test_an_answer_of_another_form_is_an_error_that_names_it(serve, method, answer):
+    with pytest.raises(SourceError, match="cannot be read"):
+        updated(serve(BitcoinNode(made_chain(2), instead={method: answer})))
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"result": None, "error": {"code": -32700, "message": "Parse error"}, "id": None}, "Parse error"),
+        ({"result": None, "error": {"code": -28, "message": "Rewinding"}, "id": None}, "Rewinding"),
+        ([{"id": [1], "result": 5}, 7, "x"], "were not answered"),
+        ([], "were not answered"),
+        (None, "were not answered"),
+    ],
+)
+def test_what_a_node_says_of_a_whole_batch_is_said_on(serve, document, said):
+    with pytest.raises(SourceError, match=said):
+        updated(serve(lambda request: as_json(document)))
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_an_address_where_no_node_is_is_an_error_at_once(serve, status):
+    asked = []
+    with pytest.raises(SourceError, match="no node") as caught:
+        updated(serve(lambda request: asked.append(request) or Reply(status, b"<html>")))
+    assert len(asked) == 1
+    assert caught.value.field == "chain.node.url"
+
+
+def test_an_answer_that_drips_is_cut(serve, monkeypatch):
+    monkeypatch.setattr(rpc, "LONGEST_ANSWER_S", -1.0)
+    with pytest.raises(SourceError, match="takes longer than"):
+        updated(serve(BitcoinNode(made_chain(2))))
 
 
 @pytest.mark.realdata

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from assets.valuation_inputs import ValuationInputs
+from assets.valuation.inputs import ValuationInputs
 from pipeline.config.load import load_settings
 from pipeline.errors import BellsError
 from resources.clock import SimulatedClock
@@ -30,6 +30,7 @@ class FakeSource:
     trouble: BellsError | None = None
     reads: int = 0
     marks: list[int] = field(default_factory=list)
+    judged: object = None
 
     def mark(self):
         if self.trouble is not None:
@@ -44,6 +45,9 @@ class FakeSource:
             self.history, "sample", simulated=True, latest_revision=False,
             inputs=(Input("chain.metrics_daily", at, self.history.n, name),),
         )  # fmt: skip
+
+    def board(self, feed, at):
+        return self.judged
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 from fastapi.responses import JSONResponse
 
-from benchmarks.api_fuzz import app_over, fuzz
+from benchmarks.api_fuzz import app_over, board_over, fuzz
 from tests.support.chain_histories import simulated_history
 
 pytestmark = pytest.mark.slow
@@ -15,7 +15,7 @@ def history():
 
 
 def test_no_request_meets_a_fault_or_an_answer_beside_the_schema(history):
-    found = fuzz(app_over(history), examples=15)
+    found = fuzz(app_over(history, board_over(history)), examples=15)
     assert found.violations == []
     assert found.server_errors == 0
     assert {200, 400, 404} <= set(found.statuses)

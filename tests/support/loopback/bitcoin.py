@@ -1,6 +1,7 @@
 """A Bitcoin Core node in the documented format: JSON-RPC 2.0 batches over blocks that a test makes or reads.
 
-Its best chain can be changed at any moment, blocks can be thrown away, and batches can come in part.
+Its best chain can be changed at any moment, blocks can be thrown away, and batches can come in part.  What a
+test has wronged says so in ``instead``: any answer in the place of the true one.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class RefusedCallError(Exception):
 
 @dataclass
 class BitcoinNode:
-    """Answers ``getblockcount``, ``getblockhash``, ``getblockheader``, ``getblockstats`` and ``getblock``.
+    """Answers ``getblockchaininfo``, ``getblockhash``, ``getblockheader``, ``getblockstats``, ``getblock``.
 
     Parameters
     ----------
@@ -77,6 +78,14 @@ class BitcoinNode:
         Of so many batches the last answer is left out.
     before_batch
         Called with the number of each batch, counted from 1, before it is answered.
+    network
+        ``main``, ``test``, ``signet`` or ``regtest``.
+    beside
+        Blocks beside the best chain that it still knows.
+    missing
+        What it says of a block that is not there.
+    instead
+        Method to the result that it gives in any case.
     """
 
     chain: list[Made]
@@ -85,6 +94,10 @@ class BitcoinNode:
     warming: int = 0
     partial: int = 0
     before_batch: Callable[[int], None] = lambda number: None
+    network: str = "main"
+    beside: Sequence[Made] = ()
+    missing: str = "Block not available (pruned data)"
+    instead: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, list[Any]]] = field(default_factory=list)
     batches: int = 0
 
@@ -111,15 +124,21 @@ class BitcoinNode:
         """Return the first parameter of each call of a method."""
         return [params[0] for name, params in self.calls if name == method]
 
+    def header(self, place: int) -> dict[str, Any]:
+        """Return what it says of the header of a block of its chain."""
+        return self._getblockheader(self.chain[place].hash)
+
     def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
         self.calls.append((call["method"], call["params"]))
+        if call["method"] in self.instead:
+            return {"id": call["id"], "result": self.instead[call["method"]]}
         try:
             return {"id": call["id"], "result": getattr(self, f"_{call['method']}")(*call["params"])}
         except RefusedCallError as error:
             return {"id": call["id"], "error": {"code": error.code, "message": str(error)}}
 
-    def _getblockcount(self) -> int:
-        return self.chain[-1].height
+    def _getblockchaininfo(self) -> dict[str, Any]:
+        return {"chain": self.network, "blocks": self.chain[-1].height, "pruned": self.pruned_below > 0}
 
     def _getblockhash(self, height: int) -> str:
         for block in self.chain:
@@ -137,6 +156,7 @@ class BitcoinNode:
             "mediantime": times[len(times) // 2],
             "nTx": block.txs,
             "difficulty": 1.0,
+            "confirmations": -1 if block in self.beside else len(self.chain) - place,
         }
         return header if block.prev_hash == NO_BLOCK else header | {"previousblockhash": block.prev_hash}
 
@@ -162,10 +182,10 @@ class BitcoinNode:
 
     def _require_kept(self, block: Made) -> None:
         if block.height < self.pruned_below:
-            raise RefusedCallError(-1, "Block not available (pruned data)")
+            raise RefusedCallError(-1, self.missing)
 
     def _find(self, name: str) -> tuple[int, Made]:
-        for place, block in enumerate(self.chain):
+        for place, block in enumerate([*self.chain, *self.beside]):
             if block.hash == name:
                 return place, block
         raise RefusedCallError(-5, "Block not found")

@@ -1,0 +1,1 @@
+"""The chain by block and by day: brought in, derived, shown."""

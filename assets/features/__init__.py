@@ -1,0 +1,1 @@
+"""Features of every bar: computed by month, shown."""

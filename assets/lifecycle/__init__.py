@@ -1,0 +1,1 @@
+"""Lives of strategies: gates measured, steps taken."""

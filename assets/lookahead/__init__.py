@@ -1,0 +1,1 @@
+"""The look-ahead proof of the whole graph."""

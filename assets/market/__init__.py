@@ -1,0 +1,1 @@
+"""Bars, macro series and corporate actions: brought in, checked, read back."""

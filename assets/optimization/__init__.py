@@ -1,0 +1,1 @@
+"""Searches: run, judged, stored, shown."""

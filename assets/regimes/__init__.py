@@ -1,0 +1,1 @@
+"""Regimes and their changes: computed over all history, stored, shown."""

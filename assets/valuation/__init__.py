@@ -1,0 +1,1 @@
+"""Valuation models: fits, forecasts, errors and the board, stored and shown."""
