@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.manifests import code_text
-from assets.valuation.walk import TABLES, Part
+from assets.valuation.report import Part
+from assets.valuation.walk import TABLES
 from warehouse.append import Appended
 from warehouse.tables import BACKTESTS
 

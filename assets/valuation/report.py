@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -18,10 +19,29 @@ if TYPE_CHECKING:
     import polars as pl
 
     from assets.valuation.inputs import ValuationInputs
-    from assets.valuation.walk import Part
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.record import Record
+    from warehouse.append import Appended
     from warehouse.table import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One table of a valuation.
+
+    Parameters
+    ----------
+    rows
+        What models gave.
+    done
+        What the store did with them.
+    shown
+        Metadata that rows do not tell: pictures, and the run that drew them.
+    """
+
+    rows: pl.DataFrame
+    done: Appended
+    shown: Mapping[str, Any]
 
 
 def nothing(table: Table, reason: str, names: Sequence[str]) -> dg.MaterializeResult:

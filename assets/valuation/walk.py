@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assets.valuation.report import pictures_of
+from assets.valuation.report import Part, pictures_of
 from assets.valuation.rows import backtest_rows, fit_rows, prediction_rows
 from warehouse.tables import BACKTESTS, MODELS, PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import polars as pl
-
     from assets.valuation.inputs import ValuationInputs
     from pipeline.config.settings import Settings
-    from warehouse.append import Appended
     from warehouse.manifest import Manifest
     from warehouse.store import Warehouse
 
 TABLES = (MODELS, PREDICTIONS, BACKTESTS)
 """In the order of the parts of a valuation."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One table of a valuation.
-
-    Parameters
-    ----------
-    rows
-        What models gave.
-    done
-        What the store did with them.
-    shown
-        Metadata that rows do not tell: pictures, and the run that drew them.
-    """
-
-    rows: pl.DataFrame
-    done: Appended
-    shown: Mapping[str, Any]
 
 
 def walk(
