@@ -16,6 +16,14 @@ def _share(name: str, text: str) -> Column:
     return Column(name, "DOUBLE", "fraction", text)
 
 
+_MAPE = _share("mape", "Mean absolute error, by the price.")
+_RMSE_LOG = Column("rmse_log", "DOUBLE", "ln price", "Root of the mean squared error of ln price.")
+_COVERAGE = tuple(
+    _share(f"coverage_{level}", f"Share of prices inside the {level} % interval, out of sample.")
+    for level in (68, 95)
+)
+
+
 MODELS = Table(
     schema="valuation",
     name="models",
@@ -85,14 +93,13 @@ BACKTESTS = Table(
         Column("n", "INTEGER", "forecasts", "Forecasts with a price to compare with.", nullable=False),
         Column("failed", "INTEGER", "days", "Days without a forecast, for a reason given.", nullable=False),
         Column("mae", "DOUBLE", "USD", "Mean absolute error."),
-        _share("mape", "Mean absolute error, by the price."),
+        _MAPE,
         Column("rmse", "DOUBLE", "USD", "Root of the mean squared error."),
-        Column("rmse_log", "DOUBLE", "ln price", "Root of the mean squared error of ln price."),
+        _RMSE_LOG,
         _share("direction_accuracy", "Share of steps in which forecast and price moved the same way."),
         Column("sharpe_ratio", "DOUBLE", "per root year", "Of the traded signal, after costs."),
         _share("max_drawdown", "Greatest loss from a peak of the traded signal."),
-        _share("coverage_68", "Share of prices inside the 68 % interval, out of sample."),
-        _share("coverage_95", "Share of prices inside the 95 % interval, out of sample."),
+        *_COVERAGE,
         _SIMULATED,
     ),
     key=("feed", "model", "config", "horizon_days", "ts"),
@@ -111,14 +118,13 @@ BOARD = Table(
         _HORIZON,
         key_column("ts", "TIMESTAMPTZ", "UTC", "The newest origin that counts."),
         Column("n", "INTEGER", "forecasts", "Forecasts with a price to compare with."),
-        _share("mape", "Mean absolute error, by the price."),
-        Column("rmse_log", "DOUBLE", "ln price", "Root of the mean squared error of ln price."),
+        _MAPE,
+        _RMSE_LOG,
         _share("skill", "1 - MSE / MSE of the last price, of ln errors."),
         _share("skill_drift", "1 - MSE / MSE of the last price with the drift so far, of ln errors."),
         _share("p", "Share of random walks with at least that skill: the worst of the three drifts."),
         _share("power", "Chance to find the fitted structure, were it true."),
-        _share("coverage_68", "Share of prices inside the 68 % interval, out of sample."),
-        _share("coverage_95", "Share of prices inside the 95 % interval, out of sample."),
+        *_COVERAGE,
         Column(
             "verdict", "VARCHAR", "skill | structure | undecided | no skill", "NULL: could not be judged."
         ),

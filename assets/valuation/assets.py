@@ -8,8 +8,10 @@ from assets.checks import FIT_CHECKS, FORECAST_CHECKS, MODEL_ERROR_CHECKS, specs
 from assets.describe import table_metadata
 from assets.manifests import manifest_for
 from assets.valuation.inputs import read_history
+from assets.valuation.kept import recall, walked_in
 from assets.valuation.report import backtests_result, models_result, nothing, predictions_result
-from assets.valuation.rows import backtest_rows, config_of, fit_rows, prediction_rows
+from assets.valuation.rows import config_of
+from assets.valuation.walk import TABLES, walk
 from pipeline.config.load import Loaded
 from pipeline.errors import InsufficientDataError
 from resources.chain.port import ChainSource
@@ -48,7 +50,7 @@ def valuation_assets() -> list[dg.AssetsDefinition]:
             _spec(PREDICTIONS, "What each model said each day, one day to one year ahead, with intervals."),
             _spec(BACKTESTS, "How wrong that was: errors, coverage of intervals, the traded signal."),
         ],
-        check_specs=[spec for table in (MODELS, PREDICTIONS, BACKTESTS) for spec in _checks(table)],
+        check_specs=[spec for table in TABLES for spec in _checks(table)],
     )
     def valuation(
         context: dg.AssetExecutionContext,
@@ -57,40 +59,27 @@ def valuation_assets() -> list[dg.AssetsDefinition]:
         clock: dg.ResourceParam[Clock],
         settings: dg.ResourceParam[Loaded],
     ) -> Iterator[dg.MaterializeResult]:
-        """Walk every model forward over the chain as it is known now; equal rows are not written again."""
-        from pipeline.valuation.configured import configured_models
-        from pipeline.valuation.record import records_of, scores_of
+        """Walk every model forward over the chain as it is known now; equal rows are not written again.
 
+        Where nothing that rows depend on has changed since the last run, its rows are shown again instead.
+        """
         chosen, now = settings.settings.valuation, clock.now()
         try:
             read = read_history(warehouse, feed=chain.feed, at=now)
         except InsufficientDataError as failure:
-            yield from (
-                nothing(table, failure.what, CHECKS[table.full_name])
-                for table in (MODELS, PREDICTIONS, BACKTESTS)
-            )
+            yield from (nothing(table, failure.what, CHECKS[table.full_name]) for table in TABLES)
             return
-        horizons = chosen.intervals.horizons
-        records, absent = records_of(
-            configured_models(chosen), read.history, horizons=horizons, refit=chosen.backtest.refit
-        )
-        seed = settings.settings.system.controls.seed
-        scored = [(each, h, scores_of(each, h, seed=seed)) for each in records for h in horizons]
         config = config_of(chosen)
-        frames = (
-            (MODELS, fit_rows(records, read, config)),
-            (PREDICTIONS, prediction_rows(records, read, config)),
-            (BACKTESTS, backtest_rows(scored, read, config)),
-        )
         manifest = manifest_for(MODELS, settings, now, context=context, inputs=read.inputs)
-        fits, said, wrong = warehouse.write_many(frames, manifest=manifest).appended
-        repeated = {table: warehouse.duplicates(table) for table, _ in frames}
-        yield models_result(
-            frames[0][1], fits, records, absent,
-            read=read, settings=chosen, today=now.date(), repeated=repeated[MODELS],
-        )  # fmt: skip
-        yield predictions_result(frames[1][1], said, records, read=read, repeated=repeated[PREDICTIONS])
-        yield backtests_result(frames[2][1], wrong, records, read=read, repeated=repeated[BACKTESTS])
+        parts = recall(context, warehouse, manifest, feed=read.feed, config=config, now=now)
+        if parts is None:
+            shown = walked_in(context, config)
+            parts = walk(settings.settings, read, config, manifest, warehouse=warehouse, shown=shown)
+        fits, said, wrong = parts
+        repeated = [warehouse.duplicates(table) for table in TABLES]
+        yield models_result(fits, read=read, settings=chosen, today=now.date(), repeated=repeated[0])
+        yield predictions_result(said, read=read, repeated=repeated[1])
+        yield backtests_result(wrong, read=read, repeated=repeated[2])
 
     return [valuation]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -22,8 +24,24 @@ if TYPE_CHECKING:
     from warehouse.append import Appended
     from warehouse.table import Table
 
-HEADLINE = 1
-"""Days ahead of the forecast that is shown as the fair price."""
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One table of a valuation.
+
+    Parameters
+    ----------
+    rows
+        What models gave.
+    done
+        What the store did with them.
+    shown
+        Metadata that rows do not tell: pictures, and the run that drew them.
+    """
+
+    rows: pl.DataFrame
+    done: Appended
+    shown: Mapping[str, Any]
 
 
 def nothing(table: Table, reason: str, names: Sequence[str]) -> dg.MaterializeResult:
@@ -40,58 +58,59 @@ def nothing(table: Table, reason: str, names: Sequence[str]) -> dg.MaterializeRe
     )
 
 
-def models_result(
-    rows: pl.DataFrame,
-    done: Appended,
-    records: Sequence[Record],
-    absent: Mapping[str, str],
-    *,
-    read: ValuationInputs,
-    settings: ValuationSettings,
-    today: date,
-    repeated: int,
-) -> dg.MaterializeResult:
-    """Report the fits: the newest parameters of each model, the power law over its sample."""
-    from pipeline.valuation.pictures import power_law_picture
+def pictures_of(
+    records: Sequence[Record], wrong: pl.DataFrame, read: ValuationInputs
+) -> tuple[dict[str, Any], ...]:
+    """Return what is drawn of fits, of forecasts and of errors (rows ``wrong``)."""
+    from pipeline.valuation.pictures import cone_picture, coverage_picture, error_picture, power_law_picture
 
-    newest = rows.sort("ts").group_by("model", maintain_order=True).last()
-    shown: dict[str, Any] = {
-        "newest": markdown_table(newest.select("model", "ts", "n", "parameters_json", "r_squared").to_dicts())
-    }
+    history, simulated = read.history, read.simulated
+    fits: dict[str, Any] = {}
+    said: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
     law = next((each for each in records if each.model.name == "power_law"), None)
     if law is not None:
-        drawn = power_law_picture(law, read.history, simulated=read.simulated)
-        shown["picture"] = picture(drawn, "power law")
+        fits["picture"] = picture(power_law_picture(law, history, simulated=simulated), "power law")
+    if records:
+        said["picture"] = picture(cone_picture(records, history, simulated=simulated), "forecast cones")
+    if records and wrong.height:
+        errors["picture"] = picture(error_picture(records, simulated=simulated), "errors over time")
+        errors["coverage"] = picture(coverage_picture(wrong.to_dicts(), simulated=simulated), "coverage")
+    return fits, said, errors
+
+
+def models_result(
+    part: Part, *, read: ValuationInputs, settings: ValuationSettings, today: date, repeated: int
+) -> dg.MaterializeResult:
+    """Report the fits: the newest parameters of each model, the power law over its sample."""
+    newest = part.rows.sort("model", "ts").group_by("model", maintain_order=True).last()
+    shown = newest.select("model", "ts", "n", "parameters_json", "r_squared").to_dicts()
     fitted = {row["model"]: row for row in newest.to_dicts()}
     plotted = {f"{name} r_squared": row["r_squared"] for name, row in fitted.items()}
     plotted |= {f"{name} residual sd": row["residual_sd"] for name, row in fitted.items()}
-    if law is not None:
-        parameters = next(fit.parameters for fit in reversed(law.walk.fits) if fit.parameters is not None)
-        plotted |= {"power_law slope": parameters.beta}
+    if "power_law" in fitted:
+        plotted |= {"power_law slope": json.loads(fitted["power_law"]["parameters_json"])["beta"]}
     return dg.MaterializeResult(
         asset_key=MODELS.asset_key,
-        metadata={**_counts(done), **shown, **numbers(plotted), **_provenance(read, absent)},
+        metadata={"newest": markdown_table(shown), **numbers(plotted), **_told(part, read)},
         check_results=_on(
             MODELS,
             [
                 checks.duplicates(repeated),
                 _fits_fresh({name: row["ts"].date() for name, row in fitted.items()}, settings, today),
-                checks.known_in_time(rows.filter(rows["known_at"] < rows["ts"]).height),
+                checks.known_in_time(part.rows.filter(part.rows["known_at"] < part.rows["ts"]).height),
             ],
         ),
     )
 
 
-def predictions_result(
-    rows: pl.DataFrame, done: Appended, records: Sequence[Record], *, read: ValuationInputs, repeated: int
-) -> dg.MaterializeResult:
-    """Report the forecasts: the newest one of each model, drawn as cones."""
+def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> dg.MaterializeResult:
+    """Report the forecasts: the newest one of each model at the shortest horizon, drawn as cones."""
     import polars as pl
 
-    from pipeline.valuation.pictures import cone_picture
-
-    fair = rows.filter(pl.col("horizon_days") == HEADLINE)
-    newest = fair.sort("ts").group_by("model", maintain_order=True).last()
+    rows = part.rows
+    fair = rows.filter(pl.col("horizon_days") == pl.col("horizon_days").min())
+    newest = fair.sort("model", "ts").group_by("model", maintain_order=True).last()
     columns = (
         "model",
         "target",
@@ -102,18 +121,17 @@ def predictions_result(
         "deviation",
         "zone",
     )
-    shown: dict[str, Any] = {"newest": markdown_table(newest.select(columns).to_dicts())}
-    if records:
-        shown["picture"] = picture(
-            cone_picture(records, read.history, simulated=read.simulated), "forecast cones"
-        )
     plotted = {f"{row['model']} fair price": row["predicted_price"] for row in newest.to_dicts()}
     plotted |= {f"{row['model']} deviation": row["deviation"] for row in newest.to_dicts()}
-    banded = rows.filter(pl.col("lower_68").is_finite())
+    banded = rows.filter(pl.col("lower_68").is_not_null())
     outside = banded.filter(~pl.col("predicted_price").is_between("lower_68", "upper_68")).height
     return dg.MaterializeResult(
         asset_key=PREDICTIONS.asset_key,
-        metadata={**_counts(done), **shown, **numbers(plotted), **_provenance(read, {})},
+        metadata={
+            "newest": markdown_table(newest.select(columns).to_dicts()),
+            **numbers(plotted),
+            **_told(part, read),
+        },
         check_results=_on(
             PREDICTIONS,
             [
@@ -127,17 +145,10 @@ def predictions_result(
     )
 
 
-def backtests_result(
-    rows: pl.DataFrame, done: Appended, records: Sequence[Record], *, read: ValuationInputs, repeated: int
-) -> dg.MaterializeResult:
+def backtests_result(part: Part, *, read: ValuationInputs, repeated: int) -> dg.MaterializeResult:
     """Report the errors: by model and horizon, over time, and how often intervals held."""
-    from pipeline.valuation.pictures import coverage_picture, error_picture
-
+    rows = part.rows
     columns = ("model", "horizon_days", "n", "mape", "rmse_log", "coverage_68", "coverage_95", "sharpe_ratio")
-    shown: dict[str, Any] = {"errors": markdown_table(rows.select(columns).to_dicts())}
-    if records and rows.height:
-        shown["picture"] = picture(error_picture(records, simulated=read.simulated), "errors over time")
-        shown["coverage"] = picture(coverage_picture(rows.to_dicts(), simulated=read.simulated), "coverage")
     plotted: dict[str, float | None] = {}
     for row in rows.to_dicts():
         plotted[f"{row['model']} mape {row['horizon_days']}d"] = row["mape"]
@@ -145,7 +156,11 @@ def backtests_result(
     failed = int(rows["failed"].sum()) if rows.height else 0
     return dg.MaterializeResult(
         asset_key=BACKTESTS.asset_key,
-        metadata={**_counts(done), **shown, **numbers(plotted), **_provenance(read, {})},
+        metadata={
+            "errors": markdown_table(rows.select(columns).to_dicts()),
+            **numbers(plotted),
+            **_told(part, read),
+        },
         check_results=_on(
             BACKTESTS,
             [
@@ -185,19 +200,15 @@ def _fits_fresh(fitted: Mapping[str, date], settings: ValuationSettings, today: 
     )
 
 
-def _counts(done: Appended) -> dict[str, Any]:
+def _told(part: Part, read: ValuationInputs) -> dict[str, Any]:
+    """Return how many rows there are, where they come from, and what rows do not tell."""
+    done = part.done
     return {
         "dagster/row_count": done.inserted + done.revised + done.unchanged,
         **numbers({"inserted": done.inserted, "revised": done.revised, "unchanged": done.unchanged}),
-    }
-
-
-def _provenance(read: ValuationInputs, absent: Mapping[str, str]) -> dict[str, Any]:
-    told = {"models without data": "; ".join(f"{n}: {why}" for n, why in absent.items())} if absent else {}
-    return {
         "source": read.feed,
         "simulated": read.simulated,
         "latest revision only": read.latest_revision,
         "through": str(read.history.date[-1]),
-        **told,
+        **part.shown,
     }

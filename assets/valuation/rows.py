@@ -34,34 +34,30 @@ def fit_rows(records: Sequence[Record], read: ValuationInputs, config: str) -> p
     """Return every refit that gave parameters, with diagnostics of its sample."""
     import numpy as np
 
-    from pipeline.valuation.history import DAY
     from pipeline.valuation.parameters import plain_parameters
 
     rows: list[dict[str, Any]] = []
     for record in records:
-        complete = record.model.complete(read.history)
-        counted = np.concatenate([[0], np.cumsum(complete)])
         for fit in record.walk.fits:
             if fit.reason is not None:
                 continue
             day = np.datetime64(fit.day, "D")
-            end = read.history.index(day)
-            if not counted[end]:
+            fitted = record.model.fit(read.history.at_origin(day)).require_fitted()
+            if not fitted.complete.any():
                 continue
-            own = np.flatnonzero(complete[:end])
-            diagnostics = record.model.fit(read.history.at_origin(day)).require_fitted().diagnostics
+            diagnostics = fitted.diagnostics
             rows.append(
                 {
                     **_named(record, read, config),
                     "ts": _instant(day),
-                    "first_day": _instant(read.history.date[own[0]]),
-                    "last_day": _instant(read.history.date[own[-1]]),
-                    "n": int(counted[end]),
+                    "first_day": _instant(np.datetime64(fitted.first)),
+                    "last_day": _instant(np.datetime64(fitted.last)),
+                    "n": int(fitted.complete.sum()),
                     "parameters_json": json.dumps(plain_parameters(fit.parameters), sort_keys=True),
                     "diagnostics_json": json.dumps(diagnostics.to_dict()),
                     "r_squared": diagnostics.r_squared,
                     "residual_sd": diagnostics.residual_sd,
-                    "known_at": _instant(_known(read, np.array([day - DAY]))[0]),
+                    "known_at": _instant(read.history.made_at(day)),
                 }
             )
     return _frame(MODELS, rows)
@@ -78,7 +74,7 @@ def prediction_rows(records: Sequence[Record], read: ValuationInputs, config: st
     for record in records:
         walk = record.walk
         days = np.array([fit.day for fit in walk.fits], "datetime64[D]")
-        known = _known(read, walk.origins - DAY)
+        known = np.maximum(read.history.made_at(walk.origins), read.history.made_at(days)[walk.fit_of])
         zones = record.model.zones
         for column, horizon in enumerate(walk.horizons):
             fair = walk.forecast[:, column]
@@ -110,7 +106,7 @@ def prediction_rows(records: Sequence[Record], read: ValuationInputs, config: st
         return _frame(PREDICTIONS, [])
     whole = pl.concat(parts)
     naive = [name for name, kind in whole.schema.items() if isinstance(kind, pl.Datetime)]
-    return whole.with_columns(pl.col(naive).dt.replace_time_zone("UTC"))
+    return whole.with_columns(pl.col(naive).dt.replace_time_zone("UTC"), pl.col(pl.Float64).fill_nan(None))
 
 
 def backtest_rows(
@@ -178,7 +174,7 @@ def _named(record: Record, read: ValuationInputs, config: str) -> dict[str, Any]
 
 
 def _known(read: ValuationInputs, days: Time1D) -> Time1D:
-    """Return when the newest of all rows up to each day became known; a model reads all of them."""
+    """Return when the last of all rows up to each day became known: a record of errors rests on all."""
     import numpy as np
 
     latest = np.maximum.accumulate(read.history.known_at)

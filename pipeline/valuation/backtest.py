@@ -10,7 +10,7 @@ from pipeline.arrays import Bool1D, Float1D, Time1D
 from pipeline.errors import ConfigError, InsufficientDataError
 from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.line import ln
-from pipeline.valuation.metrics import Coverage, ErrorMetrics, coverage, error_metrics
+from pipeline.valuation.metrics import Coverage, ErrorMetrics, error_metrics, interval_coverage
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.past_intervals import past_bounds
 from pipeline.valuation.residuals import HORIZONS, LEVELS
@@ -153,9 +153,11 @@ def backtest(
         level: (lower[window, column], upper[window, column]) for level, (lower, upper) in bounds.items()
     }
     metrics = error_metrics(forecast, actual)
+    failures = _failed(walk, window, horizon)
     if not metrics.n:
+        why = f": {failures[-1].reason}" if failures else ""
         raise InsufficientDataError(
-            f"{model.name} has no forecast to score in the window",
+            f"{model.name} has no forecast to score in the window{why}",
             field="start, end",
             value=(scored.isoformat(), last.isoformat()),
             constraint="at least one day with a forecast and a price",
@@ -171,50 +173,15 @@ def backtest(
         actual,
         inside,
         metrics,
-        tuple(_covered(level, *each, actual, horizon, seed) for level, each in inside.items()),
+        tuple(
+            interval_coverage(*each, actual, level=level, horizon=horizon, seed=seed)
+            for level, each in inside.items()
+        ),
         _traded(walk, window),
         _skill(walk, window, column, history),
-        _failed(walk, window, horizon),
+        failures,
         walk.fits,
     )
-
-
-def measured_coverage(
-    model: PriceModel,
-    history: ChainHistory,
-    *,
-    horizons: tuple[int, ...] = HORIZONS,
-    levels: tuple[float, ...] = LEVELS,
-    refit: str = "monthly",
-    seed: int = 0,
-) -> dict[int, tuple[Coverage, ...]]:
-    """Return by horizon how often the intervals that a model would have given held the price, out of sample.
-
-    Parameters
-    ----------
-    model, history
-        The model walks over all rows from its first possible fit on.
-    horizons, levels
-        Days ahead, and nominal levels.
-    refit
-        ``monthly`` or ``yearly``.
-    seed
-        Of the bootstrap behind the bounds.
-
-    Raises
-    ------
-    InsufficientDataError
-        When the history is too short for any forecast.
-    """
-    walk = walk_forward(model, history, horizons=horizons, refit=refit)
-    bounds = past_bounds(model, walk, history, levels)
-    return {
-        horizon: tuple(
-            _covered(level, lower[:, column], upper[:, column], walk.actual[:, column], horizon, seed)
-            for level, (lower, upper) in bounds.items()
-        )
-        for column, horizon in enumerate(walk.horizons)
-    }
 
 
 def _scored(
@@ -237,14 +204,6 @@ def _scored(
         )
     first = rows[int(np.floor(train_pct * rows.size))]
     return history.date[first].item(), history.date[rows[-1]].item()
-
-
-def _covered(
-    level: float, lower: Float1D, upper: Float1D, actual: Float1D, horizon: int, seed: int
-) -> Coverage:
-    known = np.isfinite(lower) & np.isfinite(upper) & np.isfinite(actual)
-    inside: Bool1D = (lower <= actual) & (actual <= upper)
-    return coverage(inside[known], level=level, horizon=horizon, seed=seed)
 
 
 def _traded(walk: WalkForward, window: Bool1D) -> SignalResult:

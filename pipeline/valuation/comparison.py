@@ -97,6 +97,7 @@ def compare(
                 train_pct=train_pct,
                 horizon=horizon,
                 refit=refit,
+                levels=model.levels,
                 seed=seed,
             )
         except BellsError as failure:  # told beside the ranking

@@ -31,6 +31,7 @@ def configured_models(
     ConfigError
         When a model refuses its parameters.
     """
+    _require_names(settings)
     single = tuple(
         configured_model(name, settings, prices=prices)
         for name, entry in settings.models.items()
@@ -51,6 +52,7 @@ def configured_model(
     ComponentNotFoundError, ConfigError
         As `configured_models`; also when the model is switched off.
     """
+    _require_names(settings)
     kind = get(name)
     if kind is Ensemble:
         return configured_ensemble(settings, prices=prices)
@@ -102,6 +104,22 @@ def configured_ensemble(settings: ValuationSettings, *, prices: OraclePrices | N
 def refit_due(fitted_on: date, today: date, settings: ValuationSettings) -> bool:
     """Say whether a fit made on one day is stale on another."""
     return (today - fitted_on).days > settings.auto_refit_days
+
+
+def _require_names(settings: ValuationSettings) -> None:
+    """Refuse an entry that is no model, also one that is switched off, or not named as its model is."""
+    for name in settings.models:
+        kind = get(name)
+        if kind is Ensemble or kind.name != name:
+            raise ConfigError(
+                "the ensemble has a section of its own"
+                if kind is Ensemble
+                else "a model goes by its own name",
+                field=f"valuation.models.{name}",
+                value=name,
+                constraint="valuation.ensemble" if kind is Ensemble else kind.name,
+                fix="remove the entry" if kind is Ensemble else f"write {kind.name}",
+            )
 
 
 def _shared(settings: ValuationSettings) -> dict[str, Any]:

@@ -1,49 +1,29 @@
 """An ensemble: one price from the prices of its members, and the interval of their mixture."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from math import isclose
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Float2D, Time1D
 from pipeline.errors import BellsError, ConfigError, InsufficientDataError
-from pipeline.valuation.history import DAY, ChainHistory
-from pipeline.valuation.member_forecasts import MemberForecasts, member_forecasts
+from pipeline.valuation.ensemble_weights import (
+    FEWEST,
+    FITTED,
+    EnsembleParameters,
+    combined,
+    require_weights,
+)
+from pipeline.valuation.history import ChainHistory
+from pipeline.valuation.member_forecasts import member_forecasts
 from pipeline.valuation.mixture import mixture_bounds
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.registry import register
 from pipeline.valuation.residuals import IN_SAMPLE, WALK_FORWARD, ErrorQuantiles
 
 AGGREGATIONS = ("weighted_avg", "median", "min", "max")
-FITTED = "fitted"
-LEAST_FORECASTS = 250
-"""Walk-forward forecasts that fitted weights need; with fewer of them weights are equal."""
-FEWEST = 2
-
-
-@dataclass(frozen=True, eq=False)
-class EnsembleParameters:
-    """What an ensemble fit gave.
-
-    Parameters
-    ----------
-    members
-        Parameters of each member; None for one that could not be fitted.
-    weights
-        One for each member, sum 1; 0 for one that is left out.
-    weighting
-        ``fixed``, ``fitted`` or ``equal``.
-    left_out
-        Members that could not be fitted, with the reason.
-    """
-
-    members: tuple[Any, ...]
-    weights: tuple[float, ...]
-    weighting: str
-    left_out: Mapping[str, str]
 
 
 @register
@@ -91,7 +71,7 @@ class Ensemble(PriceModel):
                 value=self.aggregation,
                 constraint=f"one of {', '.join(AGGREGATIONS)}",
             )
-        _require_weights(self.weights, len(names))
+        require_weights(self.weights, len(names))
 
     def complete(self, history: ChainHistory) -> Bool1D:
         """Return which days at least two members have all that they need."""
@@ -102,7 +82,7 @@ class Ensemble(PriceModel):
         """Return the members' parameters and their weights from these rows."""
         given = [_or_error(each, history) for each in self.members]
         walks = member_forecasts(self.members, history) if self._fits_weights else None
-        return self._combined(given, walks, history.n)
+        return combined(self.members, self.weights, given, walks, rows=history.n)
 
     def estimates(self, history: ChainHistory, days: Sequence[np.datetime64]) -> list[Any]:
         """Return the fits of several days; members' walk-forwards are run once, and cut at each day."""
@@ -112,7 +92,8 @@ class Ensemble(PriceModel):
         for number, day in enumerate(days):
             cut = None if walks is None else walks.known_on(day, history)
             try:
-                found.append(self._combined([each[number] for each in given], cut, int(history.index(day))))
+                then = [each[number] for each in given]
+                found.append(combined(self.members, self.weights, then, cut, rows=int(history.index(day))))
             except BellsError as failure:  # listed by the walk-forward, with its reason
                 found.append(failure)
         return found
@@ -131,41 +112,38 @@ class Ensemble(PriceModel):
 
     def fit(self, history: ChainHistory) -> Self:
         """Return a copy whose members are fitted too; those that cannot be stay as they are."""
-        own = super().fit(history)
-        left = own.require_fitted().parameters.left_out
-        members = tuple(each if each.name in left else each.fit(history) for each in self.members)
-        return replace(own, members=members)
+        members = tuple(_fitted_or_not(each, history) for each in self.members)
+        return replace(super().fit(history), members=members)
 
     def calibrated(self, errors_of: Callable[[PriceModel], ErrorQuantiles]) -> Self:
         """Return a copy whose members' intervals come from walk-forward errors where there are enough."""
         members = tuple(_calibrated(each, errors_of) for each in self.members)
         return replace(super().calibrated(errors_of), members=members)
 
-    def bounds(
-        self, _price: float, level: float, origin: np.datetime64, day: np.datetime64, /
-    ) -> tuple[float, float]:
-        """Return the central interval of the weighted mixture of the members' predictive distributions."""
+    def price_of(self, origin: Time1D, target: Time1D, /) -> tuple[float, Float1D]:
+        """Return the aggregate and the members' prices."""
         fitted = self.require_fitted()
-        horizon = int((day - origin) / DAY) + 1
-        prices = self.prices(fitted.parameters, fitted.history, np.array([origin]), np.array([day]))[:, 0]
-        here = [row for row in range(len(self.members)) if np.isfinite(prices[row])]
-        errors = [self.members[row].require_fitted().errors.at(horizon) for row in here]
-        lower, upper = mixture_bounds(
-            prices[here][:, None], np.array(errors), self.mixing(fitted.parameters.weights)[here], level
-        )
-        return float(lower[0]), float(upper[0])
+        prices = self.prices(fitted.parameters, fitted.history, origin, target)
+        return float(self._aggregate(prices, fitted.parameters.weights)[0]), prices[:, 0]
+
+    def bounds(
+        self, _price: float, prices: Any, levels: Sequence[float], horizon: int, /
+    ) -> list[tuple[float, float]]:
+        """Return central intervals of the weighted mixture of the members' predictive distributions."""
+        here = [row for row, each in enumerate(self.members) if each.fitted and np.isfinite(prices[row])]
+        errors = np.array([self.members[row].require_fitted().errors.at(horizon) for row in here])
+        mass = self.mixing(self.require_fitted().parameters.weights)[here]
+        found = mixture_bounds(prices[here][:, None], errors, mass, levels)
+        return [(float(lower[0]), float(upper[0])) for lower, upper in found]
 
     def mixing(self, weights: Sequence[float]) -> Float1D:
         """Return the weights of the mixture: equal ones where the aggregation ignores the members'."""
         own = np.asarray(weights, np.float64)
         return own if self.aggregation == AGGREGATIONS[0] else np.ones(own.size)
 
-    def details(self, day: date, origin: np.datetime64, /) -> dict[str, Any]:
+    def details(self, _day: date, prices: Any, /) -> dict[str, Any]:
         """Return the members' prices, the weights in force, and who is left out and why."""
-        fitted = self.require_fitted()
-        parameters: EnsembleParameters = fitted.parameters
-        at = np.array([np.datetime64(day, "D")])
-        prices = self.prices(parameters, fitted.history, np.array([origin]), at)[:, 0]
+        parameters: EnsembleParameters = self.require_fitted().parameters
         names = [each.name for each in self.members]
         given = {n: float(p) if np.isfinite(p) else None for n, p in zip(names, prices, strict=True)}
         absent = {n: "no price from the state of that day" for n, p in given.items() if p is None}
@@ -202,53 +180,6 @@ class Ensemble(PriceModel):
             found[enough] = reduce(prices[:, enough], axis=0)
         return found
 
-    def _combined(
-        self, given: Sequence[Any], walks: "MemberForecasts | None", rows: int
-    ) -> EnsembleParameters:
-        left = {
-            member.name: each.what
-            for member, each in zip(self.members, given, strict=True)
-            if isinstance(each, BellsError)
-        }
-        kept = np.array([member.name not in left for member in self.members])
-        if kept.sum() < FEWEST:
-            raise InsufficientDataError(
-                "fewer than two members can be fitted: "
-                + "; ".join(f"{n}: {why}" for n, why in left.items()),
-                field="ensemble.models",
-                value=rows,
-                constraint="at least two members with a fit",
-                fix="take a longer history, or other members",
-            )
-        weights, weighting = self._weights(kept, walks)
-        if not weights.sum() > 0.0:
-            raise InsufficientDataError(
-                "all members with a weight are left out", "ensemble.weights", self.weights, "a weight above 0"
-            )
-        return EnsembleParameters(
-            tuple(None if isinstance(each, BellsError) else each for each in given),
-            tuple((weights / weights.sum()).tolist()),
-            weighting,
-            left,
-        )
-
-    def _weights(self, kept: Bool1D, walks: "MemberForecasts | None") -> tuple[Float1D, str]:
-        weights = np.where(kept, 1.0, 0.0)
-        if walks is None and isinstance(self.weights, str):
-            return weights, "equal"
-        if walks is None:
-            return weights * np.asarray(self.weights, np.float64), "fixed"
-        ratio = walks.ratio[:, kept]
-        ratio = ratio[np.isfinite(ratio).all(axis=1)]
-        if ratio.shape[0] >= LEAST_FORECASTS:
-            from scipy.optimize import nnls
-
-            solved = nnls(ratio, np.ones(ratio.shape[0]))[0]
-            if solved.sum() > 0.0:
-                weights[kept] = solved
-                return weights, FITTED
-        return weights, "equal"
-
 
 def _or_error(member: PriceModel, history: ChainHistory) -> Any:
     try:
@@ -272,26 +203,15 @@ def _can_read(member: PriceModel, history: ChainHistory) -> bool:
     return True
 
 
+def _fitted_or_not(member: PriceModel, history: ChainHistory) -> PriceModel:
+    try:
+        return member.fit(history)
+    except BellsError:  # it has no price either, and a prediction names it
+        return member
+
+
 def _calibrated(member: PriceModel, errors_of: Callable[[PriceModel], ErrorQuantiles]) -> PriceModel:
     try:
         return member.calibrated(errors_of) if member.is_fitted else member
     except InsufficientDataError:  # its interval stays in sample, and is flagged
         return member
-
-
-def _require_weights(weights: tuple[float, ...] | str, members: int) -> None:
-    good = weights == FITTED
-    if not isinstance(weights, str):
-        good = (
-            len(weights) == members
-            and all(0.0 <= each <= 1.0 for each in weights)
-            and isclose(sum(weights), 1.0, abs_tol=1e-9)
-        )
-    if not good:
-        raise ConfigError(
-            "the weights of the ensemble do not fit",
-            field="ensemble.weights",
-            value=weights,
-            constraint=f"{FITTED}, or {members} numbers of at least 0 that sum to 1",
-            fix=f"correct them, or write weights: {FITTED}",
-        )

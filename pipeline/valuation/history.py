@@ -3,7 +3,7 @@
 Rows are named by their day.  ``price_usd`` of a day is the price at its END.  NaN is unknown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import MappingProxyType
@@ -80,6 +80,7 @@ class ChainHistory:
         frame
             Columns ``ts`` (00:00 UTC of the day), ``known_at``, and any numbers.  Rows may come in any order;
             a day that is left out becomes a row of unknowns, known to be missing when the next one came.
+            An infinite number is unknown, and so is a price that is not above 0.
 
         Raises
         ------
@@ -104,14 +105,16 @@ class ChainHistory:
             raise TimestampError("a day stands twice", "ts", str(days[repeated[0]]), "each day once")
         whole = np.arange(days[0], days[-1] + DAY)
         at = (days - days[0]).astype(np.int64)
-        told = frame["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-        known_at = told[np.searchsorted(at, np.arange(whole.size))]
+        came = frame["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+        known_at = came[np.searchsorted(at, np.arange(whole.size))]
         columns: dict[str, Float1D] = {}
         for name in frame.columns:
             if name in {"ts", "known_at"} or not frame[name].dtype.is_numeric():
                 continue
+            told = frame[name].cast(float).fill_null(float("nan")).to_numpy()
+            good = np.isfinite(told) & ((told > 0.0) | (name != "price_usd"))
             columns[name] = np.full(whole.size, np.nan)
-            columns[name][at] = frame[name].cast(float).fill_null(float("nan")).to_numpy()
+            columns[name][at[good]] = told[good]
         return cls(whole, known_at, MappingProxyType(columns))
 
     @property
@@ -165,10 +168,16 @@ class ChainHistory:
         latest: rows dated before ``day`` that were known by then.
         """
         rows = self.before(day)
-        if not rows.n:
-            return rows
-        latest = rows.date[-1] + DAY + LONGEST_LAG
-        return rows.known_by(min(rows.known_at[-1], latest.astype("datetime64[us]")))
+        return rows.known_by(self.made_at(day)) if rows.n else rows
+
+    def made_at(self, days: Any) -> Any:
+        """Return when the forecast of each origin is made, ``datetime64[us]``.
+
+        With the newest row before it, two days after that day at the latest; an origin before all rows
+        counts as the first day with one.
+        """
+        row = np.maximum(self.index(days) - 1, 0)
+        return np.minimum(self.known_at[row], self.date[row] + DAY + LONGEST_LAG)
 
     def index(self, days: Any) -> Any:
         """Return where each day stands, clipped to 0 and n (n is "after the last row")."""
@@ -191,9 +200,22 @@ class ChainHistory:
         soon = self._soon()
         return np.asarray((where >= 0) & soon[np.clip(where, 0, self.n - 1)])
 
-    def timely_rows(self) -> "ChainHistory":
-        """Return the history without what came later than two days after its day: states to forecast from."""
-        return self._without(~self._soon())
+    def states(self, origins: Time1D) -> "Iterator[tuple[Int1D, ChainHistory]]":
+        """Yield places of timely origins, and the history as it was known when those forecasts were made.
+
+        A row is unknown to the origins whose row of the day before came earlier than it, and to no others.
+        """
+        where = np.flatnonzero(self.timely(origins))
+        newest = rows_of(self, origins[where] - DAY)
+        waiting = np.maximum.accumulate(self.known_at)[newest] > self.known_at[newest]
+        yield where[~waiting], self
+        groups: dict[bytes, list[int]] = {}
+        for place, row in zip(where[waiting], newest[waiting], strict=True):
+            unknown = np.zeros(self.n, np.bool_)
+            unknown[: row + 1] = self.known_at[: row + 1] > self.known_at[row]
+            groups.setdefault(unknown.tobytes(), []).append(int(place))
+        for unknown, places in groups.items():
+            yield np.array(places, np.int64), self._without(np.frombuffer(unknown, np.bool_))
 
     def _soon(self) -> Bool1D:
         return self.known_at <= self.date + DAY + LONGEST_LAG

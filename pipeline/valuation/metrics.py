@@ -80,6 +80,23 @@ def error_metrics(forecast: Float1D, actual: Float1D) -> ErrorMetrics:
     )
 
 
+def interval_coverage(
+    lower: Float1D, upper: Float1D, actual: Float1D, *, level: float, horizon: int, seed: int
+) -> Coverage:
+    """Return how often an interval held the price, on the days that have all three numbers.
+
+    Parameters
+    ----------
+    lower, upper, actual
+        USD, by consecutive days; NaN is unknown.
+    level, horizon, seed
+        As `coverage`.
+    """
+    known = np.isfinite(lower) & np.isfinite(upper) & np.isfinite(actual)
+    inside: Bool1D = (lower <= actual) & (actual <= upper)
+    return coverage(inside[known], level=level, horizon=horizon, seed=seed)
+
+
 def coverage(
     inside: Bool1D, *, level: float, horizon: int, seed: int, purpose: str = "valuation/coverage"
 ) -> Coverage:

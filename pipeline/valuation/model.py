@@ -196,6 +196,7 @@ class PriceModel(ABC):
                 "date",
                 day.isoformat(),
                 f"after {fitted.first}",
+                "name a later day",
             )
         return fitted.history.date[known[-1]].item()
 
@@ -238,18 +239,23 @@ class PriceModel(ABC):
                 "date",
                 day.isoformat(),
                 f"<= {LONGEST_HORIZON} days after {as_of}",
+                f"name {as_of + timedelta(days=LONGEST_HORIZON)} or an earlier day",
             )
         origin = np.array([np.datetime64(as_of, "D") + DAY])
         target = np.array([np.datetime64(day, "D")])
-        price = float(self.fair(fitted.parameters, fitted.history, origin, target)[0])
+        price, made_of = self.price_of(origin, target)
         if not np.isfinite(price):
-            raise InsufficientDataError(f"{self.name} has no price for that day", "date", day.isoformat())
+            raise InsufficientDataError(
+                f"{self.name} has no price for that day",
+                field="date",
+                value=day.isoformat(),
+                constraint=f"a state of {as_of} that gives one",
+                fix="look at the chain source: what the model requires may be damaged there",
+            )
         level = self.levels[0] if level is None else level
-        stretched = False
-        intervals = {}
-        for each in dict.fromkeys((level, *self.levels)):
-            interval, moved = interval_around(price, *self.bounds(price, each, origin[0], target[0]))
-            intervals[each], stretched = interval, stretched or moved
+        asked = tuple(dict.fromkeys((level, *self.levels)))
+        around = [interval_around(price, *each) for each in self.bounds(price, made_of, asked, horizon)]
+        intervals = {each: interval for each, (interval, _) in zip(asked, around, strict=True)}
         metadata: dict[str, Any] = {
             "as_of": as_of.isoformat(),
             "horizon_days": horizon,
@@ -257,23 +263,35 @@ class PriceModel(ABC):
             "fitted_through": fitted.last.isoformat(),
             "sample_size": fitted.diagnostics.n,
             "interval": fitted.errors.kind,
-            "interval_stretched": stretched,
+            "interval_stretched": any(moved for _, moved in around),
             "intervals": {f"{each:g}": interval.to_dict() for each, interval in intervals.items()},
             "current_price": current_price,
             "deviation": self.zones.deviation(current_price, fair=price),
             "zone": self.zones.zone(current_price, fair=price),
-            **self.details(day, origin[0]),
+            **self.details(day, made_of),
         }
         return ModelPrediction(self.name, day, price, intervals[level], level, metadata)
 
-    def bounds(
-        self, price: float, level: float, origin: np.datetime64, day: np.datetime64, /
-    ) -> tuple[float, float]:
-        """Return the bounds (USD) of the central interval of a day, seen from an origin."""
-        lower, upper = self.require_fitted().errors.bounds(level, int((day - origin) / DAY) + 1)
-        return price * float(np.exp(lower)), price * float(np.exp(upper))
+    def price_of(self, origin: Time1D, target: Time1D, /) -> tuple[float, Any]:
+        """Return the fair price of one day, and what it is made of where intervals or details tell that.
 
-    def details(self, _day: date, _origin: np.datetime64, /) -> Mapping[str, Any]:
+        Parameters
+        ----------
+        origin, target
+            Of shape ``(1,)``, as `fair`.
+        """
+        fitted = self.require_fitted()
+        return float(self.fair(fitted.parameters, fitted.history, origin, target)[0]), None
+
+    def bounds(
+        self, price: float, _made_of: Any, levels: Sequence[float], horizon: int, /
+    ) -> list[tuple[float, float]]:
+        """Return the bounds (USD) of the central interval of each level around a price of `price_of`."""
+        errors = self.require_fitted().errors
+        found = [errors.bounds(level, horizon) for level in levels]
+        return [(price * float(np.exp(lower)), price * float(np.exp(upper))) for lower, upper in found]
+
+    def details(self, _day: date, _made_of: Any, /) -> Mapping[str, Any]:
         """Return what else the metadata of a prediction say; nothing unless a model overrides it."""
         return {}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Float1D, Time1D
+from pipeline.arrays import Bool1D, Float1D, Time1D
 from pipeline.errors import ConfigError
 from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.line import require_points
@@ -55,6 +55,10 @@ class MultipleModel(PriceModel):
     def base(self, history: ChainHistory, /) -> Float1D:
         """Return the value per coin that is multiplied, USD, one for each row; NaN where unknown."""
 
+    def complete(self, history: ChainHistory) -> Bool1D:
+        """Return which days have a price and a base above 0 that it is a multiple of."""
+        return super().complete(history) & (self.base(history) > 0.0)
+
     def estimate(self, history: ChainHistory) -> MultipleParameters:
         """Return the quantiles of price over base."""
         base = self.base(history)
@@ -68,11 +72,15 @@ class MultipleModel(PriceModel):
         """Return the middle multiple of the base of the row before each origin, whatever the horizon."""
         return parameters.middle * self._base_before(history, origins)
 
-    def details(self, _day: date, origin: np.datetime64, /) -> dict[str, Any]:
-        """Return the base and the prices at the low and the high multiple."""
+    def price_of(self, origin: Time1D, _target: Time1D, /) -> tuple[float, float]:
+        """Return the fair price and the base that it is a multiple of."""
         fitted = self.require_fitted()
-        multiples: MultipleParameters = fitted.parameters
-        base = float(self._base_before(fitted.history, np.array([origin]))[0])
+        base = float(self._base_before(fitted.history, origin)[0])
+        return fitted.parameters.middle * base, base
+
+    def details(self, _day: date, base: Any, /) -> dict[str, Any]:
+        """Return the base and the prices at the low and the high multiple."""
+        multiples: MultipleParameters = self.require_fitted().parameters
         return {
             "base_usd": base,
             "fair_range": {"lower": multiples.low * base, "upper": multiples.high * base},

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.arrays import Float1D, Float2D, Time1D
 from pipeline.errors import BellsError, InsufficientDataError
 from pipeline.valuation.ensemble import Ensemble
-from pipeline.valuation.history import DAY, LONGEST_LAG, ChainHistory
+from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.mixture import mixture_bounds
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.residuals import ErrorQuantiles, stretched, walk_forward_quantiles
@@ -26,7 +26,7 @@ def past_errors(walk: WalkForward, history: ChainHistory) -> _Errors:
     found: _Errors = {}
     for fit in walk.fits:
         day = np.datetime64(fit.day, "D")
-        known = inside & (targets < day) & (came <= day + LONGEST_LAG)
+        known = inside & (targets < day) & (came <= history.made_at(day))
         try:
             found[day] = walk_forward_quantiles(np.where(known, walk.error, np.nan), walk.horizons)
         except InsufficientDataError:
@@ -94,13 +94,14 @@ def _fill_mixture(
             table, quantiles, shares = np.array(prices), np.array(errors), np.array(mass)
             here = np.isfinite(table)
             for pattern in np.unique(here, axis=1).T:
+                if not pattern.any():
+                    continue
                 chosen = (here == pattern[:, None]).all(axis=0)
-                for level, (lower, upper) in found.items():
-                    if pattern.any():
-                        bounds = mixture_bounds(
-                            table[pattern][:, chosen], quantiles[pattern], shares[pattern], level
-                        )
-                        lower[rows[chosen], column], upper[rows[chosen], column] = bounds
+                mixed = mixture_bounds(
+                    table[pattern][:, chosen], quantiles[pattern], shares[pattern], tuple(found)
+                )
+                for (lower, upper), bounds in zip(found.values(), mixed, strict=True):
+                    lower[rows[chosen], column], upper[rows[chosen], column] = bounds
 
 
 def _members(model: Ensemble, walk: WalkForward, history: ChainHistory) -> list[_Walked | None]:

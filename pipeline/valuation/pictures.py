@@ -75,18 +75,22 @@ def cone_picture(records: Sequence[Record], history: ChainHistory, *, simulated:
     _log_axis(axis, "y")
     plain_axis(axis)
     axis.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)
+    axis.set_ylabel("USD", fontsize=7, color=WEAK)
     date_axis(axis)
     _legend(axis)
-    return png(figure, "Newest forecasts up to one year ahead, with 68 % intervals", simulated=simulated)
+    ahead = max(max(record.walk.horizons) for record in records)
+    title = f"Newest forecasts up to {ahead} days ahead, with 68 % intervals"
+    return png(figure, title, simulated=simulated)
 
 
 def error_picture(records: Sequence[Record], *, simulated: bool) -> bytes:
     """Draw the mean absolute ln error of 90 days over time, one line a model."""
     figure = canvas(_WIDTH, 3.2)
     axis = figure.subplots()
+    horizons = records[0].walk.horizons
+    horizon = _ERROR_HORIZON if _ERROR_HORIZON in horizons else horizons[0]
     for record, colour in zip(records, SERIES, strict=False):
         walk = record.walk
-        horizon = _ERROR_HORIZON if _ERROR_HORIZON in walk.horizons else walk.horizons[0]
         size = np.abs(walk.error[:, walk.at(horizon)])
         known = np.isfinite(size)
         total = np.concatenate([[0.0], np.cumsum(np.where(known, size, 0.0))])
@@ -101,7 +105,7 @@ def error_picture(records: Sequence[Record], *, simulated: bool) -> bytes:
     axis.set_ylabel("|ln price - ln forecast|", fontsize=7, color=WEAK)
     date_axis(axis)
     _legend(axis)
-    return png(figure, f"Error {_ERROR_HORIZON} days ahead, mean of {_SMOOTHED} days", simulated=simulated)
+    return png(figure, f"Error {horizon} days ahead, mean of {_SMOOTHED} days", simulated=simulated)
 
 
 def coverage_picture(rows: Sequence[Mapping[str, Any]], *, simulated: bool) -> bytes:
@@ -127,6 +131,7 @@ def coverage_picture(rows: Sequence[Mapping[str, Any]], *, simulated: bool) -> b
     axis.axhline(0.68, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
     axis.set_xticks(range(len(horizons)), [f"{h} d" for h in horizons])
     axis.set_ylim(0.0, 1.0)
+    axis.set_ylabel("share of prices inside", fontsize=7, color=WEAK)
     plain_axis(axis)
     axis.grid(axis="y", color=FRAME, linewidth=0.4, alpha=0.6)
     _legend(axis)

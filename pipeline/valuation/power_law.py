@@ -98,7 +98,7 @@ class PowerLaw(PriceModel):
         """Return the model fitted anew to a newer history; the old fit leaves no trace."""
         return self.fit(history)
 
-    def details(self, day: date, _origin: np.datetime64, /) -> dict[str, Any]:
+    def details(self, day: date, _made_of: Any, /) -> dict[str, Any]:
         """Return the days since genesis and the band of one sigma, which is in sample."""
         fitted: PowerLawParameters = self.require_fitted().parameters
         inner = band(day, alpha=fitted.alpha, beta=fitted.beta, sigma=fitted.sigma)

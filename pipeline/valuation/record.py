@@ -6,15 +6,15 @@ from datetime import date
 
 import numpy as np
 
-from pipeline.arrays import Bool1D, Float1D, Float2D
+from pipeline.arrays import Float1D, Float2D
 from pipeline.errors import BellsError
 from pipeline.valuation.history import DAY, ChainHistory
-from pipeline.valuation.metrics import Coverage, ErrorMetrics, coverage, error_metrics
+from pipeline.valuation.metrics import Coverage, ErrorMetrics, error_metrics, interval_coverage
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.past_intervals import past_bounds
 from pipeline.valuation.residuals import LEVELS
 from pipeline.valuation.signal import SignalResult, trade
-from pipeline.valuation.walk_forward import WalkForward, first_origin, walk_forward
+from pipeline.valuation.walk_forward import WalkForward, walk_forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,14 @@ class Scores:
 
 
 def record_of(
-    model: PriceModel, history: ChainHistory, *, horizons: Sequence[int], refit: str = "monthly"
+    model: PriceModel,
+    history: ChainHistory,
+    *,
+    horizons: Sequence[int],
+    refit: str = "monthly",
+    levels: tuple[float, ...] = LEVELS,
 ) -> Record:
-    """Walk a model over a history.
+    """Walk a model over a history, with intervals of some nominal levels.
 
     Raises
     ------
@@ -61,10 +66,8 @@ def record_of(
     ConfigError
         As `walk_forward`.
     """
-    unit = refit[0].upper()
-    start = first_origin(model, history, unit=unit)
-    walk = walk_forward(model, history, start=start, horizons=horizons, refit=refit)
-    bounds = past_bounds(model, walk, history, LEVELS)
+    walk = walk_forward(model, history, horizons=horizons, refit=refit)
+    bounds = past_bounds(model, walk, history, levels)
     return Record(model, walk, bounds, history.values_at("price_usd", walk.origins - DAY))
 
 
@@ -110,12 +113,10 @@ def scores_of(record: Record, horizon: int, *, seed: int) -> Scores:
     """Score all forecasts of one horizon; every one of them is out of sample."""
     walk, column = record.walk, record.walk.at(horizon)
     forecast, actual = walk.forecast[:, column], walk.actual[:, column]
-    covered = []
-    for level, (lower, upper) in record.bounds.items():
-        low, high = lower[:, column], upper[:, column]
-        known: Bool1D = np.isfinite(low) & np.isfinite(high) & np.isfinite(actual)
-        inside: Bool1D = (low <= actual) & (actual <= high)
-        covered.append(coverage(inside[known], level=level, horizon=horizon, seed=seed))
+    covered = tuple(
+        interval_coverage(lower[:, column], upper[:, column], actual, level=level, horizon=horizon, seed=seed)
+        for level, (lower, upper) in record.bounds.items()
+    )
     failed = sum(each.horizon in {None, horizon} for each in walk.failures)
     signal = trade(actual, forecast) if horizon == 1 else None
-    return Scores(error_metrics(forecast, actual), tuple(covered), signal, failed)
+    return Scores(error_metrics(forecast, actual), covered, signal, failed)

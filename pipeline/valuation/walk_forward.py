@@ -140,15 +140,14 @@ def walk_forward(
     steps = np.array(asked, np.int64) - 1
     targets = origins[:, None] + steps[None, :] * DAY
     forecast = np.full(targets.shape, np.nan)
-    state = history.timely_rows()
-    for number, fit in enumerate(fits):
-        rows = np.flatnonzero(fit_of == number)
-        if fit.reason is None:
-            pairs = np.repeat(origins[rows], steps.size)
-            given = model.fair(fit.parameters, state, pairs, targets[rows].ravel())
-            forecast[rows] = given.reshape(rows.size, steps.size)
+    for places, state in history.states(origins):
+        for number in np.unique(fit_of[places]):
+            rows, fit = places[fit_of[places] == number], fits[number]
+            if fit.reason is None:
+                pairs = np.repeat(origins[rows], steps.size)
+                given = model.fair(fit.parameters, state, pairs, targets[rows].ravel())
+                forecast[rows] = given.reshape(rows.size, steps.size)
     timely = history.timely(origins)
-    forecast[~timely] = np.nan
     forecast[~(forecast > 0.0) | np.isinf(forecast)] = np.nan
     actual = history.values_at("price_usd", targets)
     actual[~(actual > 0.0)] = np.nan

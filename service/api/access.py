@@ -12,15 +12,22 @@ HEADER = "X-API-Key"
 
 
 async def key_required(request: Request) -> None:
-    """Refuse a request without a key where keys are configured.
+    """Refuse a request without a key where keys are configured, and one under a foreign name where not.
+
+    A page of another site can have its own name resolved to this machine; its browser then takes our
+    answers for that site's, but still sends that name as ``Host``.
 
     Raises
     ------
     Refusal
-        401.
+        401, 403.
     """
-    if not service_of(request).keys.opens(request.headers.get(HEADER)):
+    keys = service_of(request).keys
+    if not keys.opens(request.headers.get(HEADER)):
         raise Refusal(401, "a key is required", f"send it in the header {HEADER}")
+    host = request.headers.get("Host")
+    if not keys.configured and host is not None and not is_loopback(_name(f"//{host}")):
+        raise Refusal(403, "without keys only this machine's own names are answered", "ask 127.0.0.1")
 
 
 async def may_change(request: Request) -> None:
@@ -39,5 +46,12 @@ async def may_change(request: Request) -> None:
             "configure service.api_key_env, or ask from here",
         )
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
+    if origin is not None and origin.partition("://")[2] != request.headers.get("Host"):
         raise Refusal(403, "a page of another site may not do this", "the Origin is not this service")
+
+
+def _name(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None

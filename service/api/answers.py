@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import Response
 
+from pipeline.errors import ResourceError
 from service.api.errors import Refusal
 from service.api.schemas import ModelPrediction
 from service.api.service import unknown
@@ -39,8 +40,19 @@ async def worked_out(service: Service, copy: Copy, key: Hashable, make: Callable
 
 
 async def finished(work: Future[Any]) -> Any:
-    """Wait for work that other requests may wait for too: one that goes away does not cancel it."""
-    return await asyncio.shield(asyncio.wrap_future(work))
+    """Wait for work that other requests may wait for too: one that goes away does not cancel it.
+
+    Raises
+    ------
+    ResourceError
+        When the service stops before the work has begun.
+    """
+    try:
+        return await asyncio.shield(asyncio.wrap_future(work))
+    except asyncio.CancelledError:
+        if not work.cancelled():
+            raise
+        raise ResourceError("the service is stopping", fix="ask again when it is back") from None
 
 
 def predicted(copy: Copy, model: PriceModel, day: date, price: float | None) -> ModelPrediction:

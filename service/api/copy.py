@@ -34,7 +34,7 @@ class Kept:
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], Found], pool: Pool) -> Future[Found]:
-        """Return the answer of a key, working or done; a failure is an answer too, a refusal is not kept.
+        """Return the answer of a key, working or done; our errors are answers too, refusals and faults not.
 
         Raises
         ------
@@ -43,14 +43,23 @@ class Kept:
         """
         with self._lock:
             held = self._found.get(key)
-            if held is not None:
+            if held is not None and not _faulty(held):
                 self._found.move_to_end(key)
                 return held
             begun = pool.submit(make)
             self._found[key] = begun
+            self._found.move_to_end(key)
             while len(self._found) > self._most:
                 self._found.popitem(last=False)
             return begun
+
+
+def _faulty(work: Future[Any]) -> bool:
+    """Whether work broke off for a reason that may pass, such as memory."""
+    if not work.done() or work.cancelled():
+        return False
+    error = work.exception()
+    return error is not None and not isinstance(error, BellsError)
 
 
 class Pool:
@@ -60,6 +69,7 @@ class Pool:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="bells-api")
         self._most = workers + waiting
         self._held = 0
+        self._closed = False
         self._lock = Lock()
 
     def submit(self, make: Callable[[], Found]) -> Future[Found]:
@@ -68,9 +78,11 @@ class Pool:
         Raises
         ------
         ResourceError
-            When too much of it waits already.
+            When too much of it waits already, or the service is about to end.
         """
         with self._lock:
+            if self._closed:
+                raise ResourceError("the service is stopping", fix="ask again when it is back")
             if self._held >= self._most:
                 raise ResourceError(
                     "too many backtests and comparisons wait",
@@ -80,12 +92,14 @@ class Pool:
                     fix="ask again in a second",
                 )
             self._held += 1
-        begun = self._threads.submit(make)
+            begun = self._threads.submit(make)
         begun.add_done_callback(self._done)
         return begun
 
     def close(self) -> None:
         """Drop what waits; what runs ends by itself."""
+        with self._lock:
+            self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _done(self, _future: Future[Any]) -> None:

@@ -27,7 +27,7 @@ MEANINGS = {
     304: "Nothing has changed since the answer whose ETag was sent",
     400: "An input breaks a rule",
     401: "A key is required in the header X-API-Key",
-    403: "Only a caller with a key, or on this machine, may do this",
+    403: "Without keys only this machine, by its own name, is answered; other sites change nothing",
     404: "There is no such model",
     405: "The path knows other methods",
     413: "The body is longer than 64 KiB",
@@ -73,10 +73,10 @@ def body(status: int, error: str, detail: str, code: str, trace_id: str) -> JSON
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the entries of OpenAPI for failures; every path has 400, 401 and 405."""
+    """Return the entries of OpenAPI for failures; every path has 400, 401, 403 and 405."""
     return {
         status: {"description": MEANINGS[status]} | ({} if status == UNCHANGED else {"model": ApiError})
-        for status in sorted({400, 401, 405, *statuses})
+        for status in sorted({400, 401, 403, 405, *statuses})
     }
 
 
@@ -95,7 +95,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, failure: RequestValidationError) -> JSONResponse:
         first = failure.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        place, *names = first["loc"]
+        numbers = [each for each in names[1:] if isinstance(each, int)]  # the rest are names of our types
+        where = ".".join(map(str, [place, *names[:1], *numbers]))
         detail = f"field: {where}; constraint: {first['msg']}"
         return body(400, "an input breaks a rule", detail, "invalid_input", trace_of(request))
 
@@ -107,6 +109,8 @@ def install(app: FastAPI) -> None:
         said = body(status, error or str(failure.detail), f"{request.method} {request.url.path}", code,
                     trace_of(request))  # fmt: skip
         said.headers.update(failure.headers or {})
+        if said.headers.get("Allow") == "GET":
+            said.headers["Allow"] = "GET, HEAD"
         return said
 
 

@@ -62,7 +62,9 @@ class Frame:
             await self.app(scope, receive, send)
             return
         began = self.monotonic()
-        trace = scope["bells_trace"] = secrets.token_hex(8)
+        head = scope["method"] == "HEAD"
+        trace = secrets.token_hex(8)
+        scope = {**scope, "bells_trace": trace, "method": "GET" if head else scope["method"]}
         held, body_in = _Held(), _Bounded(receive)
         try:
             await self.app(scope, body_in, held.take)
@@ -73,7 +75,7 @@ class Frame:
                 body(413, "the body is too long", f"at most {MOST_BYTES} bytes", "too_large", trace), scope
             )
         headers = {**SAFE, **self.standing(), "x-trace-id": trace}
-        await held.give(send, scope, headers)
+        await held.give(send, scope, headers, bodiless=head)
         self.counts.add(held.status, self.monotonic() - began)
 
 
@@ -91,20 +93,22 @@ class _Held:
         elif message["type"] == "http.response.body":
             self._body.append(message.get("body", b""))
 
-    async def give(self, send: Send, scope: Scope, more: Mapping[str, str]) -> None:
+    async def give(self, send: Send, scope: Scope, more: Mapping[str, str], *, bodiless: bool) -> None:
         content = b"".join(self._body)
         headers = [(k, v) for k, v in self._headers if k.lower() != b"content-length"]
         if scope["method"] == "GET" and self.status == 200:  # noqa: PLR2004 - OK
             tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-            headers += [(b"etag", tag.encode()), (b"cache-control", b"no-cache")]
+            headers += [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
             if _matches(_header(scope, b"if-none-match"), tag):
                 self.status, content = UNCHANGED, b""
                 headers = [(k, v) for k, v in headers if k.lower() != b"content-type"]
+        else:
+            headers.append((b"cache-control", b"no-store"))
         headers += [(name.encode(), value.encode()) for name, value in more.items()]
         if self.status != UNCHANGED:
             headers.append((b"content-length", str(len(content)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.body", "body": b"" if bodiless else content})
 
 
 def _matches(asked: str, tag: str) -> bool:

@@ -49,16 +49,16 @@ def keys_from(environ: Mapping[str, str], name: str | None) -> Keys:
     Raises
     ------
     ConfigError
-        When the variable is named and not set, or a key is too short.
+        When the variable is named and not set, or a key is too short or has letters that no header carries.
     """
     if name is None:
         return Keys()
     keys = tuple(each.strip() for each in environ.get(name, "").split(",") if each.strip())
-    if not keys or min(map(len, keys)) < SHORTEST:
+    if not keys or not all(len(key) >= SHORTEST and key.isascii() and key.isprintable() for key in keys):
         raise ConfigError(
-            "the variable of the keys is not set" if not keys else "a key is too short",
+            "a key is too short or not plain ASCII" if keys else "the variable of the keys is not set",
             field=f"service.api_key_env ({name})",
-            constraint=f"one key or several divided by commas, each of at least {SHORTEST} characters",
+            constraint=f"one key or several divided by commas, each of at least {SHORTEST} ASCII characters",
             fix=f"export {name}, or set service.api_key_env to null",
         )
     return Keys(keys)

@@ -76,7 +76,7 @@ async def history(
 @router.post(
     "/recalibrate",
     response_model=PowerLawAnswer,
-    responses=documented(403, 503),
+    responses=documented(503),
     dependencies=[Depends(may_change)],
 )
 async def recalibrate(request: Request) -> Response:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.errors import BellsError
+from pipeline.errors import BellsError, WarehouseBusyError
 from service.api.copy import Copy, build_copy, digest_of, fitted
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ LOG = logging.getLogger("bells.api")
 TABLES = ("chain.metrics_daily", "valuation.board")
 PATIENCE_S = 5.0
 """How long a look at the warehouse waits for it."""
+BUSY = "the warehouse is busy; bells doctor says who holds it"
+"""Told to everybody, so without the command line of the holder."""
 MOST_REST_S = 2.0
 """A refresh is followed by a rest as long as itself, at most so long: requests come first."""
 LOOK_ANYWAY_S = 60.0
@@ -165,7 +167,7 @@ class Keeper:
         try:
             self._refresh(now)
         except BellsError as failure:  # the old copy stays, and /health says why
-            what = failure.what
+            what = BUSY if isinstance(failure, WarehouseBusyError) else failure.what
             self._swap(lambda state: replace(state, trouble=what))
 
     def recalibrate(self, name: str) -> Copy:
@@ -183,7 +185,9 @@ class Keeper:
         model = fitted(held.models[name], held.history, self.settings)
         self._swap(
             lambda state: (
-                replace(state, copy=state.copy.with_model(model, at)) if state.copy is held else state
+                replace(state, copy=state.copy.with_model(model, at))
+                if state.copy is not None and state.copy.inputs is held.inputs
+                else state
             )
         )
         return self.state.copy or held
@@ -214,8 +218,9 @@ class Keeper:
             try:
                 self.look()
             except Exception as error:  # the thread must outlive a fault; /health tells it
-                LOG.exception("the copy could not be refreshed")
                 what = f"unexpected {type(error).__name__} while refreshing; see the log"
+                if self.state.trouble != what:  # told once, not at every look
+                    LOG.exception("the copy could not be refreshed")
                 self._swap(lambda state: replace(state, trouble=what))  # noqa: B023 - called at once
             self._wake.wait(max(self._poll_s, min(MOST_REST_S, self.clock.monotonic() - began)))
 

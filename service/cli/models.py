@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.errors import ConfigError
-from service.cli.opening import instant, open_for, window_of
+from service.cli.models_options import (
+    At,
+    End,
+    Feed,
+    Horizon,
+    Start,
+    Train,
+    day_of,
+    history_for,
+    model_named,
+    origin_of,
+    window_options,
+)
+from service.cli.opening import open_for
 from service.cli.output import Json, Set, emit, emit_rows
 
 if TYPE_CHECKING:
@@ -17,21 +31,8 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Settings
     from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
-    from resources.desk import Desk
 
 app = typer.Typer(help="Valuation models: fair prices, intervals, and how they did.")
-
-Feed = Annotated[
-    str | None,
-    typer.Option("--feed", metavar="NAME", help="Chain source; by default the configured one."),
-]
-At = Annotated[str | None, typer.Option("--at", metavar="DATE", help="As known then; by default now.")]
-Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First day of the window.")]
-End = Annotated[str | None, typer.Option("--end", metavar="DATE", help="First day no more in the window.")]
-Train = Annotated[
-    float | None, typer.Option("--train-pct", metavar="SHARE", help="Share of the window that is not scored.")
-]
-Horizon = Annotated[int | None, typer.Option("--horizon", metavar="DAYS", help="Days ahead, 1 to 3653.")]
 
 
 @app.callback()
@@ -75,8 +76,8 @@ def fit(
     """Fit a model to all that is known and show its coefficients, residuals and walk-forward errors."""
     from pipeline.valuation.parameters import plain_parameters
 
-    desk, model = _model(name, assignments)
-    read = _read(desk, feed, at)
+    desk, model = model_named(name, assignments)
+    read = history_for(desk, feed, at)
     fitted = _calibrated(model, read, desk.loaded.settings.valuation)
     found = fitted.require_fitted()
     errors = [
@@ -95,7 +96,7 @@ def fit(
     payload = {
         "ok": True,
         "model": fitted.name,
-        **_origin(read),
+        **origin_of(read),
         "sample_start": found.first,
         "fitted_through": found.last,
         "coefficients": coefficients,
@@ -131,16 +132,19 @@ def predict(
     as_json: Json = False,
 ) -> int:
     """Say what a model knew of a day before it began: it is fitted to the rows dated before it alone."""
-    desk, model = _model(name, assignments)
-    target = _day(day) or desk.clock.now().date()
-    if price is not None and not price > 0.0:
+    from pipeline.valuation.prediction import require_after_genesis
+
+    desk, model = model_named(name, assignments)
+    target = day_of(day) or desk.clock.now().date()
+    require_after_genesis(target, first=model.first_day)
+    if price is not None and not 0.0 < price < inf:
         raise ConfigError(
-            "the price is not above 0", "--price", price, "> 0", "leave it out if it is unknown"
+            "this is no price", "--price", price, "a number above 0", "leave it out if it is unknown"
         )
-    read = _read(desk, feed, at)
+    read = history_for(desk, feed, at)
     fitted = _calibrated(model, read, desk.loaded.settings.valuation, before=target)
     said = fitted.predict(target, current_price=price).to_dict()
-    said["metadata"] = {**said["metadata"], **_origin(read)}
+    said["metadata"] = {**said["metadata"], **origin_of(read)}
     if as_json:
         emit({"ok": True, **said}, as_json=True)
         return 0
@@ -168,12 +172,12 @@ def backtest(
     """Walk a model forward over history: refitted each month, scored on what came."""
     from pipeline.valuation.backtest import backtest as run
 
-    desk, model = _model(name, assignments)
-    read = _read(desk, feed, at)
-    options = _options(desk, start, end, train_pct, horizon)
+    desk, model = model_named(name, assignments)
+    read = history_for(desk, feed, at)
+    options = window_options(desk, start, end, train_pct, horizon)
     found = run(model, read.history, levels=model.levels, **options)
     record = found.to_dict()
-    emit({"ok": True, **_origin(read), **record}, as_json=as_json)
+    emit({"ok": True, **origin_of(read), **record}, as_json=as_json)
     if not as_json:
         emit_rows("errors and the traded signal", [record["metrics"]])
         emit_rows("coverage, with bounds of 95 %", record["coverage"])
@@ -202,39 +206,24 @@ def compare(
 
     desk = open_for(assignments)
     settings = desk.loaded.settings.valuation
-    chosen = dict.fromkeys(each.strip() for each in models.split(",")) if models else None
+    chosen = None if models is None else dict.fromkeys(each.strip() for each in models.split(","))
     kinds = (
         configured_models(settings)
         if chosen is None
         else tuple(configured_model(each, settings) for each in chosen)
     )
-    read = _read(desk, feed, at)
-    found = run(kinds, read.history, **_options(desk, start, end, train_pct, horizon)).to_dict()
+    read = history_for(desk, feed, at)
+    found = run(kinds, read.history, **window_options(desk, start, end, train_pct, horizon)).to_dict()
     if as_json:
-        emit({"ok": True, **_origin(read), **found}, as_json=True)
+        emit({"ok": True, **origin_of(read), **found}, as_json=True)
         return 0
-    emit({**_origin(read), "best_model": found["best_model"]}, as_json=False)
+    emit({**origin_of(read), "best_model": found["best_model"]}, as_json=False)
     emit_rows(
         "by mean absolute relative error on the same days",
         [{"rank": each["rank"], "model": each["model_name"], **each["common"]} for each in found["results"]],
     )
     emit_rows("not compared", [{"model": n, "reason": why} for n, why in found["absent"].items()])
     return 0
-
-
-def _model(name: str, assignments: list[str] | None) -> tuple[Desk, PriceModel]:
-    from pipeline.valuation.configured import configured_model
-
-    desk = open_for(assignments)
-    return desk, configured_model(name, desk.loaded.settings.valuation)
-
-
-def _read(desk: Desk, feed: str | None, at: str | None) -> ValuationInputs:
-    from assets.valuation.inputs import read_history
-
-    return read_history(
-        desk.warehouse, feed=feed or desk.chain.feed, at=instant("--at", at) or desk.clock.now()
-    )
 
 
 def _calibrated(
@@ -249,52 +238,17 @@ def _calibrated(
 def _coverage(model: PriceModel, read: ValuationInputs, settings: Settings) -> list[dict[str, Any]]:
     """Return how often the model's past intervals held the price; nothing where it made no forecast yet."""
     from pipeline.errors import InsufficientDataError
-    from pipeline.valuation.backtest import measured_coverage
+    from pipeline.valuation.record import record_of, scores_of
 
+    chosen = settings.valuation
+    horizons, refit = chosen.intervals.horizons, chosen.backtest.refit
     try:
-        found = measured_coverage(
-            model,
-            read.history,
-            horizons=settings.valuation.intervals.horizons,
-            levels=model.levels,
-            refit=settings.valuation.backtest.refit,
-            seed=settings.system.controls.seed,
-        )
+        record = record_of(model, read.history, horizons=horizons, refit=refit, levels=model.levels)
     except InsufficientDataError:  # the fit says that its intervals are in sample
         return []
-    return [{"horizon_days": h, **vars(each)} for h, levels in found.items() for each in levels]
-
-
-def _options(
-    desk: Desk, start: str | None, end: str | None, train_pct: float | None, horizon: int | None
-) -> dict[str, Any]:
-    """Return the options of a backtest: those of the command line, else the configured ones."""
-    settings = desk.loaded.settings
-    chosen = settings.valuation.backtest
-    first, last = window_of(start, end)
-    ahead = chosen.horizon if horizon is None else horizon
-    if not 1 <= ahead <= 3653:  # noqa: PLR2004 - ten years
-        raise ConfigError("the horizon is out of range", "--horizon", ahead, "1 to 3653 days")
-    return {
-        "start": first.date() if first else None,
-        "end": last.date() if last else None,
-        "train_pct": chosen.train_pct if train_pct is None else train_pct,
-        "horizon": ahead,
-        "refit": chosen.refit,
-        "seed": settings.system.controls.seed,
-    }
-
-
-def _origin(read: ValuationInputs) -> dict[str, Any]:
-    newest = read.history.date[-1].item()
-    return {
-        "source": read.feed,
-        "simulated": read.simulated,
-        "latest_revision": read.latest_revision,
-        "data_through": newest.isoformat(),
-    }
-
-
-def _day(text: str | None) -> date | None:
-    parsed = instant("--date", text)
-    return None if parsed is None else parsed.date()
+    seed = settings.system.controls.seed
+    return [
+        {"horizon_days": horizon, **vars(each)}
+        for horizon in horizons
+        for each in scores_of(record, horizon, seed=seed).coverage
+    ]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from service.cli.models import At, Feed  # noqa: TC001 - typer reads the annotations
+from service.cli.models_options import At, Feed, origin_of
 from service.cli.opening import instant, open_for
 from service.cli.output import Json, Set, emit, emit_rows
-
-if TYPE_CHECKING:
-    from assets.valuation.judge import Judged
 
 
 def board(
@@ -38,7 +35,8 @@ def board(
     rows = [row.to_dict() for row in judged.board.rows]
     payload = {
         "ok": True,
-        **_origin(judged),
+        **origin_of(judged.read),
+        "models": len(judged.board.ranking),
         "verdict_horizon": judged.board.verdict_horizon,
         "rows": rows,
         "seconds": round(desk.clock.monotonic() - began, 2),
@@ -51,14 +49,3 @@ def board(
     ranked = [row.to_dict() for row in judged.board.ranking]
     emit_rows("why", [{"model": row["model"], "reason": row["reason"]} for row in ranked])
     return 0
-
-
-def _origin(judged: Judged) -> dict[str, Any]:
-    read = judged.read
-    return {
-        "source": read.feed,
-        "simulated": read.simulated,
-        "latest_revision": read.latest_revision,
-        "data_through": str(read.history.date[-1]),
-        "models": len(judged.board.ranking),
-    }

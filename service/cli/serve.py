@@ -77,10 +77,16 @@ def _run(app: FastAPI, listening: socket.socket) -> int:
 
     import uvicorn
 
+    from service.api.door import Door
+
     stopped: list[int] = []
 
     class Server(uvicorn.Server):
         """One that keeps the signals to itself instead of raising them again when it is done."""
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.service.pool.close()  # work that waits is refused; what runs has its answer
+            await super().shutdown(sockets)
 
         @contextmanager
         def capture_signals(self) -> Generator[None]:
@@ -100,6 +106,7 @@ def _run(app: FastAPI, listening: socket.socket) -> int:
         "timeout_keep_alive": KEEP_ALIVE_S,
         "access_log": False,
         "server_header": False,
+        "http": Door,
     }
     config = uvicorn.Config(app, backlog=BACKLOG, timeout_graceful_shutdown=GRACE_S, **options)
     sys.setswitchinterval(SWITCH_S)

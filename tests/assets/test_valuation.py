@@ -1,5 +1,6 @@
 """Rows of valuation models: complete, known in time, unmoved by what comes later."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -89,6 +90,28 @@ def test_every_frame_is_what_its_table_declares(records, settings, history):
 def test_a_forecast_is_known_with_the_day_before_it(records, settings, history):
     rows = prediction_rows(records[0], read_of(history), config_of(settings))
     assert (rows["known_at"] == rows["ts"]).all()
+
+
+def test_a_row_that_came_late_holds_up_no_other(settings, history):
+    """What is stored names the rows that a fit had, and when it could be known."""
+    late_at = history.known_at.copy()
+    late_at[500] += np.timedelta64(300, "D")
+    late_at[640] += np.timedelta64(36, "h")
+    late = ChainHistory(history.date, late_at, history.columns)
+    chosen = [each for each in configured_models(settings) if each.name in {"power_law", "thermocap"}]
+    done, _ = records_of(chosen, late, horizons=HORIZONS)
+    fits = fit_rows(done, read_of(late), "c")
+    first, arrived = (datetime(2015, 1, 1, tzinfo=UTC) + timedelta(days=d) for d in (500, 801))
+    for row in fits.to_dicts():
+        rows_before = (row["ts"] - datetime(2015, 1, 1, tzinfo=UTC)).days
+        assert row["n"] == rows_before - (first < row["ts"] < arrived)
+        assert row["n"] == json.loads(row["parameters_json"])["n"]
+        assert row["known_at"] == row["ts"]
+    said = prediction_rows(done, read_of(late), "c")
+    waited = pl.col("ts") == first + timedelta(days=141)
+    assert said.filter((pl.col("known_at") != pl.col("ts")) != waited).is_empty()
+    assert (said.filter(waited)["known_at"] - said.filter(waited)["ts"] == timedelta(hours=36)).all()
+    assert said.filter(pl.col("ts") == first + timedelta(days=1)).is_empty()
 
 
 def test_later_days_change_no_fit_and_no_forecast(records, settings, history):

@@ -5,6 +5,7 @@ import io
 import socket
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import uvicorn
@@ -13,6 +14,8 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.api_fuzz import app_over, board_over
 from benchmarks.screenshots import FLAGS, browser_path
+from service.api.keys import Keys
+from service.api.refresh import State
 from tests.support.chain_histories import simulated_history
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -31,6 +34,13 @@ def served(app):
     server.should_exit = True
     thread.join(timeout=30)
     listening.close()
+
+
+def at_rest(app):
+    """Return the keeper of an app, which keeps the state that a test gives it."""
+    keeper = app.state.service.keeper
+    keeper._stopped.set()
+    return keeper
 
 
 @pytest.fixture(scope="module")
@@ -100,4 +110,73 @@ def test_a_price_that_is_old_is_set_beside_the_value_of_its_own_time(history, br
         assert page.locator("#today-title").inner_text().startswith("Fair value on 2016-01-08, price")
         assert "No board of this source is stored" in page.locator("#board-note").inner_text()
         assert page.locator("#board").is_hidden()
+        page.close()
+
+
+def test_a_key_that_opens_nothing_is_told_and_can_be_typed_again(history, browser):
+    app = app_over(history)
+    key = "a-key-of-the-page-0123"
+    object.__setattr__(app.state.service, "keys", Keys((key,)))
+    with served(app) as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator("#locked").wait_for()
+        assert page.locator("#refused").is_hidden()
+        for wrong in ("another key", "schlüssel€"):
+            page.fill("#key", wrong)
+            page.click("#unlock button")
+            page.locator("#refused").wait_for()
+            assert page.locator("#trouble").is_hidden()
+        page.fill("#key", key)
+        page.click("#unlock button")
+        page.locator("body[data-ready=yes]").wait_for(timeout=60_000)
+        assert page.locator("#locked").is_hidden()
+        assert page.locator(".card").count() == 6
+        page.close()
+
+
+def test_without_a_power_law_the_other_models_are_shown(history, browser):
+    app = app_over(history)
+    keeper = at_rest(app)
+    models = {name: each for name, each in keeper.state.copy.models.items() if name != "power_law"}
+    keeper.state = replace(keeper.state, copy=replace(keeper.state.copy, models=models))
+    with served(app) as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator("body[data-ready=yes]").wait_for(timeout=60_000)
+        assert page.locator("#trouble").is_hidden()
+        assert page.locator("#law").is_hidden()
+        assert page.locator("#comparison tbody tr").count() == 4
+        page.close()
+
+
+def test_a_page_that_was_opened_too_early_fills_itself(history, browser):
+    app = app_over(history)
+    keeper = at_rest(app)
+    made, keeper.state = keeper.state, State()
+    with served(app) as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator("body[data-ready=yes]").wait_for()
+        assert page.locator("#standing").inner_text() == "No data yet"
+        keeper.state = made
+        page.locator(".card").first.wait_for(timeout=15_000)
+        page.close()
+
+
+def test_words_that_come_from_elsewhere_are_shown_as_words(history, browser):
+    app = app_over(history)
+    keeper = at_rest(app)
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    held = keeper.state.copy
+    keeper.state = replace(
+        keeper.state, trouble=evil, copy=replace(held, reasons={**held.reasons, "onchain_price": evil})
+    )
+    with served(app) as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator("body[data-ready=yes]").wait_for(timeout=60_000)
+        assert evil in page.locator("#trouble").inner_text()
+        assert evil in page.locator("#cards").inner_text()
+        assert page.locator("img").count() == 0
         page.close()

@@ -120,7 +120,10 @@ def test_a_comparison_names_the_best_and_those_without_data(models):
         (("predict", "power_law", "--date", "tomorrow"), 1, "--date"),
         (("predict", "power_law", "--price", "-1"), 1, "--price"),
         (("predict", "power_law", "--price", "nan"), 1, "--price"),
-        (("predict", "power_law", "--date", "2009-01-03"), 2, None),
+        (("predict", "power_law", "--price", "inf"), 1, "--price"),
+        (("predict", "power_law", "--date", "2009-01-03"), 1, "date"),
+        (("predict", "ensemble", "--date", "2008-01-01"), 1, "date"),
+        (("predict", "power_law", "--date", "2033-01-01"), 1, "date"),
         (("predict", "power_law", "--date", "2011-01-01"), 2, "history"),
         (("predict", "power_law", "--feed", "empty"), 2, None),
         (("predict", "onchain_price", "--date", "2013-01-01"), 2, "oracle"),
@@ -131,6 +134,7 @@ def test_a_comparison_names_the_best_and_those_without_data(models):
         (("backtest", "power_law", "--horizon", "0"), 1, "--horizon"),
         (("backtest", "power_law", "--start", "2013-07-20"), 2, "start, end"),
         (("compare", "--models", "power_law,magic"), 1, "model"),
+        (("compare", "--models", ""), 1, "model"),
         (
             ("list", "--set", "valuation.models.stock_to_flow.parameters.variant=s2fx"),
             1,
@@ -143,6 +147,7 @@ def test_what_cannot_be_done_is_refused_with_its_code(models, arguments, code, f
     assert refused.code == code, refused.out + refused.err
     if field:
         assert refused.json["field"] == field
+        assert all(refused.json[name] for name in ("what", "constraint", "fix"))
 
 
 def test_without_a_warehouse_there_is_no_traceback(bells):

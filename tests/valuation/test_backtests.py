@@ -192,3 +192,8 @@ def test_nothing_to_compare_is_an_error(history):
         compare([OnChainPrice()], history)
     with pytest.raises(ConfigError):
         compare([PowerLaw()], history, train_pct=2.0)
+
+
+def test_a_comparison_measures_the_levels_of_its_models(history):
+    found = compare([PowerLaw(levels=(0.5, 0.9)), Thermocap(levels=(0.5, 0.9))], history)
+    assert {each.level for each in found.backtests["power_law"].coverage} == {0.5, 0.9}

@@ -96,7 +96,24 @@ def test_a_row_that_came_late_is_unknown_in_between():
         read.at_origin(date(2020, 1, 5)).column("price_usd"), [100, np.nan, 102, 103]
     )
     np.testing.assert_array_equal(read.timely(whole.date + DAY), [True, False, True, True, True])
-    assert np.isnan(read.timely_rows().column("price_usd")[1])
+
+
+def test_the_states_of_origins_hold_what_was_known_then():
+    whole = history()
+    late = whole.known_at.copy()
+    late[1] = np.datetime64("2020-01-05T12:00", "us")
+    read = ChainHistory(whole.date, late, whole.columns)
+    found = {
+        int(place): state.column("price_usd")[: place + 1].tolist()
+        for places, state in read.states(whole.date + DAY)
+        for place in places
+    }
+    assert sorted(found) == [0, 2, 3, 4]
+    for place, state in found.items():
+        then = read.at_origin(whole.date[place] + DAY).column("price_usd")
+        np.testing.assert_array_equal(state, then)
+    assert np.isnan(found[3][1])
+    assert found[4][1] == 101.0
 
 
 def test_the_first_origin_has_no_row_before_it():
@@ -107,3 +124,13 @@ def test_the_first_origin_has_no_row_before_it():
 def test_values_at_days_beyond_the_rows_are_unknown():
     days = np.array(["2019-12-31", "2020-01-02", "2020-02-01"], "datetime64[D]")
     np.testing.assert_array_equal(history().values_at("price_usd", days), [np.nan, 101.0, np.nan])
+
+
+def test_an_infinite_number_and_a_price_that_is_not_above_zero_are_unknown():
+    bad = [100.0, 0.0, -5.0, float("inf"), float("nan")]
+    told = frame(range(5)).with_columns(
+        price_usd=pl.Series(bad), supply_btc=pl.Series([1.0, 0.0, *bad[3:], 2.0])
+    )
+    found = ChainHistory.from_frame(told)
+    np.testing.assert_array_equal(found.column("price_usd"), [100.0, *[np.nan] * 4])
+    np.testing.assert_array_equal(found.column("supply_btc"), [1.0, 0.0, np.nan, np.nan, 2.0])

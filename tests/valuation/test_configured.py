@@ -79,6 +79,27 @@ def test_an_unknown_model_or_parameter_is_refused_when_the_models_are_made():
         configured_models(valuation(models__power_law__parameters={"zones": 1}))
 
 
+@pytest.mark.parametrize(
+    ("name", "fix"), [("power-law", "write power_law"), ("ensemble", "remove the entry")]
+)
+def test_a_model_stands_in_the_file_once_and_by_its_own_name(name, fix):
+    """Else a model would be there twice, or an ensemble be a member of itself."""
+    entry = {"enabled": True, "parameters": {}}
+    settings = valuation(
+        **{f"models__{name}": entry}, ensemble__models=[name, "thermocap"], ensemble__weights="fitted"
+    )
+    for make in (configured_models, lambda told: configured_model("thermocap", told)):
+        with pytest.raises(ConfigError) as refused:
+            make(settings)
+        assert refused.value.field == f"valuation.models.{name}"
+        assert refused.value.fix == fix
+
+
+def test_an_entry_that_is_no_model_is_refused_though_it_is_switched_off():
+    with pytest.raises(ComponentNotFoundError):
+        configured_models(valuation(models__powerlow={"enabled": False, "parameters": {}}))
+
+
 def test_a_model_that_is_switched_off_is_not_made():
     with pytest.raises(ConfigError, match="switched off"):
         configured_model("mvrv-bands", valuation(models__mvrv_bands__enabled=False))

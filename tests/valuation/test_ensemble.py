@@ -14,6 +14,7 @@ from pipeline.valuation.mvrv_bands import MvrvBands
 from pipeline.valuation.onchain_price import OnChainPrice
 from pipeline.valuation.power_law import PowerLaw
 from pipeline.valuation.residuals import PROBABILITIES
+from pipeline.valuation.stock_to_flow import StockToFlow
 from pipeline.valuation.thermocap import Thermocap
 from pipeline.valuation.walk_forward import calibrate, walk_forward
 from tests.support.chain_histories import simulated_history
@@ -93,6 +94,18 @@ def test_a_member_that_cannot_be_fitted_is_left_out_and_named(history):
     assert said.predicted_price == pytest.approx(0.6 * power + 0.4 * mvrv, rel=1e-14)
 
 
+def test_a_member_whose_fit_gives_no_price_is_left_out_and_named(history):
+    unknown = np.full(history.n, np.nan)
+    headless = ChainHistory(history.date, history.known_at, {**history.columns, "height": unknown})
+    members = (PowerLaw(), StockToFlow(), Thermocap())
+    mixed = Ensemble(members=members, weights=(0.4, 0.2, 0.4))
+    for fitted in (mixed.fit(headless), calibrate(mixed, headless)):
+        said = fitted.predict(tomorrow(headless))
+        assert said.metadata["left_out"] == {"stock_to_flow": "no price from the state of that day"}
+        assert said.metadata["weights"] == {"power_law": 0.5, "stock_to_flow": 0.0, "thermocap": 0.5}
+        assert said.metadata["incomplete"]
+
+
 def test_a_member_without_a_price_on_the_day_is_left_out_and_named(history):
     realised = history.columns["realized_cap_usd"].copy()
     realised[-1] = np.nan
@@ -169,8 +182,20 @@ def test_an_interval_with_a_member_in_sample_is_flagged(history):
 
 def test_a_mixture_of_one_distribution_is_that_distribution():
     errors = 2.0 * (PROBABILITIES - 0.5)
-    lower, upper = mixture_bounds(
-        np.array([[100.0, 50.0], [1.0, 1.0]]), np.array([errors, errors]), np.array([1.0, 0.0]), 0.68
+    levels = (0.68, 0.9)
+    mixed = mixture_bounds(
+        np.array([[100.0, 50.0], [1.0, 1.0]]), np.array([errors, errors]), np.array([1.0, 0.0]), levels
     )
-    np.testing.assert_allclose(lower, np.array([100.0, 50.0]) * np.exp(-0.68))
-    np.testing.assert_allclose(upper, np.array([100.0, 50.0]) * np.exp(0.68))
+    for level, (lower, upper) in zip(levels, mixed, strict=True):
+        np.testing.assert_allclose(lower, np.array([100.0, 50.0]) * np.exp(-level))
+        np.testing.assert_allclose(upper, np.array([100.0, 50.0]) * np.exp(level))
+
+
+def test_members_are_asked_once_for_a_prediction(history, monkeypatch):
+    """A prediction of an ensemble costs no more than those of its members together."""
+    mixed = Ensemble(members=THREE, weights=WEIGHTS).fit(history)
+    asked = []
+    own = Ensemble.prices
+    monkeypatch.setattr(Ensemble, "prices", lambda *told: asked.append(1) or own(*told))
+    mixed.predict(tomorrow(history), level=0.9)
+    assert len(asked) == 1

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError, InsufficientDataError
-from pipeline.valuation.backtest import measured_coverage
 from pipeline.valuation.ensemble import Ensemble
+from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.metrics import coverage
 from pipeline.valuation.mvrv_bands import MvrvBands
-from pipeline.valuation.past_intervals import past_bounds
+from pipeline.valuation.past_intervals import past_bounds, past_errors
 from pipeline.valuation.power_law import PowerLaw
+from pipeline.valuation.record import record_of, scores_of
 from pipeline.valuation.residuals import (
     IN_SAMPLE,
     PROBABILITIES,
@@ -136,15 +137,16 @@ def test_no_past_interval_moves_when_later_rows_are_appended(history):
             assert old.tobytes() == new[: old.shape[0]].tobytes()
 
 
-def test_measured_coverage_counts_the_past_intervals_that_held_the_price(history):
+def test_coverage_counts_the_past_intervals_that_held_the_price(history):
     walk = walk_forward(PowerLaw(), history)
     lower, upper = past_bounds(PowerLaw(), walk, history, (0.68,))[0.68]
-    found = measured_coverage(PowerLaw(), history)
+    record = record_of(PowerLaw(), history, horizons=walk.horizons, levels=(0.68,))
     for column, horizon in enumerate((1, 30, 90, 365)):
         known = np.isfinite(lower[:, column]) & np.isfinite(walk.actual[:, column])
         held = (lower[:, column] <= walk.actual[:, column]) & (walk.actual[:, column] <= upper[:, column])
-        assert found[horizon][0].value == held[known].mean()
-        assert found[horizon][0].n == known.sum()
+        (found,) = scores_of(record, horizon, seed=0).coverage
+        assert found.value == held[known].mean()
+        assert found.n == known.sum()
 
 
 def test_coverage_is_what_was_inside_with_bounds_around_it():
@@ -184,3 +186,20 @@ def test_diagnostics_of_a_perfect_fit_are_unknown_where_they_divide_by_nothing()
     assert found.autocorrelation is None
     assert found.durbin_watson is None
     assert found.r_squared == 1.0
+
+
+def test_an_error_whose_price_came_after_the_refit_is_in_no_interval_of_it(history):
+    """The row before the newest one came twelve hours after it: the refit did not wait."""
+    model, day = PowerLaw(), np.datetime64("2014-03-01")
+    row = int((day - history.date[0]) / DAY) - 2
+    known_at = history.known_at.copy()
+    known_at[row] += np.timedelta64(36, "h")
+    price = history.columns["price_usd"].copy()
+    walks = []
+    for factor in (1.0, 3.0):
+        price[row] *= factor
+        late = ChainHistory(history.date, known_at, {**history.columns, "price_usd": price.copy()})
+        walk = walk_forward(model, late, horizons=(1,))
+        walks.append(past_errors(walk, late)[day])
+    np.testing.assert_array_equal(walks[0].table, walks[1].table)
+    assert walks[0].n == walks[1].n

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError, DataError, InsufficientDataError
+from pipeline.valuation.history import ChainHistory
 from pipeline.valuation.mvrv_bands import MvrvBands
+from pipeline.valuation.record import records_of
 from pipeline.valuation.thermocap import Thermocap, fair_price, thermocap_multiple
 from tests.support.chain_histories import simulated_history
 
@@ -67,3 +69,14 @@ def test_quantiles_out_of_order_are_refused(quantiles):
 def test_a_year_of_multiples_is_needed():
     with pytest.raises(InsufficientDataError):
         MvrvBands().fit(simulated_history(364))
+
+
+def test_a_base_that_is_not_above_zero_makes_no_complete_day():
+    history = simulated_history(800)
+    damaged = np.where(np.arange(800) < 500, 0.0, history.columns["thermocap_usd"])
+    wrong = ChainHistory(history.date, history.known_at, {**history.columns, "thermocap_usd": damaged})
+    assert not Thermocap().complete(wrong)[:500].any()
+    assert Thermocap().complete(wrong)[500:].all()
+    done, absent = records_of([Thermocap()], wrong, horizons=(1,))
+    assert not done
+    assert "too few complete days" in absent["thermocap"]

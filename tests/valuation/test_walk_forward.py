@@ -170,6 +170,27 @@ def test_forecasts_that_are_missing_are_counted_with_their_reason(history):
     assert np.isnan(walk.forecast[gone]).all()
 
 
+@every_model
+def test_a_row_that_came_late_is_read_from_then_on_and_not_before(model, history):
+    """One row came a month late, another twelve hours after the one that follows it."""
+    known_at = history.known_at.copy()
+    known_at[1000] += np.timedelta64(30, "D")
+    known_at[1200] += np.timedelta64(36, "h")
+    late = ChainHistory(history.date, known_at, history.columns)
+    walk = walk_forward(model, late, horizons=(1, 90))
+    first = int((history.date[995] - walk.origins[0]) / DAY)
+    for place in (*range(first, first + 40), *range(first + 202, first + 212), walk.origins.size - 1):
+        origin = walk.origins[place : place + 1]
+        if not late.timely(origin)[0]:
+            assert np.isnan(walk.forecast[place]).all()
+            continue
+        fit = walk.fits[walk.fit_of[place]].parameters
+        for column, ahead in enumerate((0, 89)):
+            said = model.fair(fit, late.at_origin(origin[0]), origin, origin + ahead * DAY)
+            np.testing.assert_array_equal(walk.forecast[place, column], said[0])
+    assert np.isfinite(walk.forecast[first + 45 : first + 200]).all()
+
+
 def test_a_month_without_a_fit_is_counted_day_by_day(history):
     walk = walk_forward(PowerLaw(), history, start=date(2011, 6, 1), end=date(2011, 8, 3), horizons=(1,))
     assert [each.reason is None for each in walk.fits] == [False, False, True]

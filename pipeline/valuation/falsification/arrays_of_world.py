@@ -41,8 +41,10 @@ class Setting(NamedTuple):
         Realised price of row 0, USD.
     known
         Whether a row has a price, ``(n,)``.
+    order
+        Rows in the order in which fits came to know them, ``(n,)``: by day, but for those that came late.
     ends, timely
-        Rows that the fit in force had read, and whether the row before came in time, ``(o,)``.
+        How many of them the fit in force had read, and whether the row before came in time, ``(o,)``.
     horizons
         Days ahead, ``(k,)``.
     first, scored
@@ -65,6 +67,7 @@ class Setting(NamedTuple):
     revalued: Float1D
     realised: float
     known: Bool1D
+    order: Int1D
     ends: Int1D
     timely: Bool1D
     horizons: Int1D

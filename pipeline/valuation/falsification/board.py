@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.arrays import Bool1D, Float1D, Float2D
+from pipeline.arrays import Float1D, Float2D
 from pipeline.errors import InsufficientDataError
 from pipeline.valuation.falsification.forecast_tests import DieboldMariano, diebold_mariano
 from pipeline.valuation.falsification.history_run import HistoryRun, run_history
@@ -20,7 +20,7 @@ from pipeline.valuation.falsification.stationarity import EngleGranger, engle_gr
 from pipeline.valuation.falsification.verdict import decide, place
 from pipeline.valuation.falsification.walks import Scores, returns_of, score_walks
 from pipeline.valuation.history import ChainHistory
-from pipeline.valuation.metrics import Coverage, coverage, error_metrics
+from pipeline.valuation.metrics import error_metrics, interval_coverage
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.past_intervals import past_bounds
 from pipeline.valuation.power_law import PowerLaw
@@ -89,6 +89,7 @@ def falsify(
     walked = {
         each.name: walk_forward(each, history, horizons=_horizons(compiled)) for each in compiled.models
     }
+    sample = returns_of(compiled.y)
     run = run_history(compiled)
     at = compiled.column(rules.verdict_horizon)
     if not run.scored[:, at].any():
@@ -100,7 +101,7 @@ def falsify(
             fix="take a longer history or a shorter horizon",
         )
     null = score_walks(
-        compiled.setting, (returns_of(compiled.y),), compiled.y[0], draws=rules.simulations,
+        compiled.setting, (sample,), compiled.y[0], draws=rules.simulations,
         drifts=rules.drifts, seed=rules.seed, mean_block=rules.mean_block_days, threads=threads,
     )  # fmt: skip
     refused, judged, curves = dict(compiled.refused), [], {}
@@ -191,9 +192,10 @@ def _rows(
         by_drift = [float(p_values(skill[j, 0], each)) for each in walks]
         last, drifted, off = _errors(compiled, run.forecasts[q][j], horizon)
         good = scored & np.isfinite(last) & np.isfinite(off)
-        errors = error_metrics(np.where(good, forecast[:, j], np.nan), actual[:, j])
+        judged = np.where(good, actual[:, j], np.nan)
+        errors = error_metrics(forecast[:, j], judged)
         covered = [
-            _covered(lower[:, j], upper[:, j], actual[:, j], good, level, horizon, rules.seed)
+            interval_coverage(lower[:, j], upper[:, j], judged, level=level, horizon=horizon, seed=rules.seed)
             for level, (lower, upper) in bounds.items()
         ]
         p, both = max(by_drift), (float(skill[j, 0]), float(skill[j, 1]))
@@ -252,14 +254,6 @@ def _compared(off: Float1D, base: Float1D, horizon: int) -> DieboldMariano | Non
         return diebold_mariano(off**2, base**2, horizon)
     except InsufficientDataError:  # a diagnostic that a short history does not have
         return None
-
-
-def _covered(
-    lower: Float1D, upper: Float1D, actual: Float1D, good: Bool1D, level: float, horizon: int, seed: int
-) -> Coverage:
-    known = good & np.isfinite(lower) & np.isfinite(upper)
-    inside: Bool1D = (lower <= actual) & (actual <= upper)
-    return coverage(inside[known], level=level, horizon=horizon, seed=seed)
 
 
 def _engle_granger(compiled: Compiled, q: int) -> EngleGranger | None:

@@ -13,13 +13,13 @@ from pipeline.valuation.falsification.arrays_of_world import FITTED, FIXED, HIGH
 LEAST_POINTS = 365
 """Days that a fit needs, as `pipeline.valuation.line`."""
 LEAST_FORECASTS = 250
-"""Forecasts that fitted weights need, as `pipeline.valuation.ensemble`."""
+"""Forecasts that fitted weights need, as `pipeline.valuation.ensemble_weights`."""
 _FEWEST = 2
 
 
 @kernel
 def line_forecasts(
-    y: Float1D, x: Float1D, ahead: Float2D, ends: Int1D, out: Float2D, fitted: Float1D
+    y: Float1D, x: Float1D, ahead: Float2D, order: Int1D, ends: Int1D, out: Float2D, fitted: Float1D
 ) -> None:
     """Write ``a + b ahead`` with the least squares line of the rows before each refit.
 
@@ -29,20 +29,22 @@ def line_forecasts(
         ln price and regressor, shape ``(n,)``; a row where either is unknown is left out.
     ahead
         Regressor at the targets, ``(horizons, origins)``.
-    ends
-        Rows that the fit in force had read, ``(origins,)``, never falling.
+    order, ends
+        Rows in the order in which fits read them ``(n,)``, and how many the fit in force had read
+        ``(origins,)``, never falling.
     out
         ln forecasts, ``(horizons, origins)``; NaN before a year of rows.
     fitted
         The line of all rows, ``(n,)``.
     """
-    count, row = 0, 0
+    count, seen = 0, 0
     mean_x, mean_y, spread, product = 0.0, 0.0, 0.0, 0.0
     slope, level = math.nan, math.nan
     origins = ends.size
     for i in range(origins + 1):
         end = ends[i] if i < origins else y.size
-        while row < end:
+        while seen < end:
+            row = order[seen]
             if math.isfinite(y[row]) and math.isfinite(x[row]):
                 count += 1
                 dx = x[row] - mean_x
@@ -50,7 +52,7 @@ def line_forecasts(
                 mean_y += (y[row] - mean_y) / count
                 product += dx * (y[row] - mean_y)
                 spread += dx * (x[row] - mean_x)
-            row += 1
+            seen += 1
         slope, level = math.nan, math.nan
         if count >= LEAST_POINTS:
             slope = product / spread
@@ -66,6 +68,7 @@ def line_forecasts(
 def multiple_forecasts(
     y: Float1D,
     base: Float1D,
+    order: Int1D,
     ends: Int1D,
     first: int,
     timely: Bool1D,
@@ -81,8 +84,9 @@ def multiple_forecasts(
     ----------
     y, base
         ln price and ln base, shape ``(n,)``.
-    ends, timely
-        Rows read by the fit in force, and whether the row before the origin came in time, ``(origins,)``.
+    order, ends, timely
+        Rows in the order in which fits read them ``(n,)``; how many the fit in force had read, and whether
+        the row before the origin came in time, ``(origins,)``.
     first
         Row of the first origin.
     share
@@ -94,15 +98,15 @@ def multiple_forecasts(
     fitted
         By the quantile of all rows, ``(n,)``.
     """
-    count, row = 0, 0
+    count, seen = 0, 0
     middle = math.nan
     origins = ends.size
     for i in range(origins + 1):
         end = ends[i] if i < origins else y.size
-        if row < end:
+        if seen < end:
             new = 0
-            while row < end:
-                value = y[row] - base[row]
+            while seen < end:
+                value = y[order[seen]] - base[order[seen]]
                 if math.isfinite(value):
                     at = new
                     while at > 0 and fresh[at - 1] > value:
@@ -110,7 +114,7 @@ def multiple_forecasts(
                         at -= 1
                     fresh[at] = value
                     new += 1
-                row += 1
+                seen += 1
             old, at = count - 1, count + new - 1
             count += new
             while new > 0:

@@ -171,10 +171,13 @@ def evaluate(
     """
     for a in range(setting.kinds.size):
         if setting.kinds[a] == LINE:
-            line_forecasts(y, setting.x[a], setting.ahead[a], setting.ends, room.members[a], room.fitted[a])
+            line_forecasts(
+                y, setting.x[a], setting.ahead[a], setting.order, setting.ends, room.members[a],
+                room.fitted[a],
+            )  # fmt: skip
         else:
             multiple_forecasts(
-                y, base[a], setting.ends, setting.first, setting.timely, setting.shares[a],
+                y, base[a], setting.order, setting.ends, setting.first, setting.timely, setting.shares[a],
                 room.values, room.fresh, room.members[a], room.fitted[a],
             )  # fmt: skip
     for q in range(setting.how.size):

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.optimization.luck.verdict import POWER
 from pipeline.pictures import BAD, GOOD, INK, LINE, SERIES, SOFT, WEAK, canvas, plain_axis, png
 from pipeline.valuation.falsification.verdict import Verdict
+from pipeline.valuation.metrics import Coverage
 from pipeline.valuation.residuals import LEVELS
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pipeline.valuation.falsification.row import BoardRow
 
 _COLOUR = {Verdict.SKILL: GOOD, Verdict.STRUCTURE: LINE, Verdict.UNDECIDED: SOFT, Verdict.NO_SKILL: BAD}
+_UNKNOWN = Coverage(0.0, None, None, None, 0)
+"""Stands at a horizon whose first target has not come yet."""
 _HIGHEST = 0.995
 _BINS = 60
 
@@ -49,7 +52,8 @@ def coverage_picture(board: Board, *, simulated: bool) -> bytes:
         plain_axis(axis)
         axis.axhline(level, color=INK, lw=0.8, ls=":")
         for place, model in enumerate(models):
-            own = [getattr(row, name) for row in board.rows if row.model == model]
+            told = [getattr(row, name) for row in board.rows if row.model == model]
+            own = [_UNKNOWN if each is None else each for each in told]
             x = np.arange(len(own)) + 0.12 * (place - 0.5 * (len(models) - 1))
             values = np.array([np.nan if each.value is None else each.value for each in own], np.float64)
             bounds = np.array(

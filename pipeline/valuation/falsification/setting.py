@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.arrays import Bool1D, Float1D, Float2D, Time1D
+from pipeline.arrays import Bool1D, Float1D, Float2D, Int1D, Time1D
 from pipeline.errors import BellsError, ConfigError, DataError, InsufficientDataError
 from pipeline.valuation.ensemble import Ensemble
 from pipeline.valuation.falsification import arrays_of_world as kinds
@@ -194,19 +194,29 @@ def _setting(
         for j, horizon in enumerate(horizons):
             seen = _foreseen(member, history, origins, origins + (horizon - 1) * DAY)
             ahead[a, j] = np.where(timely, seen, np.nan)
-    months = origins.astype("datetime64[M]").astype("datetime64[D]")
-    ends = np.clip((months - days[0]).astype(np.int64), 0, n)
+    order, ends = _reading(history, rows, origins)
     price = history.column("price_usd")[rows]
     mined, before = _mined(history, rows)
     revalued, realised = _revalued(history, rows)
     setting = Setting(
         kinds=kind, x=x, ahead=ahead, shares=shares, mined=mined, before=before,
         ln_supply=_column(history, "supply_btc", rows, ln_of=True), revalued=revalued, realised=realised,
-        known=np.asarray(np.isfinite(price) & (price > 0.0)), ends=ends, timely=timely,
+        known=np.asarray(np.isfinite(price) & (price > 0.0)), order=order, ends=ends, timely=timely,
         horizons=np.array(horizons, np.int64), first=first, scored=first, weights=np.ones((1, m)),
         how=np.zeros(1, np.int64), weigh_at=horizons.index(WEIGHT_HORIZON), lags=UNIT_ROOT_LAGS,
     )  # fmt: skip
     return setting, base
+
+
+def _reading(history: ChainHistory, rows: slice, origins: Time1D) -> tuple[Int1D, Int1D]:
+    """Return rows in the order in which monthly fits came to know them, and how many each of them knew."""
+    months, fit_of = np.unique(origins.astype("datetime64[M]").astype("datetime64[D]"), return_inverse=True)
+    days, came = history.date[rows], history.known_at[rows]
+    at_hand = np.searchsorted(months, days, side="right")
+    known = np.searchsorted(history.made_at(months), came, side="left")
+    first_fit = np.maximum(at_hand, known)
+    ends = np.searchsorted(np.sort(first_fit), np.arange(months.size), side="right")
+    return np.argsort(first_fit, kind="stable").astype(np.int64), ends[fit_of].astype(np.int64)
 
 
 def _regressor(member: PriceModel, history: ChainHistory) -> Float1D:
@@ -218,7 +228,10 @@ def _regressor(member: PriceModel, history: ChainHistory) -> Float1D:
 def _foreseen(member: PriceModel, history: ChainHistory, origins: Time1D, targets: Time1D) -> Float1D:
     if isinstance(member, PowerLaw):
         return _ln_days(targets)
-    return ln(projected_s2f(history.timely_rows(), origins, targets))
+    seen = np.full(origins.size, np.nan)
+    for places, state in history.states(origins):
+        seen[places] = ln(projected_s2f(state, origins[places], targets[places]))
+    return seen
 
 
 def _ln_days(days: Time1D) -> Float1D:

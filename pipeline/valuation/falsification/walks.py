@@ -21,6 +21,7 @@ MEAN_BLOCK = 20.0
 """Days; long enough for clusters of volatility, short against the mean reversion that is looked for."""
 DRIFTS = (0.0, 1.0, 2.0)
 _PURPOSE = "valuation/walks"
+_NO_SPREAD = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def returns_of(y: Float1D) -> Returns:
     Raises
     ------
     InsufficientDataError
-        When there are fewer than two.
+        When there are fewer than two, or all are the same.
     """
     step = np.diff(y)
     step = step[np.isfinite(step)]
@@ -62,6 +63,14 @@ def returns_of(y: Float1D) -> Returns:
             "there are too few daily returns for random walks", "price_usd", step.size
         )
     mean = float(step.mean())
+    if not np.ptp(step) > _NO_SPREAD:
+        raise InsufficientDataError(
+            "the daily returns are all the same: no random walk can be made of them",
+            field="price_usd",
+            value=mean,
+            constraint="a price that moves",
+            fix="look at the chain source: it repeats one price",
+        )
     return Returns(step - mean, mean)
 
 

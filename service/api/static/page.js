@@ -6,7 +6,7 @@ const DAY_MS = 86400000;
 const GENESIS = Date.UTC(2009, 0, 3);
 const FRESH_MS = 4 * DAY_MS;
 const AHEAD = [1, 30, 90, 365];
-const REFRESH_MS = 60000;
+const REFRESH_MS = 60000, WAITING_MS = 3000;
 const SVG = "http://www.w3.org/2000/svg";
 const by = (id) => document.getElementById(id);
 
@@ -21,6 +21,7 @@ class Locked extends Error {}
 
 async function ask(path) {
   const key = sessionStorage.getItem("key");
+  if (key && !/^[ -~]+$/.test(key)) throw new Locked();  // no header carries it
   const answer = await fetch(path, { headers: key ? { "X-API-Key": key } : {} });
   if (answer.status === 401) throw new Locked();
   const said = await answer.json();
@@ -204,14 +205,15 @@ function showChart(told) {
 }
 
 async function showModels(health) {
-  const told = await ask(BASE + "/power-law/history?days=5000");
+  const infos = await ask(BASE), fitted = infos.filter((each) => each.is_fitted).map((each) => each.name);
   by("content").hidden = false;  // before the chart is drawn: it asks how wide it is
-  showChart(told);
+  by("law").hidden = !fitted.includes("power_law");
+  const told = by("law").hidden ? { history: [] } : await ask(BASE + "/power-law/history?days=5000");
+  if (!by("law").hidden) showChart(told);
   const newest = told.history.filter((each) => each.price > 0).at(-1);
   const price = newest ? "&current_price=" + newest.price : "";
   const last = Date.parse(health.data_through), now = Date.parse(health.as_of);
   const day = iso(now - last > FRESH_MS ? last + DAY_MS : now);  // an old price is no price of today
-  const infos = await ask(BASE), fitted = infos.filter((each) => each.is_fitted).map((each) => each.name);
   const today = await Promise.all(fitted.map((name) => ask(BASE + "/" + name + "/predict?date=" + day + price)));
   const absent = infos.filter((each) => !each.is_fitted).map((each) => missing(each.name, health.models[each.name]));
   by("cards").replaceChildren(...today.map(card), ...absent);
@@ -224,11 +226,13 @@ async function showModels(health) {
   showComparison(await ask(BASE + "/compare?" + query));
 }
 
-let shown = null;
+let shown = null, next;
 
 async function refresh() {
+  let waiting = false;
   try {
     const health = await ask("/health");
+    waiting = health.status === "empty";
     showStanding(health);
     if (health.status !== "empty" && shown !== health.snapshot) {
       await showModels(health);
@@ -239,11 +243,16 @@ async function refresh() {
     document.body.dataset.ready = "yes";
   } catch (failure) {
     by("locked").hidden = !(failure instanceof Locked);
-    if (!(failure instanceof Locked)) {
+    if (failure instanceof Locked) {
+      by("refused").hidden = !sessionStorage.getItem("key");
+      sessionStorage.removeItem("key");
+    } else {
       by("trouble").hidden = false;
       by("trouble").textContent = failure.message;
     }
   }
+  clearTimeout(next);
+  next = setTimeout(refresh, waiting ? WAITING_MS : REFRESH_MS);
 }
 
 by("unlock").addEventListener("submit", (event) => {
@@ -253,4 +262,3 @@ by("unlock").addEventListener("submit", (event) => {
   refresh();
 });
 refresh();
-setInterval(refresh, REFRESH_MS);

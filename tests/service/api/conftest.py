@@ -90,7 +90,7 @@ class Client:
 
         async def ask():
             transport = httpx.ASGITransport(self.app, client=(self.host, 1234), raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://bells") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await client.request(method, path, **options)
 
         return asyncio.run(ask())

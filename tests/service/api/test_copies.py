@@ -1,10 +1,12 @@
 """The copy in memory: swapped whole, kept when the warehouse is busy, and how old it is."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 
 from pipeline.errors import WarehouseBusyError
+from service.api.refresh import BUSY
 from tests.support.chain_histories import simulated_history
 
 BASE = "/api/v1/models"
@@ -49,12 +51,12 @@ def test_rows_that_become_known_without_a_write_are_found_within_a_minute(keeper
 
 def test_a_busy_warehouse_keeps_the_old_copy_and_health_says_so(keeper, source, clock, client_of):
     keeper.look()
-    source.trouble = WarehouseBusyError("the warehouse is busy")
+    source.trouble = WarehouseBusyError("the warehouse stayed busy, held by PID 7 (run --password x)")
     clock.advance(timedelta(seconds=40))
     keeper.look()
     client = client_of(keeper)
     told = client.get("/health").json()
-    assert (told["status"], told["trouble"]) == ("stale", "the warehouse is busy")
+    assert (told["status"], told["trouble"]) == ("stale", BUSY)
     answer = client.get(f"{BASE}/power-law")
     assert answer.status_code == 200
     assert float(answer.headers["x-age-s"]) == 40.0
@@ -101,8 +103,58 @@ def test_an_answer_that_has_not_changed_is_304_without_a_body(client):
     assert (other.status_code, other.json()) == (200, first.json())
 
 
-def test_failures_have_no_tag(client):
-    assert "etag" not in client.get(f"{BASE}/nothing/predict").headers
+def test_failures_have_no_tag_and_are_not_kept(client):
+    headers = client.get(f"{BASE}/nothing/predict").headers
+    assert "etag" not in headers
+    assert headers["cache-control"] == "no-store"
+    assert client.get(BASE).headers["cache-control"] == "private, no-cache"
+
+
+def test_head_answers_as_get_does_without_the_body(client):
+    for path, status in ((BASE, 200), (f"{BASE}/nothing/predict", 404), (f"{BASE}/ensemble", 405)):
+        got, head = client.get(path), client("HEAD", path)
+        assert (head.status_code, head.content) == (status, b"")
+        for name in ("etag", "content-type", "content-length"):
+            assert head.headers.get(name) == got.headers.get(name), (path, name)
+    tag = client.get(BASE).headers["etag"]
+    assert client("HEAD", BASE, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_fit_on_request_holds_also_when_the_board_came_in_between(keeper, source, clock, monkeypatch):
+    from service.api import refresh
+
+    keeper.look()
+    before = keeper.state.copy
+    at_last = refresh.fitted
+
+    def with_a_board_in_between(*asked):
+        made = at_last(*asked)
+        keeper._swap(lambda state: replace(state, copy=replace(state.copy, board="a board")))
+        return made
+
+    monkeypatch.setattr(refresh, "fitted", with_a_board_in_between)
+    clock.advance(timedelta(days=1))
+    told = keeper.recalibrate("power_law")
+    assert told is keeper.state.copy
+    assert (told.board, told.built_at - before.built_at) == ("a board", timedelta(days=1))
+
+
+def test_a_fault_that_lasts_is_logged_once(keeper, source, monkeypatch, caplog):
+    """A damaged file must not fill the log with a trace a second."""
+    looks = []
+
+    def broken():
+        looks.append(1)
+        if len(looks) == 5:
+            keeper._stopped.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(source, "mark", broken)
+    monkeypatch.setattr(keeper, "_poll_s", 0.0)
+    keeper._run()
+    assert len(looks) == 5
+    assert caplog.text.count("could not be refreshed") == 1
+    assert "ZeroDivisionError" in keeper.state.trouble
 
 
 def test_the_counts_are_told_in_the_text_form(client):

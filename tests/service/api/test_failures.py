@@ -74,7 +74,19 @@ def test_a_body_that_is_no_json_or_too_long_is_refused(client):
 def test_another_method_is_refused_with_those_that_are_allowed(client, method, path):
     told = client(method, path)
     assert (told.status_code, told.json()["code"]) == (405, "method_not_allowed")
-    assert told.headers["allow"] in {"GET", "POST"}
+    assert told.headers["allow"] in {"GET, HEAD", "POST"}
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("thermocap/predict?date=tomorrow", "query.date"),
+        ("thermocap/predict?current_price=x", "query.current_price"),
+        ("compare?models=power_law&models=", "query.models.1"),
+    ],
+)
+def test_a_failure_names_the_input_alone(client, path, field):
+    assert client.get(f"{BASE}/{path}").json()["detail"].startswith(f"field: {field}; ")
 
 
 def test_before_there_are_data_every_answer_that_needs_them_is_503(keeper, client_of):
@@ -103,6 +115,24 @@ def test_a_fault_of_ours_has_the_same_body_and_keeps_its_secrets(ready, client, 
     assert told.json()["trace_id"] in caplog.text
 
 
+def test_a_fault_in_the_work_is_tried_again_and_a_broken_rule_is_not(ready):
+    from pipeline.errors import DataError
+    from service.api.copy import Kept, Pool
+
+    pool, kept, asked = Pool(1, 4), Kept(), []
+
+    def work(failure):
+        asked.append(failure)
+        raise failure
+
+    for failure in (MemoryError(), DataError("too few rows")):
+        for _ in range(2):
+            with pytest.raises(type(failure)):
+                kept.get(type(failure), lambda failure=failure: work(failure), pool).result(timeout=10)
+    assert [type(each) for each in asked] == [MemoryError, MemoryError, DataError]
+    pool.close()
+
+
 def test_too_much_waiting_work_is_refused_with_503(ready, client_of):
     from pipeline.errors import ResourceError
     from service.api.copy import Pool
@@ -115,3 +145,18 @@ def test_too_much_waiting_work_is_refused_with_503(ready, client_of):
     assert (told.status_code, told.headers["retry-after"]) == (503, "1")
     with pytest.raises(ResourceError, match="wait"):
         pool.submit(int)
+
+
+def test_work_that_waits_is_refused_when_the_service_stops(ready, client_of):
+    from concurrent.futures import Future
+
+    client = client_of(ready)
+    waiting = Future()
+    waiting.cancel()
+    waiting.set_running_or_notify_cancel()
+    ready.state.copy.kept._found["backtest", "thermocap", None, None, 0.32] = waiting
+    told = client.get(f"{BASE}/backtest/thermocap?train_pct=0.32")
+    assert (told.status_code, told.json()["error"]) == (503, "the service is stopping")
+    client.app.state.service.pool.close()
+    told = client.get(f"{BASE}/backtest/thermocap?train_pct=0.33")
+    assert (told.status_code, told.json()["error"]) == (503, "the service is stopping")

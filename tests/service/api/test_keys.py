@@ -46,8 +46,23 @@ def test_with_a_key_another_machine_recalibrates(keeper, client_of):
 def test_a_page_of_another_site_cannot_recalibrate(keeper, client_of):
     keeper.look()
     ask = client_of(keeper).post
-    assert ask(f"{BASE}/power-law/recalibrate", headers={"Origin": "http://evil.example"}).status_code == 403
-    assert ask(f"{BASE}/power-law/recalibrate", headers={"Origin": "http://bells"}).status_code == 200
+    for origin, status in (
+        ("http://evil.example", 403), ("null", 403), ("http://[", 403), ("", 403), ("http://127.0.0.1", 200),
+    ):  # fmt: skip
+        told = ask(f"{BASE}/power-law/recalibrate", headers={"Origin": origin})
+        assert told.status_code == status, origin
+
+
+def test_without_keys_a_name_that_was_bent_to_this_machine_is_not_answered(ready, client_of):
+    """A page whose name resolves to 127.0.0.1 (DNS rebinding) sends its own name as host and as origin."""
+    for host in ("evil.example", "evil.example:4500", "[", "127.0.0.1.evil.example"):
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        for method, path in (("POST", f"{BASE}/power-law/recalibrate"), ("GET", BASE)):
+            assert client_of(ready)(method, path, headers=headers).status_code == 403, host
+    for host in ("localhost:4500", "[::1]:4500", "127.0.0.1"):
+        assert client_of(ready).get(BASE, headers={"Host": host}).status_code == 200, host
+    named = {"Host": "desk.example", "X-API-Key": KEY}
+    assert client_of(ready, KEY).get(BASE, headers=named).status_code == 200
 
 
 def test_keys_come_from_the_variable_that_is_named():
@@ -60,11 +75,12 @@ def test_keys_come_from_the_variable_that_is_named():
     assert Keys().opens(None)
 
 
-@pytest.mark.parametrize("value", ["", " , ", "short", f"{KEY},short"])
+@pytest.mark.parametrize("value", ["", " , ", "short", f"{KEY},short", "schlüssel-nicht-ascii"])
 def test_a_variable_without_good_keys_is_refused_without_showing_it(value):
     with pytest.raises(ConfigError) as refused:
         keys_from({"DESK_KEYS": value}, "DESK_KEYS")
     assert "short" not in str(refused.value).replace("too short", "")
+    assert "schlüssel" not in str(refused.value)
 
 
 def test_addresses_of_this_machine_are_known():

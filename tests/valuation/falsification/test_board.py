@@ -134,6 +134,7 @@ def test_a_horizon_without_a_target_has_no_numbers_and_says_so():
         simulations=100, horizons=(30, 90, 365), planted=100, planted_walks=100, half_lives=(), seed=3
     )
     board = falsify(simulated_history(640), (PowerLaw(),), rules=rules)
+    assert pictures.coverage_picture(board, simulated=True).startswith(b"\x89PNG")
     last = board.rows[-1]
     assert (last.horizon, last.n, last.p, last.verdict) == (365, 0, None, None)
     assert "no target" in last.reason

@@ -60,6 +60,8 @@ def test_forecasts_equal_the_walk_forward_where_prices_are_missing_and_rows_come
         columns[name][600:640] = np.nan
     known_at = history.known_at.copy()
     known_at[900] += np.timedelta64(5, "D")
+    known_at[950] += np.timedelta64(100, "D")  # beyond the refits of three months
+    known_at[1000] += np.timedelta64(36, "h")  # after the row that follows it
     holed = ChainHistory(history.date, known_at, columns)
     models = (*SINGLE, ENSEMBLES["fixed"])
     assert max(gaps(models, holed)) < 1e-10

@@ -63,6 +63,13 @@ def test_a_walk_needs_two_returns():
         walks(np.array([1.0, np.nan, 2.0]), draws=100, drift=0.0, seed=3)
 
 
+def test_a_price_that_never_moves_makes_no_walk():
+    with pytest.raises(InsufficientDataError, match="all the same"):
+        returns_of(np.full(400, 4.0))
+    with pytest.raises(InsufficientDataError, match="all the same"):
+        returns_of(0.001 * np.arange(400.0))
+
+
 def test_scores_do_not_depend_on_threads(compiled):
     samples = (returns_of(compiled.y),)
     one, two, three = (
