@@ -60,15 +60,33 @@ def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
 
 
 def describe_months(
-    context: dg.AssetExecutionContext, months: Mapping[str, int], shown: Mapping[str, Any]
+    context: dg.AssetExecutionContext,
+    months: Mapping[str, int],
+    shown: Mapping[str, Any],
+    figures: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Give each materialised month its row count, and the newest one what is ``shown`` for the whole run.
+    """Give each materialised month its row count and its own figures, and the newest one what is ``shown``.
 
-    Dagster writes one event for each month: a picture repeated in all of them would fill the event log.
+    Dagster writes one event for each month, so what is about the whole run stands once, on the newest month:
+    a picture repeated in all of them would fill the event log, a number would plot as a flat line.
+
+    Parameters
+    ----------
+    context
+        Of the run.
+    months
+        Rows of each month.
+    shown
+        About the whole run.
+    figures
+        By month, what is true of that month alone.
     """
     keys = context.partition_keys
     for key in keys:
-        context.add_asset_metadata({"dagster/partition_row_count": months.get(key, 0)}, partition_key=key)
+        own = {} if figures is None else figures.get(key, {})
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": months.get(key, 0), **own}, partition_key=key
+        )
     context.add_asset_metadata(dict(shown), partition_key=keys[-1])
 
 
@@ -76,8 +94,21 @@ def rows_by_month(rows: pl.DataFrame) -> dict[str, int]:
     """Count rows by the month of ``ts``, written as the partition keys are."""
     import polars as pl
 
-    counts = rows.group_by(pl.col("ts").dt.strftime("%Y-%m").alias("month")).len()
+    counts = rows.group_by(month_of("ts")).agg(pl.len())
     return {str(month): int(count) for month, count in counts.iter_rows()}
+
+
+def last_by_month(rows: pl.DataFrame, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return, by month, the numbers of its last row; what is unknown there is left out."""
+    last = rows.sort("ts").group_by(month_of("ts"), maintain_order=True).last().select("month", *names)
+    return {row.pop("month"): numbers(row) for row in last.to_dicts()}
+
+
+def month_of(column: str) -> pl.Expr:
+    """Return the expression ``month``: that of an instant, written as the partition keys are."""
+    import polars as pl
+
+    return pl.col(column).dt.strftime("%Y-%m").alias("month")
 
 
 def markdown_table(rows: Sequence[Mapping[str, object]]) -> dg.MarkdownMetadataValue:

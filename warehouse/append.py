@@ -27,7 +27,8 @@ own ``known_at`` alone: one that repeats an older value is kept, for a vintage b
 come."""
 
 _FEW = 64
-"""Up to so many different values of a key column are looked up by list."""
+"""Up to so many different values of a key column are looked up by list; more of them by a join, where no time
+in the key narrows the search."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,8 @@ def _near(table: Table, frame: "pl.DataFrame") -> tuple[str, list[object]]:
             values = series.unique().sort().to_list()
             parts.append(f"{name} IN ({', '.join('?' * len(values))})")
             parameters += values
+        elif table.time not in table.key:  # else the stretch of time narrows enough
+            parts.append(f"{name} IN (SELECT {name} FROM incoming_)")
     return " AND ".join(parts) or "true", parameters
 
 

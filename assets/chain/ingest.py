@@ -13,7 +13,6 @@ from pipeline.errors import SourceError
 from warehouse.tables import BLOCKS, METRICS_DAILY, OHLCV_DAILY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     import polars as pl
@@ -222,10 +221,3 @@ def _unpriced(market: MarketSource, symbol: str) -> Finding:
 
     reason = f"no daily bar of {symbol} is stored for {market.feed}: no day has a price (chain.price_symbol)"
     return Finding("no_bars", Severity.WARN, symbol, None, reason)
-
-
-def told_nothing(findings: Sequence[Finding]) -> str | None:
-    """Return why a source has no rows, where it said so."""
-    from resources.chain.nothing import NO_ROWS
-
-    return next((finding.reason for finding in findings if finding.rule == NO_ROWS), None)

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets import checks
-from assets.chain.ingest import told_nothing
-from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
+from assets.describe import (
+    describe_months,
+    last_by_month,
+    markdown_table,
+    month_of,
+    numbers,
+    picture,
+    rows_by_month,
+)
+from assets.market.ingest import told_nothing
 from warehouse.tables import BLOCKS, METRICS_DAILY
 
 if TYPE_CHECKING:
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 JUDGED = ("hash", "ts", "height", "prev_hash", "tx_count", "state", "known_at")
 """Columns of blocks that a materialisation looks at."""
 SHOWN = ("price_usd", "height", "thermocap_usd", "s2f", "mvrv", "puell", "hash_rate_ths")
-"""Figures of the newest day that the UI plots over time."""
+"""Figures of a month's last day that the UI plots over time."""
 
 
 def days_result(
@@ -46,15 +54,14 @@ def days_result(
     own = stored.filter(pl.col("ts").is_between(*window, closed="left"))
     newest = stored.sort("ts").tail(1).to_dicts()
     rows = dg.MetadataValue.text(told_nothing(done.findings) or f"{stored.height} days")
-    shown: dict[str, dg.MetadataValue] = {"rows": rows, **_said(done.findings)}
+    shown: dict[str, object] = {**_counts(done, own.height), "rows": rows, **_said(done.findings)}
     if stored.height:
         title = f"{METRICS_DAILY.full_name}, feed {chain.feed}"
         shown["picture"] = picture(chain_lines(stored, title), "chain metrics")
         shown["newest"] = markdown_table(newest)
-    describe_months(context, rows_by_month(own), shown)
-    known = {name: newest[0][name] for name in SHOWN} if newest else {}
+    describe_months(context, rows_by_month(own), shown, last_by_month(own, SHOWN))
     return dg.MaterializeResult(
-        metadata={**_counts(done, own.height), **numbers(known), "simulated": chain.simulated},
+        metadata={"simulated": chain.simulated},
         check_results=day_verdicts(done, stored, chain=chain, warehouse=warehouse, now=now),
     )
 
@@ -103,17 +110,16 @@ def blocks_result(
     own = stored.filter(pl.col("ts").is_between(*window, closed="left"))
     active = stored.filter(pl.col("state") == "active").sort("height")
     reason = f"{stored.height} blocks" if chain.has_blocks else "the source tells no blocks"
+    faults = [] if chain.has_days else faults_of(active)
     shown = {
+        **_counts(done, own.height),
         "rows": dg.MetadataValue.text(reason),
         "newest": markdown_table(active.tail(5).select("height", "hash", "ts", "tx_count").to_dicts()),
         **_said(done.findings),
     }
-    describe_months(context, rows_by_month(own), shown)
-    tip = active["height"].to_list()[-1] if active.height else None
-    faults = [] if chain.has_days else faults_of(active)
-    figures = {"tip_height": tip, "stale_blocks": stored.height - active.height}
+    describe_months(context, rows_by_month(own), shown, _heights_by_month(own))
     return dg.MaterializeResult(
-        metadata={**_counts(done, own.height), **numbers(figures), "simulated": chain.simulated},
+        metadata={"simulated": chain.simulated},
         check_results=[
             checks.all_read(done.findings),
             checks.duplicates(warehouse.duplicates(BLOCKS)),
@@ -125,6 +131,17 @@ def blocks_result(
             checks.known_in_time(_seen_too_early(stored)),
         ],
     )
+
+
+def _heights_by_month(blocks: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the height that each month ended with, and how many of its blocks lost a race."""
+    import polars as pl
+
+    active = pl.col("state") == "active"
+    months = blocks.group_by(month_of("ts")).agg(
+        pl.col("height").filter(active).max().alias("tip_height"), (~active).sum().alias("stale_blocks")
+    )
+    return {row.pop("month"): numbers(row) for row in months.to_dicts()}
 
 
 def _said(findings: Sequence[Finding]) -> dict[str, dg.MetadataValue]:

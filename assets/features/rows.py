@@ -84,19 +84,18 @@ def features_result(
     names = [spec.name for spec in STANDARD]
     bars = warehouse.as_of(OHLCV_H4, where={"feed": market.feed}, columns=("symbol", "ts", "close_at"))
     symbol = rows["symbol"].max() if rows.height else None
-    shown = {}
+    shown: dict[str, object] = {
+        "dagster/row_count": rows.height,
+        **numbers({"inserted": done.inserted, "revised": done.revised, "unchanged": done.unchanged}),
+        **numbers({f"unknown {name}": float(rows[name].null_count()) for name in names}),
+    }
     if symbol is not None:
         own = rows.filter(pl.col("symbol") == symbol)
         drawing = feature_lines(own, SHOWN, f"{symbol}, newest 400 bars", simulated=market.simulated)
         shown["picture"] = picture(drawing, "features")
     describe_months(context, rows_by_month(rows), shown)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": rows.height,
-            **numbers({"inserted": done.inserted, "revised": done.revised, "unchanged": done.unchanged}),
-            **numbers({f"unknown {name}": float(rows[name].null_count()) for name in names}),
-            "simulated": market.simulated,
-        },
+        metadata={"simulated": market.simulated},
         check_results=[
             checks.duplicates(warehouse.duplicates(FEATURES_H4)),
             checks.no_nan(rows, names),

@@ -10,7 +10,7 @@ import dagster as dg
 from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, rows_by_month
 from assets.market.increments import lenient
-from assets.market.ingest import Ingested
+from assets.market.ingest import Ingested, told_nothing
 from pipeline.errors import SourceError
 from resources.market.port import Fetched
 from warehouse.tables import CORPORATE_ACTIONS, QUARANTINE
@@ -95,7 +95,6 @@ def actions_result(
     stored = warehouse.as_of(CORPORATE_ACTIONS, where={"feed": market.feed}, start=window[0], end=window[1])
     newest = stored.sort("ts", descending=True).head(MOST_SHOWN)
     shown = newest.select("symbol", "ts", "kind", "value", "currency", "known_at").to_dicts()
-    describe_months(context, rows_by_month(stored), {"newest": markdown_table(shown)})
     counts = {
         "fetched": done.fetched,
         "inserted": done.inserted,
@@ -103,8 +102,16 @@ def actions_result(
         "unchanged": done.unchanged,
         "quarantined": done.quarantined,
     }
+    nothing = told_nothing(done.findings)
+    of_run: dict[str, object] = {
+        **({} if nothing is None else {"rows": dg.MetadataValue.text(nothing)}),
+        "dagster/row_count": stored.height,
+        **numbers(counts),
+        "newest": markdown_table(shown),
+    }
+    describe_months(context, rows_by_month(stored), of_run)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": stored.height, **numbers(counts), "simulated": market.simulated},
+        metadata={"simulated": market.simulated},
         check_results=[
             checks.all_read(done.findings),
             checks.duplicates(warehouse.duplicates(CORPORATE_ACTIONS)),

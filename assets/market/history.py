@@ -142,7 +142,7 @@ def read_history(
     bars, daily = (first_versions(table, rows) for table, rows in versions.items())
     if not bars.height:
         raise InsufficientDataError(
-            f"no H4 bars of {', '.join(symbols)} are stored for the feed {feed}",
+            f"no H4 bars{' of ' if symbols else ''}{', '.join(symbols)} are stored for the feed {feed}",
             field="market.ohlcv_h4",
             value=0,
             constraint="at least one bar",

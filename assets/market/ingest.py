@@ -171,6 +171,14 @@ def update_macro(
     return done
 
 
+def told_nothing(findings: Sequence[Finding]) -> str | None:
+    """Return why a source has no rows of a kind, where it said so."""
+    from resources.chain.nothing import NO_ROWS
+    from resources.market.coverage import NOT_MAPPED
+
+    return next((finding.reason for finding in findings if finding.rule in (NO_ROWS, NOT_MAPPED)), None)
+
+
 def update_truth(
     window: tuple[datetime, datetime],
     *,

@@ -9,7 +9,7 @@ import dagster as dg
 from assets import checks
 from assets.describe import describe_months, markdown_table, numbers, picture, rows_by_month
 from assets.market.coverage_report import coverage_shown
-from assets.market.ingest import BAR_TABLES
+from assets.market.ingest import BAR_TABLES, told_nothing
 from assets.market.instruments import known_instruments
 from assets.market.verdicts import bar_verdicts, macro_verdicts
 from warehouse.tables import MACRO, TRUTH
@@ -56,6 +56,8 @@ def bars_result(
     of_all = f", {drawn['symbol'].n_unique()} of {per_symbol.height} symbols"
     title = f"{table.full_name}, feed {market.feed}{of_all if drawn.height < stored.height else ''}"
     shown = {
+        **_counts(done, stored.height),
+        **covered.numbers,
         **covered.pictures,
         "symbols": markdown_table(_symbol_rows(per_symbol, settings.settings.instruments)),
         "gap list": markdown_table(_gap_rows(done)),
@@ -63,7 +65,7 @@ def bars_result(
     }
     describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
-        metadata={**_counts(done, stored.height), **covered.numbers, "simulated": market.simulated},
+        metadata={"simulated": market.simulated},
         check_results=bar_verdicts(
             timeframe, done, window, market=market, warehouse=warehouse, now=now, settings=settings
         ),
@@ -93,12 +95,13 @@ def macro_result(
     )
     drawing = series_lines(stored, f"{MACRO.full_name}, feed {market.feed}")
     shown = {
+        **_counts(done, stored.height),
         "series": markdown_table(per_series.sort("series").to_dicts()),
         "picture": picture(drawing, "macro series"),
     }
     describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
-        metadata={**_counts(done, stored.height), "simulated": market.simulated},
+        metadata={"simulated": market.simulated},
         check_results=macro_verdicts(done, window, market=market, warehouse=warehouse, settings=settings),
     )
 
@@ -115,16 +118,21 @@ def truth_result(
     from pipeline.market.pictures import regime_strips
 
     stored = warehouse.as_of(TRUTH, where={"feed": market.feed}, start=window[0], end=window[1])
-    shown = {"picture": picture(regime_strips(stored, "planted regimes"), "regimes")} if stored.height else {}
+    shown: dict[str, object] = {**_counts(done, stored.height)}
+    if stored.height:
+        shown["picture"] = picture(regime_strips(stored, "planted regimes"), "regimes")
     describe_months(context, rows_by_month(stored), shown)
     return dg.MaterializeResult(
-        metadata={**_counts(done, stored.height), "simulated": market.simulated},
+        metadata={"simulated": market.simulated},
         check_results=[checks.duplicates(warehouse.duplicates(TRUTH))],
     )
 
 
-def _counts(done: Ingested, stored: int) -> dict[str, float]:
+def _counts(done: Ingested, stored: int) -> dict[str, object]:
+    """Return the counts of an update, and why there are none where the source said so."""
+    nothing = told_nothing(done.findings)
     return {
+        **({} if nothing is None else {"rows": dg.MetadataValue.text(nothing)}),
         "dagster/row_count": stored,
         **numbers(
             {

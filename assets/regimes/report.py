@@ -42,15 +42,15 @@ def labels_result(
 ) -> dg.MaterializeResult:
     """Report the labels of a window and judge the whole classification."""
     values = [name for name in rows.columns if rows.schema[name].is_float()]
-    describe_months(context, rows_by_month(rows), strips(classified, market))
+    shown = {
+        **_counts(rows, done),
+        **_newest(classified),
+        "latest revision only": ", ".join(read.latest_revision) or "none",
+        **strips(classified, market),
+    }
+    describe_months(context, rows_by_month(rows), shown)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": rows.height,
-            **numbers({"inserted": done.inserted, "revised": done.revised, "unchanged": done.unchanged}),
-            **_newest(classified),
-            "latest revision only": ", ".join(read.latest_revision) or "none",
-            "simulated": market.simulated,
-        },
+        metadata={"simulated": market.simulated},
         check_results=[
             checks.duplicates(warehouse.duplicates(REGIMES_H4)),
             checks.no_nan(rows, values),
@@ -81,18 +81,14 @@ def transitions_result(
         }
         for change in reversed(changes[-NEWEST:])
     ]
-    describe_months(context, rows_by_month(rows), {"newest": markdown_table(newest)})
     by_dimension = {
         f"changes of {name}": float(sum(change.dimension == name for change in changes))
         for name in dict.fromkeys(change.dimension for change in changes)
     }
+    shown = {**_counts(rows, done), **by_dimension, "newest": markdown_table(newest)}
+    describe_months(context, rows_by_month(rows), shown)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": rows.height,
-            **numbers({"inserted": done.inserted, "revised": done.revised, "unchanged": done.unchanged}),
-            **by_dimension,
-            "simulated": market.simulated,
-        },
+        metadata={"simulated": market.simulated},
         check_results=[
             checks.duplicates(warehouse.duplicates(TRANSITIONS)),
             checks.known_in_time(_before_their_cell(rows)),
@@ -159,6 +155,11 @@ def leaves_start(classified: Classification) -> dg.AssetCheckResult:
         description=f"never left the start label: {', '.join(idle)}" if idle else "every dimension changes",
         metadata={"idle_dimensions": len(idle)},
     )
+
+
+def _counts(rows: pl.DataFrame, done: Appended) -> dict[str, float]:
+    counts = {"inserted": done.inserted, "revised": done.revised, "unchanged": done.unchanged}
+    return {"dagster/row_count": rows.height, **numbers(counts)}
 
 
 def _before_their_cell(rows: pl.DataFrame) -> int:

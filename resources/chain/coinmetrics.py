@@ -42,6 +42,7 @@ METRICS: Mapping[str, str] = {
 """Their names to ours."""
 ASSET = "btc"
 MOST_PAGES = 1000
+LATER = "try again later; what is stored stays and is used"
 DAY = timedelta(days=1)
 
 
@@ -123,7 +124,7 @@ class CoinMetrics:
     @cached_property
     def _asker(self) -> JsonAsker:
         coinmetrics = self._settings
-        patience = Patience(self._clock, spacing_s=coinmetrics.spacing_s)
+        patience = Patience(self._clock, spacing_s=coinmetrics.spacing_s, fix=LATER)
         return JsonAsker(self.feed, coinmetrics.base_url, patience, timeout_s=coinmetrics.timeout_s)
 
     def _records(self, first: datetime, last: datetime) -> Iterator[Mapping[str, object]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BellsError, SourceError
 from resources.chain.port import Blocks, Days
+from resources.market.coverage import GENESIS_DAY
 from resources.market.port import Window
 from resources.market.reading import as_numbers, matching_files, read_columns
 from resources.market.stamps import dates
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from resources.chain.port import StoredBlocks
     from resources.market.mapping import ChainBlocks, ChainFile, ChainFiles
 
-GENESIS_DAY = datetime(2009, 1, 3, tzinfo=UTC)
 CODE_VERSION = "1"
 """Rises when the same files and mapping give other rows."""
 

@@ -52,10 +52,10 @@ def open_chain(
     if name == "sample":
         from resources.chain.sample import SampleChainSource
 
-        _require(market.simulated, "sample", market, "a simulated market source")
+        _require(market.simulated, "sample", market, ("a simulated market source", "sample"))
         return SampleChainSource(settings.sample, market.history)
     if name == "files":
-        _require(isinstance(market, FilesSource), "files", market, "the files market source")
+        _require(isinstance(market, FilesSource), "files", market, ("the files market source", "files"))
         return _files(market)
     if name == "coinmetrics":
         from resources.chain.coinmetrics import CoinMetrics
@@ -63,7 +63,7 @@ def open_chain(
         return CoinMetrics(settings.coinmetrics, clock)
     from resources.chain.node import Node
 
-    _require(not market.simulated, "node", market, "a market source of real prices")
+    _require(not market.simulated, "node", market, ("a market source of real prices", "ccxt"))
     return Node(settings.node, environ, clock)
 
 
@@ -77,12 +77,14 @@ def _files(market: MarketSource) -> ChainSource:
     return FilesChain(market.chain, market.base, market.feed, market.named_end)
 
 
-def _require(fits: bool, name: str, market: MarketSource, constraint: str) -> None:
+def _require(fits: bool, name: str, market: MarketSource, wanted: tuple[str, str]) -> None:
+    """Raise where they do not go together; ``wanted``: what does, and an example by name."""
     if not fits:
+        constraint, example = wanted
         raise ConfigError(
             "the chain source does not go with the market source",
             field="chain.source",
             value=name,
             constraint=f"{constraint}, not {market.feed}",
-            fix="set chain.source to auto, or choose another source",
+            fix=f"set source to {example} (EIGHTBELLS_SOURCE), or chain.source to auto",
         )

@@ -78,7 +78,10 @@ class Rpc:
             )
         self._settings = settings
         self._environ = environ
-        self._patience = Patience(clock)
+        self._patience = Patience(
+            clock,
+            fix=f"start the node, or correct chain.node.url, now {self.address}; what is stored stays",
+        )
         self._ids = count(1)
 
     @property

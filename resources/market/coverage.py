@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceError
@@ -11,13 +11,16 @@ from resources.market.port import Timeframe, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
 
     import polars as pl
 
     from pipeline.config.instruments import Instrument
     from pipeline.market.findings import Finding
 
+GENESIS_DAY = datetime(2009, 1, 3, tzinfo=UTC)
+"""The first day of the Bitcoin chain."""
+NOT_MAPPED = "not_mapped"
+"""The rule of the finding that a mapping names no files of a kind."""
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
@@ -112,3 +115,22 @@ def set_aside_findings(aside: pl.DataFrame) -> list[Finding]:
         )
         for row in runs.sort("symbol", "rule", nulls_last=True).iter_rows(named=True)
     ]
+
+
+def not_mapped(feed: str) -> Finding:
+    """Return what a mapping of the chain alone says of bars, macro series and actions: it has none."""
+    from pipeline.market.findings import Finding, Severity
+
+    return Finding(NOT_MAPPED, Severity.INFO, None, None, f"the mapping of {feed} holds the chain alone")
+
+
+def require_one(entries: Sequence[object], read: int, findings: Sequence[Finding]) -> None:
+    """Raise where a mapping names files and not one of them could be read."""
+    if entries and not read:
+        raise SourceError(
+            f"not one file of the mapping could be read: {findings[0].reason}",
+            field="path",
+            value=len(findings),
+            constraint="at least one readable file",
+            fix="mend the files, or their paths in the mapping",
+        )

@@ -8,11 +8,20 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BellsError, ConfigError, SourceError
+from pipeline.errors import BellsError, ConfigError
 from resources.market.action_files import read_actions
 from resources.market.bar_files import Built, build, unreadable
 from resources.market.checked import checked_bars
-from resources.market.coverage import expected_between, joined, no_bar, set_aside_findings, spanned
+from resources.market.coverage import (
+    GENESIS_DAY,
+    expected_between,
+    joined,
+    no_bar,
+    not_mapped,
+    require_one,
+    set_aside_findings,
+    spanned,
+)
 from resources.market.mapping import OURS, SYMBOL, FilesMapping
 from resources.market.port import Dataset, Fetched, Listed, Timeframe, Window
 from resources.market.reading import matching_files, read_columns
@@ -128,6 +137,8 @@ class FilesSource:
     def history(self) -> Window:
         """The stretch that the mapping names; else the days from the first bar to the last one.
 
+        A mapping of the chain alone begins with the chain.
+
         Raises
         ------
         SourceError
@@ -144,6 +155,8 @@ class FilesSource:
         named = self._mapping.history
         if named is not None:
             return Window(named.start, named.end)
+        if self._mapping.chain_alone:
+            return Window(GENESIS_DAY)
         entries = enumerate(self._mapping.entries)
         return spanned(frame for n, entry in entries for frame in self._of(n, entry).bars.values())
 
@@ -226,7 +239,7 @@ class FilesSource:
                         instrument_of=lambda symbol, built=built: built.listed[symbol].instrument,
                     )
                 )
-        _require_one(entries, read, findings)
+        require_one(entries, read, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
         if start <= now < end + CELL:
             inside |= pl.col("ts") > now
@@ -238,7 +251,7 @@ class FilesSource:
             timeframe=timeframe,
             expected=joined(expected),
             now=now,
-            beside=(set_aside, [*findings, *set_aside_findings(set_aside)]),
+            beside=(set_aside, [*findings, *set_aside_findings(set_aside), *self._not_mapped()]),
             allow_straddle=any(entry.allow_straddle for _, entry in entries),
         )
         late = bars.filter((pl.col("close_at") > now) | (pl.col("known_at") > now))
@@ -266,14 +279,14 @@ class FilesSource:
                     aside.append(bad)
             except BellsError as error:
                 findings.append(unreadable(error, None))
-        _require_one(self._mapping.series, len(parts) - 1, findings)
+        require_one(self._mapping.series, len(parts) - 1, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
         known = pl.col("known_at") <= now
         values = pl.concat(parts)
         rows = values.filter(inside, known).sort("series", "ts")
         bad = pl.concat(aside).filter(inside | self._in_no_window(start, end))
         settled = values.filter(~known).is_empty()
-        said = (*findings, *set_aside_findings(bad))
+        said = (*findings, *set_aside_findings(bad), *self._not_mapped())
         return Fetched(rows, bad, said, empty(GAP_SCHEMA), settled=settled, files=files)
 
     def actions(self, start: datetime, end: datetime, *, now: datetime) -> Fetched:
@@ -300,11 +313,12 @@ class FilesSource:
                     findings.extend(said)
             except BellsError as error:
                 findings.append(unreadable(error, None))
-        _require_one(self._mapping.actions, len(parts) - 1, findings)
+        require_one(self._mapping.actions, len(parts) - 1, findings)
         inside = pl.col("ts").is_between(start, end, closed="left")
         rows = pl.concat(parts).filter(inside, pl.col("known_at") <= now).sort("symbol", "ts", "kind")
         bad = pl.concat(aside).filter(inside | self._in_no_window(start, end))
-        return Fetched(rows, bad, (*findings, *set_aside_findings(bad)), empty(GAP_SCHEMA))
+        said = (*findings, *set_aside_findings(bad), *self._not_mapped())
+        return Fetched(rows, bad, said, empty(GAP_SCHEMA))
 
     def truth(self, start: datetime, end: datetime, *, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - the port
         """Return no rows: nothing is planted in files."""
@@ -316,6 +330,9 @@ class FilesSource:
         columns = {"scope": pl.String, "label": pl.String, "simulated": pl.Boolean, **times}
         return pl.DataFrame(schema=columns).select("scope", "ts", "label", "simulated", "known_at")
 
+    def _not_mapped(self) -> tuple[Finding, ...]:
+        return (not_mapped(self.feed),) if self._mapping.chain_alone else ()
+
     def _in_no_window(self, start: datetime, end: datetime) -> pl.Expr:
         """Return which rows set aside lie in no window: the first and the last window show them.
 
@@ -325,9 +342,9 @@ class FilesSource:
 
         named, found = self._mapping.history, self._stretch()
         shown = pl.col("ts").is_null() & pl.lit(named is None or start <= named.start)
-        if named is None and found is not None:
+        if named is None and found is not None and found.end is not None:
             shown |= (pl.col("ts") < found.start) & pl.lit(start <= found.start)
-            shown |= (pl.col("ts") >= found.end) & pl.lit(found.end is not None and end >= found.end)
+            shown |= (pl.col("ts") >= found.end) & pl.lit(end >= found.end)
         return shown
 
     def _of(self, number: int, entry: BarFile) -> Built:
@@ -381,14 +398,3 @@ def _require_instrument(number: int, entry: BarFile, instruments: Mapping[str, I
                 constraint=f"one of {', '.join(sorted(instruments))}",
                 fix="add it to configs/base/instruments.yaml, or say like: a similar instrument",
             )
-
-
-def _require_one(entries: Sequence[object], read: int, findings: Sequence[Finding]) -> None:
-    if entries and not read:
-        raise SourceError(
-            f"not one file of the mapping could be read: {findings[0].reason}",
-            field="path",
-            value=len(findings),
-            constraint="at least one readable file",
-            fix="mend the files, or their paths in the mapping",
-        )

@@ -324,9 +324,17 @@ class FilesMapping(Strict):
 
     @model_validator(mode="after")
     def _not_nothing(self) -> Self:
-        if not self.entries and not self.series and not self.actions:
-            raise broken_rule("at least one entry", "add entries, series or actions", what="an empty mapping")
+        chain = self.chain is not None and (self.chain.days or self.chain.blocks)
+        if not (self.entries or self.series or self.actions or chain):
+            raise broken_rule(
+                "at least one entry", "add entries, series, actions or chain", what="an empty mapping"
+            )
         return self
+
+    @property
+    def chain_alone(self) -> bool:
+        """Whether it holds the chain and nothing of a market."""
+        return not (self.entries or self.series or self.actions)
 
 
 def _as_regex(part: str) -> str:

@@ -51,12 +51,15 @@ class Patience:
         Waits before further tries, seconds; a longer word of the venue wins.
     longest_wait_s
         The longest single wait.
+    fix
+        What a person may do when it did not deliver.
     """
 
     clock: Clock
     spacing_s: float = 0.0
     delays_s: tuple[float, ...] = DELAYS_S
     longest_wait_s: float = LONGEST_WAIT_S
+    fix: str = "try again later; what is stored stays, and `--allow-stale` goes on with it"
     requests: int = field(default=0, init=False)
     _next_at: float = field(default=float("-inf"), init=False, repr=False)
 
@@ -107,5 +110,5 @@ class Patience:
             field=of,
             value=about,
             constraint=f"an answer within {len(self.delays_s) + 1} tries",
-            fix="try again later; what is stored stays, and `--allow-stale` goes on with it",
+            fix=self.fix,
         )

@@ -9,7 +9,7 @@ from pipeline.errors import ConfigError, DataError
 from service.cli.output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from assets.market.ingest import Ingested
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 NOT_HAD = ("unreadable", "unknown_symbol", "unreachable", "no_bars")
 """The rules that a source's finding names when a file, a symbol or a series could not be had."""
+NOT_READ = tuple(rule for rule in NOT_HAD if rule != "no_bars")
+"""Those of them that say that something did not answer, or could not be understood."""
+MOST_SAID = 5
+"""Reasons of one table that people are told as they come; JSON has all."""
 TOLD = ("fallback", "restated", "other_venue")
 """The rules of findings about what a venue did, that an update tells beside what could not be had."""
 
@@ -41,6 +45,8 @@ class Updated:
         What venues did: another one delivered, a history was restated, stored rows are used on request.
     findings
         What else is wrong with the data, severity warn and error, gaps apart.
+    not_read
+        What did not answer or could not be read, whether it fails the update or not: table, symbol, reason.
     """
 
     start: datetime
@@ -50,6 +56,7 @@ class Updated:
     failures: tuple[dict[str, Any], ...]
     notices: tuple[dict[str, Any], ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
+    not_read: tuple[dict[str, Any], ...] = ()
 
 
 def update_all(
@@ -94,7 +101,7 @@ def update_all(
             constraint=f"inside {market.history.start:%Y-%m-%d} to {market.history.until(now):%Y-%m-%d}",
             fix="choose another window",
         )
-    tables, gaps, failures, notices, findings = [], [], [], [], []
+    tables, gaps, failures, notices, findings, not_read = [], [], [], [], [], []
     unset: list[ConfigError] = []
     doing = _work(desk, market, (first, last), now, bars_only=bool(symbols))
     if not symbols:
@@ -104,8 +111,10 @@ def update_all(
         try:
             done = work()
         except (DataError, ConfigError) as error:
-            say(f"{table.full_name}: {error}")
-            failures.append({"table": table.full_name, "symbol": None, "reason": str(error)})
+            lost = {"table": table.full_name, "symbol": None, "reason": str(error)}
+            say(f"{table.full_name}: NOT READ: {error}")
+            failures.append(lost)
+            not_read.append(lost)
             unset += [error] if isinstance(error, ConfigError) else []
             continue
         tables.append(_counts(done, desk.clock.monotonic() - started))
@@ -113,10 +122,21 @@ def update_all(
         failures.extend(_failures(done))
         notices.extend(_notices(done))
         findings.extend(_findings(done))
-        say(f"{done.table}: {done.inserted:,} new, {done.revised:,} revised, {done.unchanged:,} unchanged")
+        not_read.extend(_not_read(done))
+        for line in _lines(done):
+            say(f"{done.table}: {line}")
     if unset and len(unset) == len(failures) and not any(table["fetched"] for table in tables):
         raise unset[0]
-    return Updated(first, last, tuple(tables), tuple(gaps), tuple(failures), tuple(notices), tuple(findings))
+    return Updated(
+        first,
+        last,
+        tuple(tables),
+        tuple(gaps),
+        tuple(failures),
+        tuple(notices),
+        tuple(findings),
+        tuple(not_read),
+    )
 
 
 def _work(
@@ -189,6 +209,21 @@ def _chain_work(desk: Desk, end: datetime, now: datetime) -> list[tuple[Table, C
     return [*work, (METRICS_DAILY, days)]
 
 
+def _lines(done: Ingested) -> Iterator[str]:
+    """Yield what people are told of a table: what was not read and why, then what came of it."""
+    from assets.market.ingest import told_nothing
+
+    nothing, lost = told_nothing(done.findings), _not_read(done)
+    word = "READ IN PART" if done.fetched else "NOT READ"
+    yield from (f"{word}: {one['reason']}" for one in lost[:MOST_SAID])
+    if len(lost) > MOST_SAID:
+        yield f"{word}: and {len(lost) - MOST_SAID} more"
+    if nothing is not None:
+        yield f"nothing: {nothing}"
+    elif done.fetched or not lost:
+        yield f"{done.inserted:,} new, {done.revised:,} revised, {done.unchanged:,} unchanged"
+
+
 def _counts(done: Ingested, seconds: float) -> dict[str, Any]:
     return {
         "table": done.table,
@@ -215,6 +250,14 @@ def _failures(done: Ingested) -> list[dict[str, Any]]:
         {"table": done.table, "symbol": f.symbol, "reason": f.reason}
         for f in done.findings
         if f.rule in NOT_HAD and f.severity == "error"
+    ]
+
+
+def _not_read(done: Ingested) -> list[dict[str, Any]]:
+    return [
+        {"table": done.table, "symbol": f.symbol, "reason": f.reason}
+        for f in done.findings
+        if f.rule in NOT_READ
     ]
 
 

@@ -83,6 +83,17 @@ def test_row_counts_of_the_months_add_up_to_what_is_stored(stored):
         assert facts[asset, MONTHS[-1]]["dagster/row_count"].value == total
 
 
+def test_what_is_about_the_whole_run_stands_on_its_newest_month_only(stored):
+    facts = materializations(stored[0])
+    assert {"stored bars", "gaps", "dagster/row_count", "inserted", "picture"} <= set(
+        facts["market/ohlcv_h4", MONTHS[-1]]
+    )
+    for asset in sorted(ASSETS | {QUIET}):
+        for month in MONTHS[:-1]:
+            told = {name for name in facts[asset, month] if not name.startswith("dagster/data")}
+            assert told <= {"dagster/partition_row_count", "dagster/code_version", "simulated"}, asset
+
+
 def test_a_second_run_fetches_everything_and_writes_nothing(stored):
     first, second, desk = stored
     assert {asset for asset, rows in counted(first, "inserted").items() if rows > 0.0} == ASSETS

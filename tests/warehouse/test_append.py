@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from pipeline.errors import DataError, SchemaError
+from warehouse.append import _near, prepare
 from warehouse.digest import digest_frame
-from warehouse.tables import MACRO, OHLCV_H4, QUARANTINE, RUNS
+from warehouse.tables import BLOCKS, MACRO, OHLCV_H4, QUARANTINE, RUNS
 
 HOUR = timedelta(hours=1)
 
@@ -95,6 +96,39 @@ def test_more_symbols_than_are_looked_up_by_list_are_still_found(warehouse, bars
     many = pl.concat([bars(f"S{i:03d}", n=2) for i in range(80)])
     warehouse.append(OHLCV_H4, many)
     assert warehouse.append(OHLCV_H4, many).unchanged == 160
+
+
+def blocks(numbers, state="active"):
+    """Return blocks whose hash is made of their number, one every ten minutes."""
+    at = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=10 * number) for number in numbers]
+    rows = pl.DataFrame({"height": list(numbers), "ts": at, "known_at": at}).with_columns(
+        hash=pl.col("height").cast(pl.String).str.pad_start(64, "0"),
+        prev_hash=pl.lit("0" * 64),
+        feed=pl.lit("node"),
+        state=pl.lit(state),
+        simulated=pl.lit(value=False),
+    )
+    absent = [name for name in BLOCKS.names if name not in rows.columns]
+    return rows.with_columns(pl.lit(None).alias(name) for name in absent)
+
+
+def test_more_hashes_than_are_looked_up_by_list_are_still_found(warehouse):
+    warehouse.append(BLOCKS, blocks(range(500)))
+    again = warehouse.append(BLOCKS, blocks(range(350, 600)))
+    assert (again.inserted, again.revised, again.unchanged) == (100, 0, 150)
+    stale = warehouse.append(BLOCKS, blocks(range(500, 600), "stale"))
+    assert (stale.inserted, stale.revised, stale.unchanged) == (0, 100, 0)
+    assert warehouse.duplicates(BLOCKS) == 0
+
+
+def test_many_hashes_are_compared_with_their_own_rows_and_no_others(warehouse):
+    warehouse.append(BLOCKS, blocks(range(500)))
+    frame = prepare(BLOCKS, blocks(range(400, 600))).frame
+    near, parameters = _near(BLOCKS, frame)
+    with warehouse.read() as cursor:
+        cursor.register("incoming_", frame.to_arrow())
+        query = f"SELECT count(*) FROM {BLOCKS.full_name} WHERE {near}"
+        assert cursor.execute(query, parameters).fetchall() == [(100,)]
 
 
 def test_a_repeated_equal_row_in_one_frame_is_written_once(warehouse, bars):

@@ -1,5 +1,6 @@
 """Days and raw blocks of files: what is read, what is refused and why, and where a later history begins."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from pipeline.chain.days import BLOCK_SCHEMA, PRICE_SCHEMA, empty
 from pipeline.chain.metrics import derive
 from pipeline.errors import SchemaError, SourceError
 from resources.chain.files import FilesChain
-from resources.market.mapping import ChainFiles
+from resources.home import ROOT
+from resources.market.mapping import ChainColumns, ChainFiles, FilesMapping
+from resources.market.settings import read_settings
 
 EARLY, NOW = datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 COLUMNS = {"time": "date", "price_usd": "p", "block_count": "n", "fees_btc": "f"}
@@ -127,3 +130,17 @@ def test_a_block_is_there_only_when_its_lag_has_passed(tmp_path, real_data):
     at = datetime(2013, 12, 30, 1, 31, 42, tzinfo=UTC)
     assert blocks_of(tmp_path, at - timedelta(seconds=1)).frame.is_empty()
     assert blocks_of(tmp_path).frame["known_at"].to_list() == [at + timedelta(minutes=120)]
+
+
+@pytest.mark.parametrize("stamp", ["2020-01-01", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00.000000000Z"])
+def test_a_day_may_be_written_as_the_publishers_of_metrics_write_it(tmp_path, stamp):
+    assert told(tmp_path, f"{stamp},100,144,1\n")["ts"].to_list() == [datetime(2020, 1, 1, tzinfo=UTC)]
+
+
+def test_the_page_of_the_chain_lists_every_column_that_a_file_may_have_and_those_of_coin_metrics():
+    page = (ROOT / "docs" / "chain.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| .+ \| (?:`(\w+)`)? ?\|$", page, flags=re.MULTILINE))
+    assert set(rows) >= set(ChainColumns.model_fields)
+    ready = read_settings(ROOT / "configs/sources/coinmetrics.yaml", FilesMapping, root=ROOT)
+    named = {ours: theirs for ours, theirs in ready.chain.days.columns if theirs is not None}
+    assert named == {ours: theirs for ours, theirs in rows.items() if theirs and ours != "realized_cap_usd"}
