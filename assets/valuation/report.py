@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets import checks
-from assets.describe import markdown_table, numbers, picture
+from assets.describe import numbers, picture
+from assets.valuation.beside import beside
+from assets.valuation.shown import parameters, table
 from warehouse.tables import BACKTESTS, MODELS, PREDICTIONS
 
 if TYPE_CHECKING:
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 
     from assets.valuation.inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
+    from pipeline.valuation.model import PriceModel
     from pipeline.valuation.record import Record
     from warehouse.append import Appended
     from warehouse.table import Table
+
+PLOTTED_HORIZON = 30
+"""Days ahead of the errors that the UI plots over runs, where the settings have them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +75,9 @@ def pictures_of(
     said: dict[str, Any] = {}
     errors: dict[str, Any] = {}
     law = next((each for each in records if each.model.name == "power_law"), None)
-    if law is not None:
-        fits["picture"] = picture(power_law_picture(law, history, simulated=simulated), "power law")
+    drawn = None if law is None else power_law_picture(law, history, simulated=simulated)
+    if drawn is not None:
+        fits["picture"] = picture(drawn, "power law")
     if records:
         said["picture"] = picture(cone_picture(records, history, simulated=simulated), "forecast cones")
     if records and wrong.height:
@@ -84,15 +91,26 @@ def models_result(
 ) -> dg.MaterializeResult:
     """Report the fits: the newest parameters of each model, the power law over its sample."""
     newest = part.rows.sort("model", "ts").group_by("model", maintain_order=True).last()
-    shown = newest.select("model", "ts", "n", "parameters_json", "r_squared").to_dicts()
     fitted = {row["model"]: row for row in newest.to_dicts()}
+    shown = [
+        {
+            "model": name,
+            "fitted on": row["ts"],
+            "first day": row["first_day"],
+            "last day": row["last_day"],
+            "n": row["n"],
+            "parameters": parameters(row["parameters_json"]),
+            "r_squared": row["r_squared"],
+        }
+        for name, row in fitted.items()
+    ]
     plotted = {f"{name} r_squared": row["r_squared"] for name, row in fitted.items()}
     plotted |= {f"{name} residual sd": row["residual_sd"] for name, row in fitted.items()}
     if "power_law" in fitted:
         plotted |= {"power_law slope": json.loads(fitted["power_law"]["parameters_json"])["beta"]}
     return dg.MaterializeResult(
         asset_key=MODELS.asset_key,
-        metadata={"newest": markdown_table(shown), **numbers(plotted), **_told(part, read)},
+        metadata={"newest": table(shown), **numbers(plotted), **_told(part, read)},
         check_results=_on(
             MODELS,
             [
@@ -113,6 +131,7 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
     newest = fair.sort("model", "ts").group_by("model", maintain_order=True).last()
     columns = (
         "model",
+        "fitted",
         "target",
         "predicted_price",
         "lower_68",
@@ -128,7 +147,7 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
     return dg.MaterializeResult(
         asset_key=PREDICTIONS.asset_key,
         metadata={
-            "newest": markdown_table(newest.select(columns).to_dicts()),
+            "newest": table(newest.select(columns).to_dicts()),
             **numbers(plotted),
             **_told(part, read),
         },
@@ -145,19 +164,63 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
     )
 
 
-def backtests_result(part: Part, *, read: ValuationInputs, repeated: int) -> dg.MaterializeResult:
-    """Report the errors: by model and horizon, over time, and how often intervals held."""
+def backtests_result(
+    part: Part, said: pl.DataFrame, *, read: ValuationInputs, models: Sequence[PriceModel], repeated: int
+) -> dg.MaterializeResult:
+    """Report the errors: by model and horizon, over time, beside the last price and buy-and-hold.
+
+    Parameters
+    ----------
+    part
+        The errors.
+    said
+        The forecasts behind them, rows of ``valuation.predictions``.
+    read
+        What all of it was made from.
+    models
+        Those that are switched on: one that has data and no forecast is told by a check.
+    repeated
+        Versions that the store holds twice.
+    """
     rows = part.rows
-    columns = ("model", "horizon_days", "n", "mape", "rmse_log", "coverage_68", "coverage_95", "sharpe_ratio")
-    plotted: dict[str, float | None] = {}
+    told = beside(said, read.history)
+    shown, plotted = [], dict[str, float | None]()
+    horizons = {row["horizon_days"] for row in rows.to_dicts()}
+    horizon = PLOTTED_HORIZON if PLOTTED_HORIZON in horizons else min(horizons, default=0)
     for row in rows.to_dicts():
-        plotted[f"{row['model']} mape {row['horizon_days']}d"] = row["mape"]
-        plotted[f"{row['model']} coverage 68 {row['horizon_days']}d"] = row["coverage_68"]
+        key = (row["model"], row["horizon_days"])
+        ratio, fall = told.buy_and_hold.get(key, (None, None))
+        shown.append(
+            {
+                "model": row["model"],
+                "horizon_days": row["horizon_days"],
+                "first origin": row["start"],
+                "last origin": row["ts"],
+                "n": row["n"],
+                "mape": row["mape"],
+                "rmse_log": row["rmse_log"],
+                "skill_last_price": told.skill.get(key),
+                "coverage_68": row["coverage_68"],
+                "coverage_95": row["coverage_95"],
+                "sharpe_ratio": row["sharpe_ratio"],
+                "buy_and_hold_sharpe": ratio,
+                "max_drawdown": row["max_drawdown"],
+                "buy_and_hold_drawdown": fall,
+            }
+        )
+        if row["horizon_days"] == horizon:
+            plotted[f"{row['model']} skill {horizon}d"] = told.skill.get(key)
+            plotted[f"{row['model']} coverage 68 {horizon}d"] = row["coverage_68"]
     failed = int(rows["failed"].sum()) if rows.height else 0
+    walked = set(rows["model"])
+    silent = [each.name for each in models if each.has_data(read.history) and each.name not in walked]
+    missing = [f"{failed} forecasts are missing, each counted with its reason"] if failed else []
+    missing += [f"no forecast although there is data: {', '.join(silent)}"] if silent else []
     return dg.MaterializeResult(
         asset_key=BACKTESTS.asset_key,
         metadata={
-            "errors": markdown_table(rows.select(columns).to_dicts()),
+            "errors": table(shown),
+            "beside the last price": told.words,
             **numbers(plotted),
             **_told(part, read),
         },
@@ -167,12 +230,10 @@ def backtests_result(part: Part, *, read: ValuationInputs, repeated: int) -> dg.
                 checks.duplicates(repeated),
                 dg.AssetCheckResult(
                     check_name="all_forecast",
-                    passed=not failed,
+                    passed=not missing,
                     severity=dg.AssetCheckSeverity.WARN,
-                    description=f"{failed} forecasts are missing, each counted with its reason"
-                    if failed
-                    else "",
-                    metadata={"failed": failed},
+                    description="; ".join(missing),
+                    metadata={"failed": failed, "silent": len(silent)},
                 ),
             ],
         ),

@@ -19,7 +19,10 @@ class ModelEntry(Strict):
     """One valuation model."""
 
     enabled: bool = Field(description="Whether it is fitted, compared and judged")
-    parameters: dict[str, Any] = Field(description="The model's own; unknown ones are refused")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The model's own; unknown ones are refused, those left out are the model's defaults",
+    )
 
 
 class ZoneSettings(Strict):
