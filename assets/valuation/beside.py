@@ -47,7 +47,9 @@ class Beside:
             return "no forecast can be judged yet"
         if not self.better:
             return f"none of the models beats the last price at {_days({h for _, h in judged})}"
-        told = [f"{name} at {_days({h for n, h in self.better if n == name})}" for name in _names(self.better)]
+        told = [
+            f"{name} at {_days({h for n, h in self.better if n == name})}" for name in _names(self.better)
+        ]
         others = [name for name in _names(judged) if name not in _names(self.better)]
         worse = f"; at no horizon: {', '.join(others)}" if others else ""
         return (
@@ -92,4 +94,6 @@ def _names(keys: tuple[Key, ...] | list[Key]) -> list[str]:
 
 def _days(horizons: set[int]) -> str:
     told = [str(each) for each in sorted(horizons)]
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) + (" day" if told == ["1"] else " days")
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) + (
+        " day" if told == ["1"] else " days"
+    )

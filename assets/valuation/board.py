@@ -16,7 +16,6 @@ from resources.clock import Clock
 from warehouse.store import Warehouse
 from warehouse.tables import BOARD, METRICS_DAILY
 
-
 CODE_VERSION = "1"
 
 

@@ -78,7 +78,7 @@ class ModelBacktest(Strict):
 class FalsificationSettings(Strict):
     """The board that judges models against random walks."""
 
-    simulations: Annotated[int, Field(ge=99, le=100_000)] = Field(description="Random walks for each drift")
+    simulations: Annotated[int, Field(ge=100, le=100_000)] = Field(description="Random walks for each drift")
     horizons: Horizons = Field(description="Days ahead that are judged")
     verdict_horizon: Days = Field(description="Days ahead of the verdict, one of the horizons")
     mean_block_days: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(

@@ -57,7 +57,9 @@ def power_law_picture(record: Record, history: ChainHistory, *, simulated: bool)
     _log_axis(axis, decades=True)
     plain_axis(axis)
     axis.grid(visible=True, color=FRAME, linewidth=0.4, alpha=0.6)
-    axis.set_xlabel("1 January of each year, by the logarithm of days since 2009-01-03", fontsize=7, color=WEAK)
+    axis.set_xlabel(
+        "1 January of each year, by the logarithm of days since 2009-01-03", fontsize=7, color=WEAK
+    )
     axis.set_ylabel("USD", fontsize=7, color=WEAK)
     title = f"Power law of {fit.day}: slope {law.beta:.3f}, band of one sigma in sample"
     return png(figure, title, simulated=simulated)

@@ -117,9 +117,9 @@ def _distribution(axis: Any, board: Board, row: BoardRow, column: int) -> None:
     edges = np.linspace(low - 0.03 * (high - low), high + 0.03 * (high - low), _BINS)
     for place, each in enumerate(walks):
         grey, style = _DRIFTS[place % len(_DRIFTS)]
-        axis.hist(each, edges, histtype="step", lw=0.9, color=grey, ls=style)
+        axis.hist(each, edges, histtype="step", lw=0.7, color=grey, ls=style, antialiased=False)
     colour = SOFT if row.verdict is None else _COLOUR[row.verdict]
-    axis.axvline(skill, color=colour_of(row.model), lw=4.0)
+    axis.axvline(skill, color=colour_of(row.model), lw=4.0, antialiased=False)
     axis.axvline(0.0, color=WEAK, lw=0.8, ls=":")
     axis.set_yticks([])
     axis.set_title(f"{row.model}: {row.verdict}, p {row.p:.3f}", fontsize=8, color=colour, loc="left")
@@ -135,7 +135,9 @@ def _name_drifts(figure: Any, drifts: Sequence[float]) -> None:
                label=f"random walks {said.get(drift, f'with {drift:g} times the drift')}")
         for place, drift in enumerate(drifts)
     ]  # fmt: skip
-    figure.legend(handles=lines, fontsize=6.5, frameon=False, loc="outside lower left", ncols=3, labelcolor=SOFT)
+    figure.legend(
+        handles=lines, fontsize=6.5, frameon=False, loc="outside lower left", ncols=3, labelcolor=SOFT
+    )
 
 
 def _name_models(figure: Any, axis: Any) -> None:
