@@ -44,7 +44,7 @@ def valuation_assets() -> list[dg.AssetsDefinition]:
     """Return the assets that every run brings up to date."""
 
     @dg.multi_asset(
-        name="valuation",
+        name="valuation_walk",  # the job has the shorter name
         specs=[
             _spec(MODELS, "Every monthly fit of every model: sample, parameters, diagnostics."),
             _spec(PREDICTIONS, "What each model said each day, one day to one year ahead, with intervals."),

@@ -38,7 +38,10 @@ def board_assets() -> list[dg.AssetsDefinition]:
         clock: dg.ResourceParam[Clock],
         settings: dg.ResourceParam[Loaded],
     ) -> dg.MaterializeResult:
-        """What is left of each model when random walks go through the same pipeline, with a verdict."""
+        """What is left of each model when random walks go through the same pipeline, with a verdict.
+
+        ``bells models board`` stores the same rows; where this home has had a run it reports them here too.
+        """
         try:
             judged = judge(settings, warehouse=warehouse, feed=chain.feed, now=clock.now(), context=context)
         except InsufficientDataError as failure:

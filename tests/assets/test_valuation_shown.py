@@ -86,7 +86,7 @@ def test_tables_have_four_digits_days_and_no_json():
 
 def test_a_run_shows_the_last_price_windows_and_few_numbers_that_plot(run):
     told, _ = run()
-    assert run.steps == {"valuation"}
+    assert run.steps == {"valuation_walk"}
     errors = told["valuation/backtests"]
     head = errors["errors"].splitlines()[0]
     for name in ("skill_last_price", "buy_and_hold_sharpe", "first origin", "last origin"):
