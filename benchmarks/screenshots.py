@@ -7,6 +7,7 @@
 import argparse
 import io
 import os
+import re
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+GRAPH_LOOKS = 120
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_BYTES = 400_000
 
@@ -54,9 +56,26 @@ def asset_graph(page: "Page", server: DagsterServer) -> bytes:
     # The graph is scaled to the window once.  Scaled to what the panels left, its nodes are too small to show
     # checks; loaded again, it finds the panels folded.
     page.reload(wait_until="domcontentloaded")
-    page.get_by_text("Passed").first.wait_for(timeout=120_000)
-    page.wait_for_timeout(3_000)  # the graph is laid out and centred
+    wait_until_loaded(page)
     return page.screenshot(clip=GRAPH_CLIP)  # ty: ignore[invalid-argument-type]
+
+
+def wait_until_loaded(page: "Page") -> None:
+    """Return when the graph has shown the same checks four times in a row; it asks for them by and by.
+
+    Raises
+    ------
+    TimeoutError
+        When it has not in some minutes.
+    """
+    seen: list[list[str]] = []
+    for _ in range(GRAPH_LOOKS):
+        page.wait_for_timeout(2_000)
+        shown = page.inner_text("body")
+        seen = [*seen[-3:], sorted(re.findall(r"\d+ / \d+ Passed", shown))]
+        if seen[0] and seen == seen[:1] * 4 and "Loading" not in shown:
+            return
+    raise TimeoutError("the graph does not stop loading")
 
 
 def backtest_run(page: "Page", server: DagsterServer) -> bytes:
