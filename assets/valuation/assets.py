@@ -9,7 +9,8 @@ from assets.describe import table_metadata
 from assets.manifests import manifest_for
 from assets.valuation.inputs import read_history
 from assets.valuation.kept import recall, walked_in
-from assets.valuation.report import backtests_result, models_result, nothing, predictions_result
+from assets.valuation.report import models_result, nothing, predictions_result
+from assets.valuation.report_errors import backtests_result
 from assets.valuation.rows import config_of
 from assets.valuation.walk import TABLES, walk
 from pipeline.config.load import Loaded

@@ -10,9 +10,8 @@ import dagster as dg
 
 from assets import checks
 from assets.describe import numbers, picture
-from assets.valuation.beside import beside
 from assets.valuation.shown import parameters, table
-from warehouse.tables import BACKTESTS, MODELS, PREDICTIONS
+from warehouse.tables import MODELS, PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,13 +21,9 @@ if TYPE_CHECKING:
 
     from assets.valuation.inputs import ValuationInputs
     from pipeline.config.valuation import ValuationSettings
-    from pipeline.valuation.model import PriceModel
     from pipeline.valuation.record import Record
     from warehouse.append import Appended
     from warehouse.table import Table
-
-PLOTTED_HORIZON = 30
-"""Days ahead of the errors that the UI plots over runs, where the settings have them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +105,8 @@ def models_result(
         plotted |= {"power_law slope": json.loads(fitted["power_law"]["parameters_json"])["beta"]}
     return dg.MaterializeResult(
         asset_key=MODELS.asset_key,
-        metadata={"newest": table(shown), **numbers(plotted), **_told(part, read)},
-        check_results=_on(
+        metadata={"newest": table(shown), **numbers(plotted), **told_of(part, read)},
+        check_results=on_asset(
             MODELS,
             [
                 checks.duplicates(repeated),
@@ -149,9 +144,9 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
         metadata={
             "newest": table(newest.select(columns).to_dicts()),
             **numbers(plotted),
-            **_told(part, read),
+            **told_of(part, read),
         },
-        check_results=_on(
+        check_results=on_asset(
             PREDICTIONS,
             [
                 checks.duplicates(repeated),
@@ -164,83 +159,7 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
     )
 
 
-def backtests_result(
-    part: Part, said: pl.DataFrame, *, read: ValuationInputs, models: Sequence[PriceModel], repeated: int
-) -> dg.MaterializeResult:
-    """Report the errors: by model and horizon, over time, beside the last price and buy-and-hold.
-
-    Parameters
-    ----------
-    part
-        The errors.
-    said
-        The forecasts behind them, rows of ``valuation.predictions``.
-    read
-        What all of it was made from.
-    models
-        Those that are switched on: one that has data and no forecast is told by a check.
-    repeated
-        Versions that the store holds twice.
-    """
-    rows = part.rows
-    told = beside(said, read.history)
-    shown, plotted = [], dict[str, float | None]()
-    horizons = {row["horizon_days"] for row in rows.to_dicts()}
-    horizon = PLOTTED_HORIZON if PLOTTED_HORIZON in horizons else min(horizons, default=0)
-    for row in rows.to_dicts():
-        key = (row["model"], row["horizon_days"])
-        ratio, fall = told.buy_and_hold.get(key, (None, None))
-        shown.append(
-            {
-                "model": row["model"],
-                "horizon_days": row["horizon_days"],
-                "first origin": row["start"],
-                "last origin": row["ts"],
-                "n": row["n"],
-                "mape": row["mape"],
-                "rmse_log": row["rmse_log"],
-                "skill_last_price": told.skill.get(key),
-                "coverage_68": row["coverage_68"],
-                "coverage_95": row["coverage_95"],
-                "sharpe_ratio": row["sharpe_ratio"],
-                "buy_and_hold_sharpe": ratio,
-                "max_drawdown": row["max_drawdown"],
-                "buy_and_hold_drawdown": fall,
-            }
-        )
-        if row["horizon_days"] == horizon:
-            plotted[f"{row['model']} skill {horizon}d"] = told.skill.get(key)
-            plotted[f"{row['model']} coverage 68 {horizon}d"] = row["coverage_68"]
-    failed = int(rows["failed"].sum()) if rows.height else 0
-    walked = set(rows["model"])
-    silent = [each.name for each in models if each.has_data(read.history) and each.name not in walked]
-    missing = [f"{failed} forecasts are missing, each counted with its reason"] if failed else []
-    missing += [f"no forecast although there is data: {', '.join(silent)}"] if silent else []
-    return dg.MaterializeResult(
-        asset_key=BACKTESTS.asset_key,
-        metadata={
-            "errors": table(shown),
-            "beside the last price": told.words,
-            **numbers(plotted),
-            **_told(part, read),
-        },
-        check_results=_on(
-            BACKTESTS,
-            [
-                checks.duplicates(repeated),
-                dg.AssetCheckResult(
-                    check_name="all_forecast",
-                    passed=not missing,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    description="; ".join(missing),
-                    metadata={"failed": failed, "silent": len(silent)},
-                ),
-            ],
-        ),
-    )
-
-
-def _on(table: Table, results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
+def on_asset(table: Table, results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
     """Name the asset that verdicts are about: one step makes several."""
     key = dg.AssetKey(table.asset_key)
     return [each._replace(asset_key=key) for each in results]
@@ -261,7 +180,7 @@ def _fits_fresh(fitted: Mapping[str, date], settings: ValuationSettings, today: 
     )
 
 
-def _told(part: Part, read: ValuationInputs) -> dict[str, Any]:
+def told_of(part: Part, read: ValuationInputs) -> dict[str, Any]:
     """Return how many rows there are, where they come from, and what rows do not tell."""
     done = part.done
     return {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COLOUR = {Verdict.SKILL: GOOD, Verdict.STRUCTURE: LINE, Verdict.UNDECIDED: SOFT, Verdict.NO_SKILL: BAD}
 _UNKNOWN = Coverage(0.0, None, None, None, 0)
 """Stands at a horizon whose first target has not come yet."""
-_DRIFTS = ((WEAK, "-"), (SOFT, (0, (4, 2))), (INK, (0, (1, 1))))
+_DRIFTS = ((WEAK, "-"), (SOFT, (0, (4, 2))), (INK, "-"))
 """Colours and lines of drifts: grey, because colours are models."""
 _HIGHEST = 0.995
 _BINS = 60
