@@ -9,7 +9,8 @@ from assets.describe import table_metadata
 from assets.manifests import manifest_for
 from assets.valuation.inputs import read_history
 from assets.valuation.kept import recall, walked_in
-from assets.valuation.report import backtests_result, models_result, nothing, predictions_result
+from assets.valuation.report import models_result, nothing, predictions_result
+from assets.valuation.report_errors import backtests_result
 from assets.valuation.rows import config_of
 from assets.valuation.walk import TABLES, walk
 from pipeline.config.load import Loaded
@@ -44,7 +45,7 @@ def valuation_assets() -> list[dg.AssetsDefinition]:
     """Return the assets that every run brings up to date."""
 
     @dg.multi_asset(
-        name="value",
+        name="valuation_walk",  # the job has the shorter name
         specs=[
             _spec(MODELS, "Every monthly fit of every model: sample, parameters, diagnostics."),
             _spec(PREDICTIONS, "What each model said each day, one day to one year ahead, with intervals."),
@@ -63,6 +64,8 @@ def valuation_assets() -> list[dg.AssetsDefinition]:
 
         Where nothing that rows depend on has changed since the last run, its rows are shown again instead.
         """
+        from pipeline.valuation.configured import configured_models
+
         chosen, now = settings.settings.valuation, clock.now()
         try:
             read = read_history(warehouse, feed=chain.feed, at=now)
@@ -79,7 +82,8 @@ def valuation_assets() -> list[dg.AssetsDefinition]:
         repeated = [warehouse.duplicates(table) for table in TABLES]
         yield models_result(fits, read=read, settings=chosen, today=now.date(), repeated=repeated[0])
         yield predictions_result(said, read=read, repeated=repeated[1])
-        yield backtests_result(wrong, read=read, repeated=repeated[2])
+        models = configured_models(chosen)
+        yield backtests_result(wrong, said.rows, read=read, models=models, repeated=repeated[2])
 
     return [valuation]
 

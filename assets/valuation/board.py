@@ -4,9 +4,10 @@ import dagster as dg
 
 from assets import checks
 from assets.checks import BOARD_CHECKS, specs
-from assets.describe import markdown_table, numbers, picture, table_metadata
+from assets.describe import numbers, picture, table_metadata
 from assets.valuation.judge import Judged, judge, shown_row
 from assets.valuation.report import nothing
+from assets.valuation.shown import table
 from pipeline.config.load import Loaded
 from pipeline.config.valuation import ValuationSettings
 from pipeline.errors import InsufficientDataError
@@ -14,6 +15,8 @@ from resources.chain.port import ChainSource
 from resources.clock import Clock
 from warehouse.store import Warehouse
 from warehouse.tables import BOARD, METRICS_DAILY
+
+CODE_VERSION = "1"
 
 
 def board_assets() -> list[dg.AssetsDefinition]:
@@ -25,7 +28,7 @@ def board_assets() -> list[dg.AssetsDefinition]:
         group_name="valuation",
         kinds={"numba", "duckdb"},
         metadata=table_metadata(BOARD),
-        code_version="1",
+        code_version=CODE_VERSION,
         check_specs=specs(BOARD.asset_key, BOARD_CHECKS),
     )
     def board(
@@ -35,17 +38,21 @@ def board_assets() -> list[dg.AssetsDefinition]:
         clock: dg.ResourceParam[Clock],
         settings: dg.ResourceParam[Loaded],
     ) -> dg.MaterializeResult:
-        """What is left of each model when random walks go through the same pipeline, with a verdict."""
+        """What is left of each model when random walks go through the same pipeline, with a verdict.
+
+        ``bells models board`` stores the same rows; where this home has had a run it reports them here too.
+        """
         try:
             judged = judge(settings, warehouse=warehouse, feed=chain.feed, now=clock.now(), context=context)
         except InsufficientDataError as failure:
             return nothing(BOARD, failure.what, BOARD_CHECKS)
-        return _result(judged, settings.settings.valuation, warehouse.duplicates(BOARD))
+        return board_result(judged, settings.settings.valuation, warehouse.duplicates(BOARD))
 
     return [board]
 
 
-def _result(judged: Judged, settings: ValuationSettings, repeated: int) -> dg.MaterializeResult:
+def board_result(judged: Judged, settings: ValuationSettings, repeated: int) -> dg.MaterializeResult:
+    """Report a board: verdicts, pictures, numbers that plot, and whether all that has data was judged."""
     from pipeline.valuation.falsification.pictures import coverage_picture, power_picture, skill_picture
 
     board, simulated = judged.board, judged.read.simulated
@@ -55,15 +62,20 @@ def _result(judged: Judged, settings: ValuationSettings, repeated: int) -> dg.Ma
         plotted[f"{row['model']} skill"] = row["skill"]
         plotted[f"{row['model']} p"] = row["p"]
         plotted[f"{row['model']} power"] = row["power"]
-    unjudged = [row["model"] for row in ranked if row["verdict"] is None]
+    silent = [row["model"] for row in ranked if row["verdict"] is None]
+    unjudged = [name for name in silent if name not in judged.sourceless]
+    told = [f"without a verdict: {', '.join(unjudged)}"] if unjudged else []
+    told += [f"without a source of data: {', '.join(judged.sourceless)}"] if judged.sourceless else []
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(board.rows),
             "picture": picture(skill_picture(board, simulated=simulated), "skill beside random walks"),
             "coverage": picture(coverage_picture(board, simulated=simulated), "coverage"),
             "power over half-lives": picture(power_picture(board, simulated=simulated), "power"),
-            "board": markdown_table([shown_row(row) for row in ranked]),
-            "reasons": markdown_table([{"model": row["model"], "reason": row["reason"]} for row in ranked]),
+            "board": table([shown_row(row) for row in ranked]),
+            "reasons": table([{"model": row["model"], "reason": row["reason"]} for row in ranked]),
+            "beside the last price": judged.beside_last_price,
+            "through": str(judged.read.history.date[-1]),
             **numbers(plotted),
             "source": judged.read.feed,
             "simulated": simulated,
@@ -75,8 +87,8 @@ def _result(judged: Judged, settings: ValuationSettings, repeated: int) -> dg.Ma
                 check_name="all_judged",
                 passed=not unjudged,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=f"without a verdict: {', '.join(unjudged)}" if unjudged else "",
-                metadata={"unjudged": len(unjudged)},
+                description="; ".join(told),
+                metadata={"unjudged": len(unjudged), "without_data": len(judged.sourceless)},
             ),
         ],
     )

@@ -29,11 +29,36 @@ COMMAND = ("model", "n", "horizon", "mape", "rmse_log", "skill", "p", "power", "
 
 @dataclass(frozen=True)
 class Judged:
-    """A board with what it was made from."""
+    """A board with what it was made from.
+
+    Parameters
+    ----------
+    board
+        The board.
+    read
+        The history that it was judged by.
+    done
+        What the store did with it.
+    sourceless
+        Models that have no source of data: nothing was to be judged.
+    """
 
     board: Board
     read: ValuationInputs
     done: Appended
+    sourceless: tuple[str, ...]
+
+    @property
+    def beside_last_price(self) -> str:
+        """Whether a model was better than the last price at the verdict's horizon, said to people."""
+        rows = [row for row in self.board.ranking if row.skill is not None]
+        better = [row.model for row in rows if row.skill is not None and row.skill > 0.0]
+        days = self.board.verdict_horizon
+        if not rows:
+            return "no model could be judged"
+        if not better:
+            return f"none of the models beats the last price at {days} days"
+        return f"better than the last price at {days} days: {', '.join(better)}"
 
 
 def judge(
@@ -70,10 +95,11 @@ def judge(
         level=told.level,
         seed=told.seed,
     )
-    board = falsify(read.history, configured_models(chosen), rules=rules, threads=threads)
+    models = configured_models(chosen)
+    board = falsify(read.history, models, rules=rules, threads=threads)
     manifest = manifest_for(BOARD, settings, now, context=context, inputs=read.inputs)
     done = warehouse.append(BOARD, board_rows(board, read, config_of(chosen)), manifest=manifest)
-    return Judged(board, read, done)
+    return Judged(board, read, done, tuple(each.name for each in models if not each.has_data(read.history)))
 
 
 def shown_row(row: Mapping[str, Any]) -> dict[str, Any]:

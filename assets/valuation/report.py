@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets import checks
-from assets.describe import markdown_table, numbers, picture
-from warehouse.tables import BACKTESTS, MODELS, PREDICTIONS
+from assets.describe import numbers, picture
+from assets.valuation.shown import parameters, table
+from warehouse.tables import MODELS, PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,8 +70,9 @@ def pictures_of(
     said: dict[str, Any] = {}
     errors: dict[str, Any] = {}
     law = next((each for each in records if each.model.name == "power_law"), None)
-    if law is not None:
-        fits["picture"] = picture(power_law_picture(law, history, simulated=simulated), "power law")
+    drawn = None if law is None else power_law_picture(law, history, simulated=simulated)
+    if drawn is not None:
+        fits["picture"] = picture(drawn, "power law")
     if records:
         said["picture"] = picture(cone_picture(records, history, simulated=simulated), "forecast cones")
     if records and wrong.height:
@@ -84,16 +86,27 @@ def models_result(
 ) -> dg.MaterializeResult:
     """Report the fits: the newest parameters of each model, the power law over its sample."""
     newest = part.rows.sort("model", "ts").group_by("model", maintain_order=True).last()
-    shown = newest.select("model", "ts", "n", "parameters_json", "r_squared").to_dicts()
     fitted = {row["model"]: row for row in newest.to_dicts()}
+    shown = [
+        {
+            "model": name,
+            "fitted on": row["ts"],
+            "first day": row["first_day"],
+            "last day": row["last_day"],
+            "n": row["n"],
+            "parameters": parameters(row["parameters_json"]),
+            "r_squared": row["r_squared"],
+        }
+        for name, row in fitted.items()
+    ]
     plotted = {f"{name} r_squared": row["r_squared"] for name, row in fitted.items()}
     plotted |= {f"{name} residual sd": row["residual_sd"] for name, row in fitted.items()}
     if "power_law" in fitted:
         plotted |= {"power_law slope": json.loads(fitted["power_law"]["parameters_json"])["beta"]}
     return dg.MaterializeResult(
         asset_key=MODELS.asset_key,
-        metadata={"newest": markdown_table(shown), **numbers(plotted), **_told(part, read)},
-        check_results=_on(
+        metadata={"newest": table(shown), **numbers(plotted), **told_of(part, read)},
+        check_results=on_asset(
             MODELS,
             [
                 checks.duplicates(repeated),
@@ -113,6 +126,7 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
     newest = fair.sort("model", "ts").group_by("model", maintain_order=True).last()
     columns = (
         "model",
+        "fitted",
         "target",
         "predicted_price",
         "lower_68",
@@ -128,11 +142,11 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
     return dg.MaterializeResult(
         asset_key=PREDICTIONS.asset_key,
         metadata={
-            "newest": markdown_table(newest.select(columns).to_dicts()),
+            "newest": table(newest.select(columns).to_dicts()),
             **numbers(plotted),
-            **_told(part, read),
+            **told_of(part, read),
         },
-        check_results=_on(
+        check_results=on_asset(
             PREDICTIONS,
             [
                 checks.duplicates(repeated),
@@ -145,41 +159,7 @@ def predictions_result(part: Part, *, read: ValuationInputs, repeated: int) -> d
     )
 
 
-def backtests_result(part: Part, *, read: ValuationInputs, repeated: int) -> dg.MaterializeResult:
-    """Report the errors: by model and horizon, over time, and how often intervals held."""
-    rows = part.rows
-    columns = ("model", "horizon_days", "n", "mape", "rmse_log", "coverage_68", "coverage_95", "sharpe_ratio")
-    plotted: dict[str, float | None] = {}
-    for row in rows.to_dicts():
-        plotted[f"{row['model']} mape {row['horizon_days']}d"] = row["mape"]
-        plotted[f"{row['model']} coverage 68 {row['horizon_days']}d"] = row["coverage_68"]
-    failed = int(rows["failed"].sum()) if rows.height else 0
-    return dg.MaterializeResult(
-        asset_key=BACKTESTS.asset_key,
-        metadata={
-            "errors": markdown_table(rows.select(columns).to_dicts()),
-            **numbers(plotted),
-            **_told(part, read),
-        },
-        check_results=_on(
-            BACKTESTS,
-            [
-                checks.duplicates(repeated),
-                dg.AssetCheckResult(
-                    check_name="all_forecast",
-                    passed=not failed,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    description=f"{failed} forecasts are missing, each counted with its reason"
-                    if failed
-                    else "",
-                    metadata={"failed": failed},
-                ),
-            ],
-        ),
-    )
-
-
-def _on(table: Table, results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
+def on_asset(table: Table, results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
     """Name the asset that verdicts are about: one step makes several."""
     key = dg.AssetKey(table.asset_key)
     return [each._replace(asset_key=key) for each in results]
@@ -200,7 +180,7 @@ def _fits_fresh(fitted: Mapping[str, date], settings: ValuationSettings, today: 
     )
 
 
-def _told(part: Part, read: ValuationInputs) -> dict[str, Any]:
+def told_of(part: Part, read: ValuationInputs) -> dict[str, Any]:
     """Return how many rows there are, where they come from, and what rows do not tell."""
     done = part.done
     return {

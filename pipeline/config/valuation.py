@@ -19,7 +19,10 @@ class ModelEntry(Strict):
     """One valuation model."""
 
     enabled: bool = Field(description="Whether it is fitted, compared and judged")
-    parameters: dict[str, Any] = Field(description="The model's own; unknown ones are refused")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The model's own; unknown ones are refused, those left out are the model's defaults",
+    )
 
 
 class ZoneSettings(Strict):
@@ -75,7 +78,7 @@ class ModelBacktest(Strict):
 class FalsificationSettings(Strict):
     """The board that judges models against random walks."""
 
-    simulations: Annotated[int, Field(ge=99, le=100_000)] = Field(description="Random walks for each drift")
+    simulations: Annotated[int, Field(ge=100, le=100_000)] = Field(description="Random walks for each drift")
     horizons: Horizons = Field(description="Days ahead that are judged")
     verdict_horizon: Days = Field(description="Days ahead of the verdict, one of the horizons")
     mean_block_days: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(

@@ -9,8 +9,7 @@ import numpy as np
 from pipeline.arrays import Bool1D, Float1D, Time1D
 from pipeline.errors import ConfigError, InsufficientDataError
 from pipeline.valuation.history import DAY, ChainHistory
-from pipeline.valuation.line import ln
-from pipeline.valuation.metrics import Coverage, ErrorMetrics, error_metrics, interval_coverage
+from pipeline.valuation.metrics import Coverage, ErrorMetrics, error_metrics, interval_coverage, skill
 from pipeline.valuation.model import PriceModel
 from pipeline.valuation.past_intervals import past_bounds
 from pipeline.valuation.residuals import HORIZONS, LEVELS
@@ -27,8 +26,9 @@ class Backtest:
 
     Parameters
     ----------
-    target, forecast, actual
-        The day meant, and USD; NaN where there is no forecast, or no price.
+    target, forecast, actual, last
+        The day meant, and USD; NaN where there is no forecast, or no price.  ``last`` is the price that was
+        the last known one when the forecast was made.
     bounds
         By level: the intervals that the model would have given.
     skill
@@ -44,6 +44,7 @@ class Backtest:
     target: Time1D
     forecast: Float1D
     actual: Float1D
+    last: Float1D
     bounds: dict[float, tuple[Float1D, Float1D]]
     metrics: ErrorMetrics
     coverage: tuple[Coverage, ...]
@@ -66,6 +67,8 @@ class Backtest:
                 "max_drawdown": self.signal.max_drawdown,
                 "turnover": self.signal.turnover,
                 "mean_exposure": self.signal.mean_exposure,
+                "buy_and_hold_sharpe": self.signal.buy_and_hold_sharpe,
+                "buy_and_hold_drawdown": self.signal.buy_and_hold_drawdown,
             },
             "coverage": [vars(each) for each in self.coverage],
             "refits": len(self.fits),
@@ -149,6 +152,7 @@ def backtest(
     target = walk.targets(horizon)
     window = (walk.origins >= np.datetime64(scored, "D")) & (target <= np.datetime64(last, "D"))
     forecast, actual = walk.forecast[window, column], walk.actual[window, column]
+    last_price = history.values_at("price_usd", walk.origins[window] - DAY)
     inside = {
         level: (lower[window, column], upper[window, column]) for level, (lower, upper) in bounds.items()
     }
@@ -171,6 +175,7 @@ def backtest(
         target[window],
         forecast,
         actual,
+        last_price,
         inside,
         metrics,
         tuple(
@@ -178,7 +183,7 @@ def backtest(
             for level, each in inside.items()
         ),
         _traded(walk, window),
-        _skill(walk, window, column, history),
+        skill(forecast, actual, last_price),
         failures,
         walk.fits,
     )
@@ -209,14 +214,6 @@ def _scored(
 def _traded(walk: WalkForward, window: Bool1D) -> SignalResult:
     one = walk.at(1)
     return trade(walk.actual[window, one], walk.forecast[window, one])
-
-
-def _skill(walk: WalkForward, window: Bool1D, column: int, history: ChainHistory) -> float | None:
-    naive = ln(history.values_at("price_usd", walk.origins - DAY))
-    base = ln(walk.actual[:, column]) - naive
-    good = window & np.isfinite(walk.error[:, column]) & np.isfinite(base)
-    worst = float(np.sum(base[good] ** 2))
-    return 1.0 - float(np.sum(walk.error[good, column] ** 2)) / worst if worst > 0.0 else None
 
 
 def _failed(walk: WalkForward, window: Bool1D, horizon: int) -> tuple[Failure, ...]:

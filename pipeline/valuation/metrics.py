@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D
 from pipeline.optimization.luck.blocks import draw_blocks
+from pipeline.valuation.line import ln
 
 DRAWS = 999
 BOUND = 0.95
@@ -78,6 +79,24 @@ def error_metrics(forecast: Float1D, actual: Float1D) -> ErrorMetrics:
         bias_log=float(np.mean(off)),
         direction_accuracy=_direction(p, a),
     )
+
+
+def skill(forecast: Float1D, actual: Float1D, base: Float1D) -> float | None:
+    """Return ``1 - MSE / MSE_base`` of ln errors on the days that have all three; None where undefined.
+
+    Above 0 the forecast is better than the base, at 0 as good, at -1 its squared error is twice as large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> skill(np.array([1.0, 4.0]), np.array([2.0, 2.0]), np.array([2.0, 1.0]))
+    -1.0
+    """
+    came = ln(actual)
+    own, other = came - ln(forecast), came - ln(base)
+    good = np.isfinite(own) & np.isfinite(other)
+    worst = float(np.sum(other[good] ** 2))
+    return 1.0 - float(np.sum(own[good] ** 2)) / worst if worst > 0.0 else None
 
 
 def interval_coverage(

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from pipeline.arrays import Bool1D, Float1D, Time1D
-from pipeline.errors import BellsError, ConfigError, InsufficientDataError, NotFittedError
+from pipeline.errors import BellsError, ConfigError, DataError, InsufficientDataError, NotFittedError
 from pipeline.valuation.history import DAY, ChainHistory
 from pipeline.valuation.line import ln
 from pipeline.valuation.prediction import GENESIS, ModelPrediction, Zones, require_after_genesis
@@ -127,6 +127,13 @@ class PriceModel(ABC):
         for name in self.required_data:
             known &= np.isfinite(history.column(name))
         return known
+
+    def has_data(self, history: ChainHistory) -> bool:
+        """Return whether any day has all that the model requires: without one, nothing can be asked of it."""
+        try:
+            return bool(self.complete(history).any())
+        except DataError:  # a column or an oracle is not there at all
+            return False
 
     def estimates(self, history: ChainHistory, days: Sequence[np.datetime64]) -> list[Any]:
         """Return the parameters that a fit on each day would give, from what was known then.

@@ -1,5 +1,7 @@
 """What a trader would have done who believed a model: full below the fair price, out above 1.5 times it.
 
+Buy-and-hold of the same days stands beside it: a ratio above 0 in a rising market is no merit of the model.
+
 The position of a day is the exposure that the close and the fair price of the day before called for; a
 change of position costs 10 basis points of what is turned over.
 """
@@ -19,12 +21,24 @@ COST = 0.0010
 
 @dataclass(frozen=True)
 class SignalResult:
-    """The signal's record: ratio a year, deepest fall as a positive fraction; None where undefined."""
+    """The signal's record: ratio a year, deepest fall as a positive fraction; None where undefined.
+
+    Parameters
+    ----------
+    sharpe_ratio, max_drawdown, turnover, mean_exposure
+        Of the signal.
+    buy_and_hold_sharpe, buy_and_hold_drawdown
+        Of bitcoin bought on the first of the same days and kept.
+    days
+        Returns.
+    """
 
     sharpe_ratio: float | None
     max_drawdown: float | None
     turnover: float | None
     mean_exposure: float | None
+    buy_and_hold_sharpe: float | None
+    buy_and_hold_drawdown: float | None
     days: int
 
 
@@ -51,22 +65,39 @@ def signal_returns(price: Float1D, fair: Float1D) -> tuple[Float1D, Float1D]:
     """
     held = exposure(price, fair)[:-1]
     held = np.where(np.isfinite(held), held, 0.0)
-    change = price[1:] / price[:-1] - 1.0
-    change = np.where(np.isfinite(change), change, 0.0)
-    turned = np.abs(np.diff(held, prepend=0.0))
-    return held * change - COST * turned, held
+    return _returns(price, held), held
 
 
 def trade(price: Float1D, fair: Float1D) -> SignalResult:
     """Trade the signal of consecutive days; the ratio is annualised by days of a year of 365.25."""
     if price.size < 3:  # noqa: PLR2004 - two returns at least
-        return SignalResult(None, None, None, None, max(price.size - 1, 0))
+        return SignalResult(None, None, None, None, None, None, max(price.size - 1, 0))
     returns, held = signal_returns(price, fair)
-    nav = np.asarray(np.cumprod(1.0 + returns), np.float64)
     return SignalResult(
-        sharpe(returns, returns.size / YEAR_DAYS).value,
-        float(drawdown(nav, 1.0).max()),
+        *_ratio_and_fall(returns),
         float(np.abs(np.diff(held, prepend=0.0)).sum()),
         float(held.mean()),
+        *buy_and_hold(price),
         int(returns.size),
     )
+
+
+def buy_and_hold(price: Float1D) -> tuple[float | None, float | None]:
+    """Return the Sharpe ratio and the deepest fall of bitcoin bought on the first day and kept.
+
+    The purchase costs what a change of the signal's position costs; both are None below three days.
+    """
+    if price.size < 3:  # noqa: PLR2004 - two returns at least
+        return None, None
+    return _ratio_and_fall(_returns(price, np.ones(price.size - 1)))
+
+
+def _returns(price: Float1D, held: Float1D) -> Float1D:
+    change = price[1:] / price[:-1] - 1.0
+    change = np.where(np.isfinite(change), change, 0.0)
+    return held * change - COST * np.abs(np.diff(held, prepend=0.0))
+
+
+def _ratio_and_fall(returns: Float1D) -> tuple[float | None, float]:
+    nav = np.asarray(np.cumprod(1.0 + returns), np.float64)
+    return sharpe(returns, returns.size / YEAR_DAYS).value, float(drawdown(nav, 1.0).max())

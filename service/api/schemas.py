@@ -91,6 +91,8 @@ class BacktestMetrics(BaseModel):
     skill_last_price: float | None
     turnover: float | None
     mean_exposure: float | None
+    buy_and_hold_sharpe: float | None
+    buy_and_hold_drawdown: float | None
 
 
 class Coverage(Record):
@@ -143,6 +145,7 @@ class CommonMetrics(Record):
     rmse_log: float | None
     bias_log: float | None
     direction_accuracy: float | None
+    skill_last_price: float | None
 
 
 class ComparedModel(BacktestSummary):
@@ -158,6 +161,11 @@ class Comparison(Record):
     models: list[str]
     ranking: list[str]
     best_model: str
+    horizon_days: int
+    start_date: dt.date
+    end_date: dt.date
+    better_than_last_price: list[str]
+    last_price: CommonMetrics = Field(description="Of the last known price, taken as a forecast")
     results: list[ComparedModel]
     absent: dict[str, str] = Field(description="Models that could not be compared, with the reason")
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import ConfigError
 from service.cli.models_options import (
     At,
     End,
@@ -15,21 +13,20 @@ from service.cli.models_options import (
     Horizon,
     Start,
     Train,
-    day_of,
+    calibrated,
     history_for,
     model_named,
     origin_of,
     window_options,
 )
+from service.cli.models_predict import predict
+from service.cli.models_tables import emit_backtest, emit_comparison, percents
 from service.cli.opening import open_for
 from service.cli.output import Json, Set, emit, emit_rows
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from assets.valuation.inputs import ValuationInputs
     from pipeline.config.settings import Settings
-    from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
 
 app = typer.Typer(help="Valuation models: fair prices, intervals, and how they did.")
@@ -78,7 +75,7 @@ def fit(
 
     desk, model = model_named(name, assignments)
     read = history_for(desk, feed, at)
-    fitted = _calibrated(model, read, desk.loaded.settings.valuation)
+    fitted = calibrated(model, read, desk.loaded.settings.valuation)
     found = fitted.require_fitted()
     errors = [
         {
@@ -92,7 +89,7 @@ def fit(
         for horizon, n in zip(found.errors.horizons, found.errors.n, strict=True)
     ]
     coefficients = plain_parameters(found.parameters)
-    coverage = _coverage(fitted, read, desk.loaded.settings)
+    coverage, window = _coverage(fitted, read, desk.loaded.settings)
     payload = {
         "ok": True,
         "model": fitted.name,
@@ -104,57 +101,22 @@ def fit(
         "interval": found.errors.kind,
         "errors": errors,
         "coverage": coverage,
+        "coverage_window": window,
     }
     emit(payload, as_json=as_json)
     if not as_json:
         emit(coefficients, as_json=False)
         emit_rows(
-            "residuals in ln units, in sample: a description, no evidence", [found.diagnostics.to_dict()]
+            "residuals in ln units, in sample: a description, no evidence",
+            [percents(found.diagnostics.to_dict())],
         )
         emit_rows(f"ln errors ({found.errors.kind})", errors)
-        emit_rows("coverage of past intervals, out of sample", coverage)
+        told = f", forecasts of {window[0]} to {window[1]}, each by the fit of that time" if window else ""
+        emit_rows(f"coverage of past intervals, out of sample{told}", [percents(each) for each in coverage])
     return 0
 
 
-@app.command()
-def predict(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    day: Annotated[
-        str | None,
-        typer.Option("--date", metavar="DATE", help="The day whose close is meant; by default today."),
-    ] = None,
-    price: Annotated[
-        float | None, typer.Option("--price", metavar="USD", help="A price to compare with the fair one.")
-    ] = None,
-    at: At = None,
-    feed: Feed = None,
-    assignments: Set = None,
-    as_json: Json = False,
-) -> int:
-    """Say what a model knew of a day before it began: it is fitted to the rows dated before it alone."""
-    from pipeline.valuation.prediction import require_after_genesis
-
-    desk, model = model_named(name, assignments)
-    target = day_of(day) or desk.clock.now().date()
-    require_after_genesis(target, first=model.first_day)
-    if price is not None and not 0.0 < price < inf:
-        raise ConfigError(
-            "this is no price", "--price", price, "a number above 0", "leave it out if it is unknown"
-        )
-    read = history_for(desk, feed, at)
-    fitted = _calibrated(model, read, desk.loaded.settings.valuation, before=target)
-    said = fitted.predict(target, current_price=price).to_dict()
-    said["metadata"] = {**said["metadata"], **origin_of(read)}
-    if as_json:
-        emit({"ok": True, **said}, as_json=True)
-        return 0
-    emit({key: value for key, value in said.items() if key != "metadata"}, as_json=False)
-    emit(
-        {"lower": said["confidence_interval"]["lower"], "upper": said["confidence_interval"]["upper"]},
-        as_json=False,
-    )
-    emit(said["metadata"], as_json=False)
-    return 0
+app.command()(predict)
 
 
 @app.command()
@@ -179,9 +141,7 @@ def backtest(
     record = found.to_dict()
     emit({"ok": True, **origin_of(read), **record}, as_json=as_json)
     if not as_json:
-        emit_rows("errors and the traded signal", [record["metrics"]])
-        emit_rows("coverage, with bounds of 95 %", record["coverage"])
-        emit_rows("forecasts that are missing", record["failures"], 10)
+        emit_backtest(record)
     return 0
 
 
@@ -214,29 +174,37 @@ def compare(
     )
     read = history_for(desk, feed, at)
     found = run(kinds, read.history, **window_options(desk, start, end, train_pct, horizon)).to_dict()
+    off = {} if chosen is not None else _switched_off({each.name for each in kinds})
+    payload = {
+        **origin_of(read),
+        **found,
+        "models": [*found["models"], *off],
+        "absent": {**found["absent"], **off},
+    }
     if as_json:
-        emit({"ok": True, **origin_of(read), **found}, as_json=True)
-        return 0
-    emit({**origin_of(read), "best_model": found["best_model"]}, as_json=False)
-    emit_rows(
-        "by mean absolute relative error on the same days",
-        [{"rank": each["rank"], "model": each["model_name"], **each["common"]} for each in found["results"]],
-    )
-    emit_rows("not compared", [{"model": n, "reason": why} for n, why in found["absent"].items()])
+        emit({"ok": True, **payload}, as_json=True)
+    else:
+        emit_comparison(payload, refit=settings.backtest.refit)
     return 0
 
 
-def _calibrated(
-    model: PriceModel, read: ValuationInputs, settings: ValuationSettings, *, before: date | None = None
-) -> PriceModel:
-    from pipeline.valuation.walk_forward import calibrate_or_flag
+def _switched_off(enabled: set[str]) -> dict[str, str]:
+    """Return registered models that the settings do not switch on, with the line that does."""
+    from pipeline.valuation.ensemble import Ensemble
+    from pipeline.valuation.registry import names
 
-    rows = read.history if before is None else read.history.at_origin(before)
-    return calibrate_or_flag(model, rows, horizons=settings.intervals.horizons, refit=settings.backtest.refit)
+    lines = {Ensemble.name: "valuation.yaml has ensemble.enabled: false"}
+    line = "not switched on: write  {name}: {{enabled: true}}  under models in valuation.yaml"
+    return {name: lines.get(name) or line.format(name=name) for name in names() if name not in enabled}
 
 
-def _coverage(model: PriceModel, read: ValuationInputs, settings: Settings) -> list[dict[str, Any]]:
-    """Return how often the model's past intervals held the price; nothing where it made no forecast yet."""
+def _coverage(
+    model: PriceModel, read: ValuationInputs, settings: Settings
+) -> tuple[list[dict[str, Any]], tuple[str, str] | None]:
+    """Return how often the model's past intervals held the price, and the origins of the forecasts.
+
+    Nothing where it made no forecast yet.
+    """
     from pipeline.errors import InsufficientDataError
     from pipeline.valuation.record import record_of, scores_of
 
@@ -245,10 +213,12 @@ def _coverage(model: PriceModel, read: ValuationInputs, settings: Settings) -> l
     try:
         record = record_of(model, read.history, horizons=horizons, refit=refit, levels=model.levels)
     except InsufficientDataError:  # the fit says that its intervals are in sample
-        return []
+        return [], None
     seed = settings.system.controls.seed
-    return [
+    rows = [
         {"horizon_days": horizon, **vars(each)}
         for horizon in horizons
         for each in scores_of(record, horizon, seed=seed).coverage
     ]
+    origins = record.walk.origins
+    return rows, (str(origins[0]), str(origins[-1]))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from assets.valuation.inputs import ValuationInputs
+    from pipeline.config.valuation import ValuationSettings
     from pipeline.valuation.model import PriceModel
     from resources.desk import Desk
 
@@ -44,6 +45,16 @@ def history_for(desk: Desk, feed: str | None, at: str | None) -> ValuationInputs
     return read_history(
         desk.warehouse, feed=feed or desk.chain.feed, at=instant("--at", at) or desk.clock.now()
     )
+
+
+def calibrated(
+    model: PriceModel, read: ValuationInputs, settings: ValuationSettings, *, before: date | None = None
+) -> PriceModel:
+    """Fit a model to all rows, or to what was known before a day, with intervals from its past errors."""
+    from pipeline.valuation.walk_forward import calibrate_or_flag
+
+    rows = read.history if before is None else read.history.at_origin(before)
+    return calibrate_or_flag(model, rows, horizons=settings.intervals.horizons, refit=settings.backtest.refit)
 
 
 def window_options(

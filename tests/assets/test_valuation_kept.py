@@ -78,6 +78,8 @@ class Runs:
                 run_config=QUIET,
             )
         assert done.success
+        self.steps = {each.step_key for each in done.get_step_success_events()}
+        self.checks = {each.check_name: each for each in done.get_asset_check_evaluations()}
         told = {
             "/".join(each.asset_key.path): {
                 name: shown.value for name, shown in each.materialization.metadata.items()

@@ -107,6 +107,22 @@ def test_the_ratio_and_the_fall_equal_those_of_empyrical():
     assert found.max_drawdown == pytest.approx(-empyrical.max_drawdown(returns), rel=1e-9)
 
 
+def test_buying_and_holding_the_same_days_equals_empyrical_and_pays_for_the_purchase():
+    import empyrical
+
+    rng = np.random.default_rng(7)
+    price = 100.0 * np.exp(np.cumsum(rng.normal(0.002, 0.03, 700)))
+    returns = price[1:] / price[:-1] - 1.0
+    returns[0] -= 0.001
+    found = trade(price, np.full(700, 110.0))
+    assert found.buy_and_hold_sharpe == pytest.approx(
+        empyrical.sharpe_ratio(returns, annualization=365.25), rel=1e-9
+    )
+    assert found.buy_and_hold_drawdown == pytest.approx(-empyrical.max_drawdown(returns), rel=1e-9)
+    always = trade(price, np.full(700, 1e9))  # far below the fair price: all in, as who buys and holds
+    assert always.sharpe_ratio == always.buy_and_hold_sharpe == found.buy_and_hold_sharpe
+
+
 def test_the_signal_does_not_know_the_future():
     rng = np.random.default_rng(6)
     price, fair = rng.uniform(50.0, 150.0, 300), np.full(300, 100.0)
@@ -185,6 +201,20 @@ def test_models_are_ranked_on_the_days_that_all_have(history):
     record = found.to_dict()
     assert [each["rank"] for each in record["results"]] == [1, 2, 3]
     assert record["models"] == [*record["ranking"], "onchain_price"]
+
+
+def test_the_last_price_stands_beside_the_models_on_their_days(history):
+    found = compare([PowerLaw(), Thermocap()], history, horizon=90)
+    one = found.backtests["power_law"]
+    last = history.values_at("price_usd", one.target - np.timedelta64(90, "D"))
+    assert found.last_price == error_metrics(last, one.actual)
+    assert found.skills["power_law"] == one.skill > 0.0
+    assert found.better == tuple(name for name in found.ranking if found.skills[name] > 0.0)
+    record = found.to_dict()
+    assert record["last_price"]["skill_last_price"] == 0.0
+    assert record["better_than_last_price"] == list(found.better)
+    assert (record["horizon_days"], record["end_date"]) == (90, str(history.date[-1]))
+    assert compare([PowerLaw()], history).better == ()  # the next day is near the last price, not the law
 
 
 def test_nothing_to_compare_is_an_error(history):

@@ -60,7 +60,7 @@ def test_zones_levels_quantiles_and_weights_reach_the_models():
         ({"backtest__train_pct": 0.95}, "backtest.train_pct"),
         ({"backtest__refit": "daily"}, "backtest.refit"),
         ({"falsification__verdict_horizon": 60}, "falsification.verdict_horizon"),
-        ({"falsification__simulations": 10}, "falsification.simulations"),
+        ({"falsification__simulations": 99}, "falsification.simulations"),
         ({"falsification__drifts": [-1.0]}, "falsification.drifts"),
     ],
 )
@@ -68,6 +68,12 @@ def test_what_the_file_cannot_mean_is_refused(changes, field):
     with pytest.raises(ConfigError) as refused:
         valuation(**changes)
     assert field in refused.value.field
+
+
+def test_a_model_is_switched_on_by_one_line():
+    settings = valuation(models__hash_rate_price={"enabled": True})
+    assert settings.models["hash_rate_price"].enabled
+    assert settings.models["hash_rate_price"].parameters == {}
 
 
 def test_an_unknown_model_or_parameter_is_refused_when_the_models_are_made():

@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.optimization.luck.verdict import POWER
-from pipeline.pictures import BAD, GOOD, INK, LINE, SERIES, SOFT, WEAK, canvas, plain_axis, png
+from pipeline.pictures import BAD, GOOD, INK, LINE, SOFT, WEAK, canvas, plain_axis, png
+from pipeline.valuation.colours import colour_of
 from pipeline.valuation.falsification.verdict import Verdict
 from pipeline.valuation.metrics import Coverage
 from pipeline.valuation.residuals import LEVELS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.valuation.falsification.board import Board
     from pipeline.valuation.falsification.row import BoardRow
 
 _COLOUR = {Verdict.SKILL: GOOD, Verdict.STRUCTURE: LINE, Verdict.UNDECIDED: SOFT, Verdict.NO_SKILL: BAD}
 _UNKNOWN = Coverage(0.0, None, None, None, 0)
 """Stands at a horizon whose first target has not come yet."""
+_DRIFTS = ((WEAK, "-"), (SOFT, (0, (4, 2))), (INK, "-"))
+"""Colours and lines of drifts: grey, because colours are models."""
 _HIGHEST = 0.995
 _BINS = 60
 
@@ -26,7 +31,7 @@ _BINS = 60
 def skill_picture(board: Board, *, simulated: bool) -> bytes:
     """Return PNG bytes: for each judged model its skill, and what random walks reach, drift by drift."""
     rows = [row for row in board.ranking if row.model in board.null]
-    figure = canvas(6.4, 0.6 + 0.85 * max(1, len(rows)))
+    figure = canvas(6.4, 0.8 + 0.85 * max(1, len(rows)))
     axes = figure.subplots(max(1, len(rows)), 1, squeeze=False)[:, 0]
     column = board.horizons.index(board.verdict_horizon)
     for axis, row in zip(axes, rows, strict=False):
@@ -34,11 +39,11 @@ def skill_picture(board: Board, *, simulated: bool) -> bytes:
         _distribution(axis, board, row, column)
     if not rows:
         _nothing(axes[0], "no model could be judged")
-    elif len(axes):
+    else:
         axes[-1].set_xlabel(
-            "skill against last price, random walks without drift, with the sample's and with twice that",
-            fontsize=7, color=SOFT,
-        )  # fmt: skip
+            "skill against the last price: above 0 is better; thick line: the model", fontsize=7, color=SOFT
+        )
+        _name_drifts(figure, [float(drift) for drift in rows[0].p_by_drift or ()])
     title = f"Skill at {board.verdict_horizon} days beside random walks"
     return png(figure, title, simulated=simulated)
 
@@ -59,14 +64,14 @@ def coverage_picture(board: Board, *, simulated: bool) -> bytes:
             bounds = np.array(
                 [(np.nan, np.nan) if each.low is None else (each.low, each.high) for each in own], np.float64
             )
-            colour = SERIES[place % len(SERIES)]
+            colour = colour_of(model)
             axis.vlines(x, bounds[:, 0], bounds[:, 1], color=colour, lw=1.2)
             axis.plot(x, values, "o", ms=3.5, color=colour, label=model)
         axis.set_xticks(range(len(board.horizons)), [f"{each} d" for each in board.horizons])
         axis.set_ylim(0.0, 1.02)
         axis.set_title(f"intervals of {level:.0%}", fontsize=8, color=SOFT)
     if models:
-        axes[0].legend(fontsize=6, frameon=False, loc="lower left")
+        _name_models(figure, axes[0])
     else:
         _nothing(axes[0], "no model could be judged")
     return png(figure, "Coverage out of sample, with 95 % bootstrap bounds", simulated=simulated)
@@ -79,9 +84,9 @@ def power_picture(board: Board, *, simulated: bool) -> bytes:
     plain_axis(axis)
     axis.axhline(POWER, color=INK, lw=0.8, ls=":")
     shown = 0
-    for place, row in enumerate(row for row in board.ranking if row.model in board.curves):
+    for row in (row for row in board.ranking if row.model in board.curves):
         points = sorted(board.curves[row.model].items())
-        colour = SERIES[place % len(SERIES)]
+        colour = colour_of(row.model)
         shown += len(points)
         axis.plot(
             [days for days, _ in points], [share for _, share in points], "-o", ms=3, lw=1.2, color=colour,
@@ -96,7 +101,7 @@ def power_picture(board: Board, *, simulated: bool) -> bytes:
         ticks = sorted({days for found in board.curves.values() for days in found})
         axis.set_xticks(ticks, [f"{days:g}" for days in ticks])
         axis.minorticks_off()
-        axis.legend(fontsize=6, frameon=False, loc="lower left")
+        _name_models(figure, axis)
     else:
         _nothing(axis, "no model could be judged")
     title = f"Chance that a true structure is found at {board.verdict_horizon} days"
@@ -111,12 +116,36 @@ def _distribution(axis: Any, board: Board, row: BoardRow, column: int) -> None:
     high = max(float(np.quantile(finite, _HIGHEST)), skill, 0.0)
     edges = np.linspace(low - 0.03 * (high - low), high + 0.03 * (high - low), _BINS)
     for place, each in enumerate(walks):
-        axis.hist(each, edges, histtype="step", lw=0.9, color=SERIES[place % len(SERIES)])
+        grey, style = _DRIFTS[place % len(_DRIFTS)]
+        axis.hist(each, edges, histtype="step", lw=0.7, color=grey, ls=style, antialiased=False)
     colour = SOFT if row.verdict is None else _COLOUR[row.verdict]
-    axis.axvline(skill, color=colour, lw=2.0)
+    axis.axvline(skill, color=colour_of(row.model), lw=4.0, antialiased=False)
     axis.axvline(0.0, color=WEAK, lw=0.8, ls=":")
     axis.set_yticks([])
     axis.set_title(f"{row.model}: {row.verdict}, p {row.p:.3f}", fontsize=8, color=colour, loc="left")
+
+
+def _name_drifts(figure: Any, drifts: Sequence[float]) -> None:
+    """Name the grey lines below the axes."""
+    from matplotlib.lines import Line2D
+
+    said = {0.0: "without drift", 1.0: "with the sample's drift", 2.0: "with twice that"}
+    lines = [
+        Line2D([], [], color=_DRIFTS[place % len(_DRIFTS)][0], ls=_DRIFTS[place % len(_DRIFTS)][1], lw=1.0,
+               label=f"random walks {said.get(drift, f'with {drift:g} times the drift')}")
+        for place, drift in enumerate(drifts)
+    ]  # fmt: skip
+    figure.legend(
+        handles=lines, fontsize=6.5, frameon=False, loc="outside lower left", ncols=3, labelcolor=SOFT
+    )
+
+
+def _name_models(figure: Any, axis: Any) -> None:
+    """Name the models below the axes, where no line can lie."""
+    figure.legend(
+        *axis.get_legend_handles_labels(), fontsize=6.5, frameon=False, loc="outside lower left", ncols=6,
+        labelcolor=SOFT, columnspacing=1.2,
+    )  # fmt: skip
 
 
 def _nothing(axis: Any, words: str) -> None:
