@@ -133,15 +133,15 @@ def test_a_missing_an_empty_and_an_older_warehouse_are_told_apart(tmp_path):
 
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", now=lambda: NOW)
     source = WarehouseSource(warehouse, "sample", "any")
-    with pytest.raises(BellsError, match="there is no warehouse yet.*`bells data update` or `make run`"):
+    with pytest.raises(BellsError, match=r"there is no warehouse yet.*`bells data update` or `make run`"):
         source.mark()
     warehouse.migrate()
-    with pytest.raises(BellsError, match="no days of the chain.*`bells data update` or `make run`"):
+    with pytest.raises(BellsError, match=r"no days of the chain.*`bells data update` or `make run`"):
         source.read(NOW)
     with warehouse.write() as cursor:
         cursor.execute("DROP TABLE valuation.board")
         cursor.execute("DELETE FROM meta.migrations WHERE number = (SELECT max(number) FROM meta.migrations)")
-    with pytest.raises(BellsError, match="an older schema.*`bells data update` once"):
+    with pytest.raises(BellsError, match=r"an older schema.*`bells data update` once"):
         source.board("sample", NOW)
 
 
