@@ -91,12 +91,12 @@ function showStanding(health) {
   by("trouble").textContent = health.trouble ? doing + health.trouble : "";
 }
 
-/* An interval is stretched to hold its estimate where past errors were all on one side. */
+/* An interval is stretched to hold its estimate where nearly all past errors were on one side. */
 function oneSided(said) {
   const estimate = said.predicted_price, { lower, upper } = said.confidence_interval;
   if (!said.metadata.interval_stretched) return null;
-  if (upper < estimate * 1.00001) return "past errors all on one side: it has only been too high";
-  return lower > estimate * 0.99999 ? "past errors all on one side: it has only been too low" : null;
+  if (upper < estimate * 1.00001) return "most past errors on one side: too high";
+  return lower > estimate * 0.99999 ? "most past errors on one side: too low" : null;
 }
 
 function card(said) {

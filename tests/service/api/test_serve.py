@@ -37,6 +37,7 @@ def test_it_answers_until_it_is_told_to_stop(home, process, port, number, code):
 def test_people_are_told_the_process_as_a_name_and_that_there_is_no_warehouse_yet(home, process, port):
     running = process("serve", "--port", str(port))
     first = [running.stdout.readline().split() for _ in range(4)]
+    assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=30).json()["status"] == "empty"
     running.terminate()
     _, said = running.communicate(timeout=30)
     assert ["pid", str(running.pid)] in first
