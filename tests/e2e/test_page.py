@@ -137,7 +137,11 @@ def test_tables_that_take_long_say_that_they_are_computed(history, browser):
     with served(app_over(history, board_over(history))) as url:
         page = browser.new_page()
         held = []
-        page.route("**/models/compare*", held.append)
+
+        def hold(route):
+            held.append(route)
+
+        page.route("**/models/compare*", hold)
         page.goto(url)
         page.locator("#forecasts tbody tr").first.wait_for(timeout=60_000)
         assert page.locator("#compare-computing").inner_text() == "computing..."
