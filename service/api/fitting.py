@@ -56,7 +56,7 @@ class Fitting:
         return Copy(back, models, reasons, at, digest_of(back))
 
     def close(self) -> None:
-        """End the process, and wait for it: the interpreter's exit would write to a pipe that is being closed."""
+        """End the process and wait for it: the exit would else write to a pipe that is being closed."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
