@@ -58,18 +58,8 @@ async def finished(work: Future[Any]) -> Any:
 def predicted(copy: Copy, model: PriceModel, day: date, price: float | None) -> ModelPrediction:
     """Return what a model says of a day, with where its data come from."""
     said = model.predict(day, current_price=price).to_dict()
-    metadata = {**said["metadata"], **origin(copy)}
+    metadata = {**said["metadata"], **copy.origin()}
     return ModelPrediction.model_validate({**said, "metadata": metadata})
-
-
-def origin(copy: Copy) -> dict[str, Any]:
-    """Return where the copy's data come from."""
-    return {
-        "source": copy.inputs.feed,
-        "simulated": copy.inputs.simulated,
-        "latest_revision": copy.inputs.latest_revision,
-        "data_through": copy.history.date[-1].item().isoformat(),
-    }
 
 
 def backtest_options(
@@ -103,6 +93,11 @@ def chosen_models(copy: Copy, names: list[str]) -> tuple[PriceModel, ...]:
         if each not in by_slug:
             raise unknown(copy, each, 400)
     return tuple(by_slug[each] for each in asked)
+
+
+def fitted_names(copy: Copy) -> list[str]:
+    """Return the names of the models that are fitted."""
+    return [name for name, model in copy.models.items() if model.is_fitted]
 
 
 def refuse_repeated(names: list[str], models: tuple[PriceModel, ...]) -> None:

@@ -25,6 +25,21 @@ HEADERS: dict[str, Any] = {
     "X-As-Of": {"description": "When the copy was last known to be the newest", "schema": {"type": "string"}},
     "X-Age-S": {"description": "Seconds since then", "schema": {"type": "string"}},
 }
+ORIGIN: dict[str, Any] = {
+    "X-Source": {"description": "Where the data of the answer come from", "schema": {"type": "string"}},
+    "X-Simulated": {
+        "description": "Whether a simulator made any of them",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    },
+    "X-Latest-Revision": {
+        "description": "Whether the past is known as it was revised later",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    },
+    "X-Data-Through": {
+        "description": "The newest day, YYYY-MM-DD",
+        "schema": {"type": "string", "format": "date"},
+    },
+}
 
 
 def build_app(settings: Settings, keeper: Keeper, keys: Keys | None = None) -> FastAPI:
@@ -58,7 +73,7 @@ def build_app(settings: Settings, keeper: Keeper, keys: Keys | None = None) -> F
         title="Eight Bells",
         version="1",
         description="What bitcoin is worth by several models. Answers come from a copy in memory;"
-        " X-As-Of and X-Age-S say how old it is.",
+        " X-As-Of and X-Age-S say how old it is, X-Source and X-Simulated where its data come from.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -91,7 +106,7 @@ def _document(app: FastAPI, *, with_keys: bool) -> None:
                         operation["security"] = [{"key": []}]
                     operation["responses"].pop("422", None)
                     for answer in operation["responses"].values():
-                        answer["headers"] = HEADERS
+                        answer["headers"] = HEADERS | (ORIGIN if path.startswith("/api/v1/") else {})
             for name in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(name, None)
             if with_keys:

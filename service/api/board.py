@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from assets.valuation.board_read import StoredBoard
 from service.api.access import key_required
-from service.api.answers import answer
+from service.api.answers import as_json
 from service.api.errors import Refusal, documented
 from service.api.schemas import Record
 from service.api.service import service_of
@@ -54,7 +54,7 @@ class Board(Record):
 async def board(request: Request) -> Response:
     """Tell what the newest board says of each model; `bells models board` and a monthly job make it."""
     service = service_of(request)
-    copy = service.copy
+    copy = service.copy_for(request)
     if copy.board is None:
         raise Refusal(
             503,
@@ -62,8 +62,12 @@ async def board(request: Request) -> Response:
             f"no board of {copy.inputs.feed} with these settings is stored; `bells models board` makes one",
             "no_data",
         )
-    horizon = service.settings.valuation.falsification.verdict_horizon
-    return answer(_told(copy.board, copy.inputs.feed, horizon))
+    told = copy.bodies.get("board")
+    if told is None:
+        horizon = service.settings.valuation.falsification.verdict_horizon
+        told = _told(copy.board, copy.inputs.feed, horizon).model_dump_json()
+        copy.bodies["board"] = told
+    return as_json(told)
 
 
 def _told(stored: StoredBoard, source: str, horizon: int) -> Board:

@@ -127,6 +127,8 @@ class Copy:
         The newest stored one of the source and the settings; None where there is none.
     kept
         Answers that took work.
+    bodies
+        Answers that are made at the first time for this copy and this board.
     """
 
     inputs: ValuationInputs
@@ -136,11 +138,21 @@ class Copy:
     name: str
     board: StoredBoard | None = None
     kept: Kept = field(default_factory=Kept)
+    bodies: dict[str, str] = field(default_factory=dict, init=False)
 
     @property
     def history(self) -> ChainHistory:
         """The days of the chain."""
         return self.inputs.history
+
+    def origin(self) -> dict[str, Any]:
+        """Return where the data come from, as answers say it."""
+        return {
+            "source": self.inputs.feed,
+            "simulated": self.inputs.simulated,
+            "latest_revision": self.inputs.latest_revision,
+            "data_through": self.history.date[-1].item().isoformat(),
+        }
 
     def with_model(self, model: PriceModel, at: datetime) -> Copy:
         """Return a copy in which one model is fitted anew."""

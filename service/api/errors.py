@@ -99,6 +99,8 @@ def install(app: FastAPI) -> None:
         numbers = [each for each in names[1:] if isinstance(each, int)]  # the rest are names of our types
         where = ".".join(map(str, [place, *names[:1], *numbers]))
         detail = f"field: {where}; constraint: {first['msg']}"
+        if place == "body" and "json" not in request.headers.get("Content-Type", ""):
+            detail = "field: Content-Type; constraint: application/json; fix: send it as a header"
         return body(400, "an input breaks a rule", detail, "invalid_input", trace_of(request))
 
     @app.exception_handler(HTTPException)

@@ -56,8 +56,8 @@ class Fitting:
         return Copy(back, models, reasons, at, digest_of(back))
 
     def close(self) -> None:
-        """End the process."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the process and wait for it: the exit would else write to a pipe that is being closed."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _pool() -> ProcessPoolExecutor:

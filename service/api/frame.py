@@ -36,7 +36,7 @@ class Frame:
     app
         What is inside.
     standing
-        Headers that say how old the copy is, asked for at each answer.
+        Headers that say which copy a request was answered from, asked for at each answer.
     counts
         Told of every answer.
     monotonic
@@ -47,7 +47,7 @@ class Frame:
         self,
         app: ASGIApp,
         *,
-        standing: Callable[[], Mapping[str, str]],
+        standing: Callable[[Scope], Mapping[str, str]],
         counts: Counts,
         monotonic: Callable[[], float],
     ) -> None:
@@ -74,7 +74,7 @@ class Frame:
             held = await _said(
                 body(413, "the body is too long", f"at most {MOST_BYTES} bytes", "too_large", trace), scope
             )
-        headers = {**SAFE, **self.standing(), "x-trace-id": trace}
+        headers = {**SAFE, **self.standing(scope), "x-trace-id": trace}
         await held.give(send, scope, headers, bodiless=head)
         self.counts.add(held.status, self.monotonic() - began)
 

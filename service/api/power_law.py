@@ -1,5 +1,6 @@
 """``/api/v1/models/power-law``: the line, its bands, the past beside it, and a fit on request."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -18,7 +19,7 @@ from service.api.schemas import (
     PowerLawPredicted,
     PowerLawPrediction,
 )
-from service.api.service import fitted_model, service_of
+from service.api.service import STATE, fitted_model, service_of
 from service.api.valuation import OnDay, Price
 
 NAME = "power_law"
@@ -32,7 +33,7 @@ router = APIRouter(
 @router.get("", response_model=PowerLawAnswer, responses=documented(304, 503))
 async def model(request: Request) -> Response:
     """Return the fitted line."""
-    copy = service_of(request).copy
+    copy = service_of(request).copy_for(request)
     return answer(PowerLawAnswer(model=_line(copy, fitted_model(copy, NAME))))
 
 
@@ -40,7 +41,7 @@ async def model(request: Request) -> Response:
 async def predict(request: Request, day: OnDay = None, current_price: Price = None) -> Response:
     """Return the fair value of a day with the band of one standard error, which is in sample."""
     service = service_of(request)
-    copy = service.copy
+    copy = service.copy_for(request)
     law = fitted_model(copy, NAME)
     said = law.predict(day or service.today(), current_price=current_price)
     inner: dict[str, float] = said.metadata["band_1sd_in_sample"]
@@ -64,7 +65,7 @@ async def history(
 ) -> Response:
     """Return the newest days beside the line as it is fitted now."""
     service = service_of(request)
-    copy = service.copy
+    copy = service.copy_for(request)
     law = fitted_model(copy, NAME)
 
     def make() -> str:
@@ -82,8 +83,9 @@ async def history(
 async def recalibrate(request: Request) -> Response:
     """Fit the line anew to the rows in memory and put it in force."""
     service = service_of(request)
-    fitted_model(service.copy, NAME)
+    fitted_model(service.copy_for(request), NAME)
     copy: Copy = await finished(service.pool.submit(lambda: service.keeper.recalibrate(NAME)))
+    request.scope[STATE] = replace(service.keeper.state, copy=copy)
     return answer(PowerLawAnswer(model=_line(copy, fitted_model(copy, NAME))))
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.errors import BellsError, WarehouseBusyError
+from pipeline.errors import BellsError, DataError, InsufficientDataError, WarehouseBusyError
 from service.api.copy import Copy, build_copy, digest_of, fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from assets.valuation.board_read import StoredBoard
@@ -26,6 +27,8 @@ PATIENCE_S = 5.0
 """How long a look at the warehouse waits for it."""
 BUSY = "the warehouse is busy; bells doctor says who holds it"
 """Told to everybody, so without the command line of the holder."""
+WAIT = "ask again when it is free"
+GET_DATA = "`bells data update` or `make run` gets them; they are picked up without a restart"
 MOST_REST_S = 2.0
 """A refresh is followed by a rest as long as itself, at most so long: requests come first."""
 LOOK_ANYWAY_S = 60.0
@@ -74,7 +77,7 @@ class WarehouseSource:
         DataError, WarehouseBusyError
             When the file is missing or stays locked.
         """
-        with self.warehouse.read(timeout=PATIENCE_S) as cursor:
+        with self._explained(), self.warehouse.read(timeout=PATIENCE_S) as cursor:
             return cursor.execute(
                 "SELECT count(*), max(manifest_id) FROM meta.manifests WHERE table_name IN (?, ?)", TABLES
             ).fetchone()
@@ -83,13 +86,38 @@ class WarehouseSource:
         """Return the history as of an instant, as `assets.valuation.inputs.read_history`."""
         from assets.valuation.inputs import read_history
 
-        return read_history(self.warehouse, feed=self.feed, at=at)
+        with self._explained():
+            return read_history(self.warehouse, feed=self.feed, at=at)
 
     def board(self, feed: str, at: datetime, /) -> StoredBoard | None:
         """Return the newest board, as `assets.valuation.board_read.read_board`."""
         from assets.valuation.board_read import read_board
 
-        return read_board(self.warehouse, feed=feed, config=self.config, at=at)
+        with self._explained():
+            return read_board(self.warehouse, feed=feed, config=self.config, at=at)
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """Say what a server's owner can do where rows, the file or a part of its schema are missing."""
+        from warehouse import migrations
+
+        try:
+            yield
+        except InsufficientDataError as failure:
+            raise replace(failure, fix=GET_DATA) from failure
+        except DataError as failure:
+            if not self.warehouse.path.exists():
+                raise replace(failure, fix=GET_DATA) from failure
+            with self.warehouse.read(timeout=PATIENCE_S) as cursor:
+                older = bool(migrations.pending(cursor))
+            if not older:
+                raise
+            raise DataError(
+                "the warehouse has an older schema than this version",
+                field="meta.migrations",
+                constraint="every migration of this version is applied",
+                fix="run `bells data update` once: its first write brings the file to this version",
+            ) from failure
 
 
 @dataclass(frozen=True)
@@ -109,6 +137,8 @@ class State:
     copy: Copy | None = None
     confirmed_at: datetime | None = None
     trouble: str | None = None
+    fix: str | None = None
+    """What ends the trouble."""
 
 
 class Keeper:
@@ -168,7 +198,8 @@ class Keeper:
             self._refresh(now)
         except BellsError as failure:  # the old copy stays, and /health says why
             what = BUSY if isinstance(failure, WarehouseBusyError) else failure.what
-            self._swap(lambda state: replace(state, trouble=what))
+            fix = WAIT if isinstance(failure, WarehouseBusyError) else failure.fix
+            self._swap(lambda state: replace(state, trouble=what, fix=fix))
 
     def recalibrate(self, name: str) -> Copy:
         """Fit one model of the copy anew to the copy's own rows and put it in force.
@@ -196,7 +227,7 @@ class Keeper:
         mark = self._source.mark()
         due = self.clock.monotonic() - self._read_at >= LOOK_ANYWAY_S
         if mark == self._mark and not due and self.state.copy is not None:
-            self._swap(lambda state: replace(state, confirmed_at=now, trouble=None))
+            self._swap(lambda state: replace(state, confirmed_at=now, trouble=None, fix=None))
             return
         inputs = self._source.read(now)
         board = self._source.board(inputs.feed, now)
@@ -221,7 +252,7 @@ class Keeper:
                 what = f"unexpected {type(error).__name__} while refreshing; see the log"
                 if self.state.trouble != what:  # told once, not at every look
                     LOG.exception("the copy could not be refreshed")
-                self._swap(lambda state: replace(state, trouble=what))  # noqa: B023 - called at once
+                self._swap(lambda state: replace(state, trouble=what, fix=None))  # noqa: B023 - called at once
             self._wake.wait(max(self._poll_s, min(MOST_REST_S, self.clock.monotonic() - began)))
 
 

@@ -129,7 +129,16 @@ class BacktestSummary(Record):
     failures: list[MissingForecast]
 
 
-class BacktestResult(BacktestSummary):
+class Origin(Record):
+    """Where the data of an answer come from."""
+
+    source: str
+    simulated: bool = Field(description="Whether a simulator made any of them")
+    latest_revision: bool = Field(description="Whether the past is known as it was revised later")
+    data_through: dt.date = Field(description="The newest day")
+
+
+class BacktestResult(BacktestSummary, Origin):
     """A walk-forward of one model."""
 
     predictions: list[BacktestPrediction]
@@ -155,7 +164,7 @@ class ComparedModel(BacktestSummary):
     common: CommonMetrics
 
 
-class Comparison(Record):
+class Comparison(Origin):
     """Models side by side, the best first."""
 
     models: list[str]
@@ -228,7 +237,7 @@ class EnsembleRequest(Record):
         list[Annotated[str, Field(min_length=1, max_length=100)]], Field(min_length=2, max_length=20)
     ]
     weights: Annotated[list[Annotated[float, Field(ge=0.0, le=1.0)]], Field(max_length=20)] = Field(
-        description="One for each model, sum 1; none: equal weights"
+        default_factory=list, description="One for each model, sum 1; left out or empty: equal weights"
     )
     aggregation: Literal["weighted_avg", "median", "min", "max"] = "weighted_avg"
     date: OptionalDay = None

@@ -1,13 +1,14 @@
 """``/health`` and ``/metrics``: how the service is, open to everybody and true without data."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
+from service.api.copy import Copy
 from service.api.counts import TYPE
 from service.api.errors import documented
 from service.api.schemas import Health
-from service.api.service import Service, service_of
+from service.api.service import service_of
 
 router = APIRouter(tags=["standing"])
 LATE_S = 30.0
@@ -20,7 +21,8 @@ LATE_DATA = timedelta(hours=48)
 async def health(request: Request) -> Health:
     """Tell how old the copy is and what is in the way of a newer one."""
     service = service_of(request)
-    state, age = service.keeper.state, service.age_s()
+    state = service.state_for(request)
+    age = service.age_s(state)
     held = state.copy
     if held is None:
         return Health(
@@ -28,7 +30,7 @@ async def health(request: Request) -> Health:
             simulated=None, latest_revision=None, models={}, trouble=state.trouble, snapshot=None,
         )  # fmt: skip
     return Health(
-        status="stale" if (age or 0.0) > LATE_S or _late(service) else "ok",
+        status="stale" if (age or 0.0) > LATE_S or _late(held, service.keeper.clock.now()) else "ok",
         as_of=state.confirmed_at,
         age_s=age,
         data_through=held.history.date[-1].item(),
@@ -50,11 +52,11 @@ async def health(request: Request) -> Health:
 async def metrics(request: Request) -> Response:
     """Tell counts and ages in the text form of Prometheus."""
     service = service_of(request)
-    text = service.counts.text({"bells_api_copy_age_seconds": service.age_s()})
+    text = service.counts.text({"bells_api_copy_age_seconds": service.age_s(service.keeper.state)})
     return Response(text, media_type=TYPE)
 
 
-def _late(service: Service) -> bool:
+def _late(copy: Copy, now: datetime) -> bool:
     """Whether the day after the newest one has ended for longer than `LATE_DATA`."""
-    newest = service.copy.history.date[-1].item()
-    return service.keeper.clock.now().date() - newest > timedelta(days=2) + LATE_DATA
+    newest = copy.history.date[-1].item()
+    return now.date() - newest > timedelta(days=2) + LATE_DATA

@@ -15,6 +15,7 @@ from service.api.answers import (
     as_json,
     backtest_options,
     chosen_models,
+    fitted_names,
     predicted,
     refuse_repeated,
     worked_out,
@@ -62,7 +63,7 @@ async def list_models(request: Request) -> Response:
     from pipeline.valuation.configured import configured_models
 
     service = service_of(request)
-    held = service.keeper.state.copy
+    held = service.state_for(request).copy
     models = configured_models(service.settings.valuation) if held is None else tuple(held.models.values())
     found = [
         ModelInfo(
@@ -80,14 +81,14 @@ async def list_models(request: Request) -> Response:
 async def compare(
     request: Request,
     models: Annotated[
-        list[Annotated[str, Query(min_length=1, max_length=100)]],
+        list[Annotated[str, Query(min_length=1, max_length=100)]] | SkipJsonSchema[None],
         Query(
             min_length=1,
             max_length=20,
-            description="Names, each as a parameter of its own",
+            description="Names, each as a parameter of its own; by default all that are fitted",
             openapi_examples={"two": {"value": ["power_law", "thermocap"]}},
         ),
-    ],
+    ] = None,
     start_date: Start = None,
     end_date: End = None,
 ) -> Response:
@@ -95,13 +96,13 @@ async def compare(
     from pipeline.valuation.comparison import compare as run
 
     service = service_of(request)
-    copy = service.copy
-    chosen = chosen_models(copy, models)
+    copy = service.copy_for(request)
+    chosen = chosen_models(copy, models or fitted_names(copy))
     options = backtest_options(service, start_date, end_date, None)
 
     def make() -> str:
         found = run(chosen, copy.history, **options)
-        return Comparison.model_validate(found.to_dict()).model_dump_json()
+        return Comparison.model_validate({**found.to_dict(), **copy.origin()}).model_dump_json()
 
     key = ("compare", tuple(each.name for each in chosen), start_date, end_date)
     return as_json(await worked_out(service, copy, key, make))
@@ -119,13 +120,13 @@ async def backtest(
     from pipeline.valuation.backtest import backtest as run
 
     service = service_of(request)
-    copy = service.copy
+    copy = service.copy_for(request)
     model = fitted_model(copy, name)
     options = backtest_options(service, start_date, end_date, train_pct)
 
     def make() -> str:
         found = run(model, copy.history, levels=model.levels, **options)
-        return BacktestResult.model_validate(found.to_dict()).model_dump_json()
+        return BacktestResult.model_validate({**found.to_dict(), **copy.origin()}).model_dump_json()
 
     key = ("backtest", model.name, start_date, end_date, options["train_pct"])
     return as_json(await worked_out(service, copy, key, make))
@@ -137,7 +138,7 @@ async def ensemble(request: Request, asked: EnsembleRequest) -> Response:
     from pipeline.valuation.ensemble import Ensemble
 
     service = service_of(request)
-    copy = service.copy
+    copy = service.copy_for(request)
     chosen = chosen_models(copy, asked.models)
     refuse_repeated(asked.models, chosen)
     weights = tuple(asked.weights) or (1.0 / len(chosen),) * len(chosen)
@@ -166,6 +167,6 @@ async def predict(request: Request, name: Named, day: OnDay = None, current_pric
     what the model said then.  The power law answers here as ``power_law``; its slug has a path of its own.
     """
     service = service_of(request)
-    copy = service.copy
+    copy = service.copy_for(request)
     model = fitted_model(copy, name)
     return answer(predicted(copy, model, day or service.today(), current_price))

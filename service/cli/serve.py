@@ -62,7 +62,10 @@ def serve(
     listening = _listen(service.host, service.port)
     name, number = listening.getsockname()[:2]
     url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
-    emit({"ok": True, "url": url, "pid": os.getpid(), "keys": keys.configured}, as_json=as_json)
+    pid: int | str = os.getpid() if as_json else str(os.getpid())  # a name, not a quantity
+    emit({"ok": True, "url": url, "pid": pid, "keys": keys.configured}, as_json=as_json)
+    if not desk.warehouse.path.exists():
+        say("there is no warehouse yet: `bells data update` or `make run` makes one, and it is picked up")
     if not as_json:
         say("Ctrl-C stops it")
     try:

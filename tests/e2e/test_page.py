@@ -86,6 +86,14 @@ def test_the_page_shows_models_chart_forecasts_board_and_labels(url, browser, wi
     assert len(page.locator("#chart .line.price").get_attribute("points").split()) > 400
     assert page.locator("#forecasts tbody tr").count() == 5
     assert page.locator("#comparison tbody tr").count() == 5
+    assert page.locator("#compare-computing").is_hidden()
+    assert page.locator("#board-computing").is_hidden()
+    assert page.locator("#today-note").inner_text() == "Models are fitted on all days through 2016-01-07."
+    for cell in page.locator(".one-sided").all():
+        estimate, between, *_ = cell.locator("..").inner_text().replace("\t", "\n").splitlines()
+        assert estimate in between.split(" to "), "said where an end of the interval is the estimate"
+    assert page.locator(".one-sided").count() == 4
+    assert "gradient" in page.locator(".wide").first.evaluate("it => getComputedStyle(it).backgroundImage")
     assert page.locator("#board tbody tr").count() == 6
     assert page.locator("#board tbody tr").last.inner_text().startswith("onchain price")
     assert "not judged" in page.locator("#board tbody tr").last.inner_text()
@@ -110,6 +118,37 @@ def test_a_price_that_is_old_is_set_beside_the_value_of_its_own_time(history, br
         assert page.locator("#today-title").inner_text().startswith("Fair value on 2016-01-08, price")
         assert "No board of this source is stored" in page.locator("#board-note").inner_text()
         assert page.locator("#board").is_hidden()
+        page.close()
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "labels"),
+    [(4.1, 5.4, [20_000, 50_000, 100_000, 200_000]), (-1.2, 3.1, [0.1, 1, 10, 100, 1000])],
+)
+def test_a_price_axis_of_few_decades_has_steps_between_them(url, browser, least, most, labels):
+    page = browser.new_page()
+    page.goto(url)
+    page.locator("body[data-ready=yes]").wait_for(timeout=60_000)
+    assert page.evaluate(f"ticksBetween({least}, {most})") == labels
+    page.close()
+
+
+def test_tables_that_take_long_say_that_they_are_computed(history, browser):
+    with served(app_over(history, board_over(history))) as url:
+        page = browser.new_page()
+        held = []
+
+        def hold(route):
+            held.append(route)
+
+        page.route("**/models/compare*", hold)
+        page.goto(url)
+        page.locator("#forecasts tbody tr").first.wait_for(timeout=60_000)
+        assert page.locator("#compare-computing").inner_text() == "computing..."
+        assert page.locator("#board-computing").is_visible()
+        held[0].continue_()
+        page.locator("#board tbody tr").first.wait_for(timeout=60_000)
+        assert page.locator("#compare-computing").is_hidden()
         page.close()
 
 
@@ -158,7 +197,7 @@ def test_a_page_that_was_opened_too_early_fills_itself(history, browser):
         page = browser.new_page()
         page.goto(url)
         page.locator("body[data-ready=yes]").wait_for()
-        assert page.locator("#standing").inner_text() == "No data yet"
+        assert "run make run or bells data update" in page.locator("#standing").inner_text()
         keeper.state = made
         page.locator(".card").first.wait_for(timeout=15_000)
         page.close()

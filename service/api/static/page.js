@@ -85,9 +85,18 @@ function showStanding(health) {
   by("labels").replaceChildren(...labels.map((each) => node("li", each)));
   const age = health.age_s === null ? "" : ", confirmed " + Math.round(health.age_s) + " s ago";
   by("standing").textContent = health.status === "empty"
-    ? "No data yet" : "Days of " + health.source + " through " + health.data_through + age;
+    ? "No data yet: run make run or bells data update, and this page fills itself" : "Days of " + health.source + " through " + health.data_through + age;
   by("trouble").hidden = !health.trouble;
-  by("trouble").textContent = health.trouble ? "The copy is not being refreshed: " + health.trouble : "";
+  const doing = health.status === "empty" ? "Nothing could be read: " : "The copy is not being refreshed: ";
+  by("trouble").textContent = health.trouble ? doing + health.trouble : "";
+}
+
+/* An interval is stretched to hold its estimate where nearly all past errors were on one side. */
+function oneSided(said) {
+  const estimate = said.predicted_price, { lower, upper } = said.confidence_interval;
+  if (!said.metadata.interval_stretched) return null;
+  if (upper < estimate * 1.00001) return "most past errors on one side: too high";
+  return lower > estimate * 0.99999 ? "most past errors on one side: too low" : null;
 }
 
 function card(said) {
@@ -98,6 +107,7 @@ function card(said) {
   const line = node("small", meta.deviation === null ? "" : "price " + signed(meta.deviation) + " ");
   line.append(zone);
   made.append(line);
+  if (oneSided(said)) made.append(node("small", oneSided(said), "one-sided"));
   if (meta.interval === "in_sample") made.append(node("small", "interval in sample"));
   return made;
 }
@@ -111,6 +121,7 @@ function missing(name, reason) {
 function forecastCell(said) {
   const cell = node("td", usd(said.predicted_price));
   cell.append(node("small", range(said)));
+  if (oneSided(said)) cell.append(node("small", oneSided(said), "one-sided"));
   return cell;
 }
 
@@ -142,6 +153,7 @@ const covered = (row) =>
   row.coverage_68 === null ? "unknown" : percent(row.coverage_68) + ", " + percent(row.coverage_95);
 
 async function showBoard(health) {
+  by("board-computing").hidden = true;
   by("board").hidden = health.board_through === null;
   if (health.board_through === null) {
     by("board-note").textContent = "No board of this source is stored; bells models board makes one in about a minute.";
@@ -158,6 +170,15 @@ async function showBoard(health) {
     " to find what the model claims, were it true; skill is against the last price, and against it moved by the drift.";
 }
 
+/* Prices at the lines of the grid: decades, or steps of 1, 2 and 5 where there are fewer than four. */
+function ticksBetween(least, most) {
+  const steps = (each) => Array.from({ length: Math.floor(most) - Math.floor(least) + 1 }, (_, number) =>
+    each.map((step) => Number((step + "e" + (Math.floor(least) + number))))).flat()
+    .filter((price) => Math.log10(price) >= least && Math.log10(price) <= most);
+  const decades = steps([1]);
+  return decades.length < 4 ? steps([1, 2, 5]) : decades;
+}
+
 function showChart(told) {
   const { model, history } = told;
   const wide = by("chart").clientWidth, size = { w: wide, h: wide < 600 ? 0.85 * wide : 440 };
@@ -172,12 +193,13 @@ function showChart(told) {
   const x = (time) => edge.left + (size.w - edge.left - edge.right) * (time - first) / (end - first);
   const y = (price) => edge.top + (size.h - edge.top - edge.bottom) * (most - Math.log10(price)) / (most - least);
   const at = (time, price) => x(time).toFixed(1) + "," + y(price).toFixed(1);
+  const ticks = ticksBetween(least, most);
   const svg = drawn("svg", { viewBox: "0 0 " + size.w + " " + size.h, role: "img",
     "aria-label": "Price of bitcoin on a logarithmic axis with the power law and its bands" });
-  for (let power = Math.ceil(least); power <= most; power += 1) {
-    const height = y(10 ** power);
+  for (const price of ticks) {
+    const height = y(price);
     svg.append(drawn("line", { class: "grid", x1: edge.left, x2: size.w - edge.right, y1: height, y2: height }));
-    svg.append(drawn("text", { class: "tick", x: edge.left - 8, y: height + 4, "text-anchor": "end" }, short(10 ** power)));
+    svg.append(drawn("text", { class: "tick", x: edge.left - 8, y: height + 4, "text-anchor": "end" }, short(price)));
   }
   const from = new Date(first).getUTCFullYear() + 1, to = new Date(end).getUTCFullYear();
   const step = Math.max(1, Math.ceil((to - from + 1) / (size.w < 600 ? 6 : 12)));
@@ -219,11 +241,17 @@ async function showModels(health) {
   by("cards").replaceChildren(...today.map(card), ...absent);
   by("today-title").textContent = "Fair value on " + day +
     (newest ? ", price " + usd(newest.price) + " at the end of " + newest.date : "");
+  by("today-note").textContent = "Models are fitted on all days through " + health.data_through + ".";
   const rows = await Promise.all(fitted.map(async (name) => [words(name), ...(await Promise.all(AHEAD.map(
     async (days) => forecastCell(await ask(BASE + "/" + name + "/predict?date=" + iso(last + days * DAY_MS)))))) ]));
   table("forecasts", ["model", ...AHEAD.map((days) => iso(last + days * DAY_MS) + " (" + days + " d)")], rows);
+  by("compare-computing").hidden = false;
   const query = fitted.map((name) => "models=" + encodeURIComponent(name)).join("&");
-  showComparison(await ask(BASE + "/compare?" + query));
+  try {
+    showComparison(await ask(BASE + "/compare?" + query));
+  } finally {
+    by("compare-computing").hidden = true;
+  }
 }
 
 let shown = null, next;

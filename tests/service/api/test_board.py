@@ -87,6 +87,22 @@ def test_a_board_stays_while_models_and_days_change(keeper, source, client_of, b
     assert client.get(PATH).status_code == 200
 
 
+def test_the_answer_is_made_once_for_each_board(keeper, source, client_of, board, monkeypatch):
+    from service.api import board as module
+
+    made, tell = [], module._told
+    monkeypatch.setattr(module, "_told", lambda *asked: made.append(1) or tell(*asked))
+    source.judged = stored(board)
+    keeper.look()
+    client = client_of(keeper)
+    assert client.get(PATH).text == client.get(PATH).text
+    assert len(made) == 1
+    source.judged, source.number = stored(board.filter(pl.col("model") != "thermocap")), 1
+    keeper.look()
+    assert "thermocap" not in client.get(PATH).json()["models"]
+    assert len(made) == 2
+
+
 def test_the_newest_board_of_the_source_and_the_settings_is_read(tmp_path, board):
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", now=lambda: NOW)
     warehouse.migrate()

@@ -100,11 +100,20 @@ def test_an_ensemble_is_the_weighted_mean_of_its_members(client):
 
 
 def test_an_ensemble_without_weights_weighs_equally(client):
-    asked = {"models": ["power_law", "thermocap"], "weights": []}
-    assert client.post(f"{BASE}/ensemble", json=asked).json()["metadata"]["weights"] == {
-        "power_law": 0.5,
-        "thermocap": 0.5,
-    }
+    for weights in ({}, {"weights": []}):
+        asked = {"models": ["power_law", "thermocap"], **weights}
+        assert client.post(f"{BASE}/ensemble", json=asked).json()["metadata"]["weights"] == {
+            "power_law": 0.5,
+            "thermocap": 0.5,
+        }
+
+
+def test_a_comparison_without_names_is_of_all_models_that_are_fitted(client, ready):
+    told = client.get(f"{BASE}/compare").json()
+    assert sorted(told["models"]) == sorted(
+        name for name, model in ready.state.copy.models.items() if model.is_fitted
+    )
+    assert told["absent"] == {}
 
 
 def test_the_power_law_of_a_day_has_its_band_and_zone(client):
@@ -153,3 +162,4 @@ def test_the_schema_documents_the_one_error_body_and_no_other(client):
                     body = answer["content"]["application/json"]["schema"]
                     assert body == {"$ref": "#/components/schemas/ApiError"}
     assert "503" in schema["paths"][f"{BASE}/power-law"]["get"]["responses"]
+    assert "weights" not in schema["components"]["schemas"]["EnsembleRequest"]["required"]

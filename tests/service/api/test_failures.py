@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.service.api.conftest import NOW
+
 BASE = "/api/v1/models"
 BODY = {"error", "code", "detail", "trace_id"}
 
@@ -25,7 +27,7 @@ BODY = {"error", "code", "detail", "trace_id"}
         (f"{BASE}/backtest/thermocap?train_pct=0.95", 400, "invalid_input"),
         (f"{BASE}/backtest/thermocap?start_date=2014-08-20", 400, "bad_request"),
         (f"{BASE}/backtest/thermocap?start_date=2014-08-20&end_date=2013-01-01", 400, "bad_request"),
-        (f"{BASE}/compare", 400, "invalid_input"),
+        (f"{BASE}/compare?models=", 400, "invalid_input"),
         (f"{BASE}/compare?models=nothing", 400, "unknown_model"),
         (f"{BASE}/onchain-price/predict", 503, "no_data"),
     ],
@@ -47,7 +49,6 @@ def test_a_request_that_cannot_be_answered_says_why(client, path, status, code):
         {"models": ["power_law", "power-law"], "weights": [0.5, 0.5]},
         {"models": ["power_law", "ensemble"], "weights": [0.5, 0.5]},
         {"models": ["power_law", "nothing"], "weights": [0.5, 0.5]},
-        {"models": ["power_law", "thermocap"]},
         {"models": ["power_law", "thermocap"], "weights": [0.5, 0.5], "aggregation": "mode"},
         {"models": ["power_law", "thermocap"], "weights": [0.5, 0.5], "date": 5},
         {"models": ["power_law", "thermocap"], "weights": [0.5, 0.5], "more": 1},
@@ -89,6 +90,61 @@ def test_a_failure_names_the_input_alone(client, path, field):
     assert client.get(f"{BASE}/{path}").json()["detail"].startswith(f"field: {field}; ")
 
 
+@pytest.mark.parametrize(
+    ("path", "fix"),
+    [
+        ("termocap/predict", "did you mean thermocap?"),
+        ("backtest/stock_to_flw", "did you mean stock-to-flow?"),
+        ("compare?models=mvrv-band", "did you mean mvrv-bands?"),
+        ("zzzzzz/predict", "`bells models list` shows them"),
+    ],
+)
+def test_an_unknown_model_is_answered_with_the_one_that_was_meant(client, path, fix):
+    assert client.get(f"{BASE}/{path}").json()["detail"].endswith(f"fix: {fix}")
+
+
+def test_a_body_without_its_type_is_told_which_header_to_send(client):
+    asked = b'{"models": ["power_law", "thermocap"]}'
+    told = client.post(f"{BASE}/ensemble", content=asked)
+    assert told.status_code == 400
+    assert told.json()["detail"].startswith("field: Content-Type; constraint: application/json")
+    typed = {"Content-Type": "application/json"}
+    assert client.post(f"{BASE}/ensemble", content=asked, headers=typed).status_code == 200
+    broken = client.post(f"{BASE}/ensemble", content=b"{", headers=typed)
+    assert "Content-Type" not in broken.json()["detail"]
+
+
+def test_without_data_an_answer_says_how_to_get_them(keeper, source, client_of):
+    from pipeline.errors import DataError, WarehouseBusyError
+
+    client = client_of(keeper)
+    assert "`bells data update` or `make run`" in client.get(f"{BASE}/power-law").json()["detail"]
+    for trouble, fix in ((DataError("no rows", fix="do this"), "do this"),
+                         (WarehouseBusyError("held", fix="PID 7"), "ask again when it is free")):  # fmt: skip
+        source.trouble = trouble
+        keeper.look()
+        assert client.get(f"{BASE}/power-law").json()["detail"].endswith(f"fix: {fix}")
+
+
+def test_a_missing_an_empty_and_an_older_warehouse_are_told_apart(tmp_path):
+    from pipeline.errors import BellsError
+    from service.api.refresh import WarehouseSource
+    from warehouse.store import Warehouse
+
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", now=lambda: NOW)
+    source = WarehouseSource(warehouse, "sample", "any")
+    with pytest.raises(BellsError, match=r"there is no warehouse yet.*`bells data update` or `make run`"):
+        source.mark()
+    warehouse.migrate()
+    with pytest.raises(BellsError, match=r"no days of the chain.*`bells data update` or `make run`"):
+        source.read(NOW)
+    with warehouse.write() as cursor:
+        cursor.execute("DROP TABLE valuation.board")
+        cursor.execute("DELETE FROM meta.migrations WHERE number = (SELECT max(number) FROM meta.migrations)")
+    with pytest.raises(BellsError, match=r"an older schema.*`bells data update` once"):
+        source.board("sample", NOW)
+
+
 def test_before_there_are_data_every_answer_that_needs_them_is_503(keeper, client_of):
     client = client_of(keeper)
     for path in ("/thermocap/predict", "/nothing/predict", "/power-law", "/power-law/predict",
@@ -99,6 +155,7 @@ def test_before_there_are_data_every_answer_that_needs_them_is_503(keeper, clien
     assert client.post(f"{BASE}/power-law/recalibrate").status_code == 503
     listed = client.get(BASE)
     assert listed.status_code == 200
+    assert "x-simulated" not in listed.headers
     assert not any(each["is_fitted"] for each in listed.json())
     assert client.get("/health").json()["status"] == "empty"
 

@@ -36,3 +36,10 @@ def test_the_process_returns_the_same_models_and_is_started_anew_when_it_was_kil
     with pytest.raises(ResourceError, match="has ended"):
         fitting(inputs, SETTINGS.valuation, NOW)
     assert fitting(inputs, SETTINGS.valuation, NOW).reasons == here.reasons
+
+
+def test_what_was_closed_leaves_no_thread_that_the_exit_could_meet(fitting, source):
+    fitting(source.read(NOW), SETTINGS.valuation, NOW)
+    manager = fitting._pool._executor_manager_thread
+    fitting.close()
+    assert not manager.is_alive()

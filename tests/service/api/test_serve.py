@@ -34,6 +34,17 @@ def test_it_answers_until_it_is_told_to_stop(home, process, port, number, code):
     assert "Traceback" not in said
 
 
+def test_people_are_told_the_process_as_a_name_and_that_there_is_no_warehouse_yet(home, process, port):
+    running = process("serve", "--port", str(port))
+    first = [running.stdout.readline().split() for _ in range(4)]
+    assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=30).json()["status"] == "empty"
+    running.terminate()
+    _, said = running.communicate(timeout=30)
+    assert ["pid", str(running.pid)] in first
+    assert "there is no warehouse yet" in said
+    assert "picked up" in said
+
+
 def test_a_port_that_is_taken_is_told_with_a_fix(bells, port):
     with socket.create_server(("127.0.0.1", port)):
         told = bells("serve", "--port", str(port), "--json")
