@@ -20,7 +20,7 @@ class Door(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._deadline: TimerHandle | None = None
-        self._head = 0
+        self._head = self._told = 0
         self._in_head = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -36,6 +36,8 @@ class Door(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes, and close the connection when they only make the head longer."""
         self._head = self._head + len(data) if self._in_head else 0
+        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait()  # Uvicorn stops its own wait at any byte, be it of no request
         super().data_received(data)
         if self._in_head and self._head > MOST_HEAD_BYTES:
             self.transport.close()
@@ -43,8 +45,21 @@ class Door(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a request."""
         super().on_message_begin()
-        self._in_head, self._head = True, 0
+        self._in_head, self._head, self._told = True, 0, 0
         self._wait()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header that came with its request's other bytes, and refuse what is too much.
+
+        Raises
+        ------
+        ValueError
+            Which Uvicorn answers with 400 and a closed connection.
+        """
+        self._told += len(name) + len(value)
+        if self._told > MOST_HEAD_BYTES:
+            raise ValueError("the head of the request is too long")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop counting: a body has a bound of its own."""

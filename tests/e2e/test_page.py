@@ -85,7 +85,9 @@ def test_the_page_shows_models_chart_forecasts_board_and_labels(url, browser, wi
     assert page.locator("#chart .band").count() == 2
     assert len(page.locator("#chart .line.price").get_attribute("points").split()) > 400
     assert page.locator("#forecasts tbody tr").count() == 5
-    assert page.locator("#comparison tbody tr").count() == 5
+    assert page.locator("#comparison tbody tr").count() == 6
+    assert page.locator("#comparison tbody tr").last.inner_text().startswith("last price")
+    assert "None of them is better than that" in page.locator("#compare-note").inner_text()
     assert page.locator("#compare-computing").is_hidden()
     assert page.locator("#board-computing").is_hidden()
     assert page.locator("#today-note").inner_text() == "Models are fitted on all days through 2016-01-07."
@@ -185,7 +187,7 @@ def test_without_a_power_law_the_other_models_are_shown(history, browser):
         page.locator("body[data-ready=yes]").wait_for(timeout=60_000)
         assert page.locator("#trouble").is_hidden()
         assert page.locator("#law").is_hidden()
-        assert page.locator("#comparison tbody tr").count() == 4
+        assert page.locator("#comparison tbody tr").count() == 5
         page.close()
 
 

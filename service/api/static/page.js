@@ -128,14 +128,17 @@ function forecastCell(said) {
 function showComparison(found) {
   const rows = found.results.map((each) => [
     words(each.model_name), percent(each.common.mape, 1), number(each.common.rmse_log, 3),
-    number(each.metrics.skill_last_price),
+    number(each.common.skill_last_price),
     ...each.coverage.map((one) => percent(one.value)),
   ]);
+  const base = found.last_price, better = found.better_than_last_price.map(words);
+  rows.push(["last price", percent(base.mape, 1), number(base.rmse_log, 3), number(0), ...found.results[0].coverage.map(() => "")]);
   const levels = found.results[0].coverage.map((one) => "in " + percent(one.level) + " interval");
   table("comparison", ["model", "mean error", "rms ln error", "skill", ...levels], rows);
   by("compare-note").textContent = "Walk-forward, one day ahead, " +
     found.results[0].common.n.toLocaleString("en-US") + " days that all of them have. Skill is against the last " +
-    "price: below 0 is worse than saying that nothing changes.";
+    "price: below 0 is worse than saying that nothing changes. " +
+    (better.length ? "Better than that: " + better.join(", ") + "." : "None of them is better than that.");
 }
 
 const number = (value, digits = 2) =>
@@ -249,6 +252,9 @@ async function showModels(health) {
   const query = fitted.map((name) => "models=" + encodeURIComponent(name)).join("&");
   try {
     showComparison(await ask(BASE + "/compare?" + query));
+  } catch (failure) {
+    if (failure instanceof Locked) throw failure;
+    by("compare-note").textContent = "They cannot be compared: " + failure.message;
   } finally {
     by("compare-computing").hidden = true;
   }

@@ -65,6 +65,18 @@ def test_a_second_request_on_a_connection_is_not_waited_for_either(connect):
     assert held.recv(100) == b""
 
 
+def test_an_empty_line_after_an_answer_is_no_request_and_is_not_waited_for(connect):
+    held = connect(HALF + b"\r\n")
+    assert held.recv(100).startswith(b"HTTP/1.1 200")
+    held.sendall(b"\r\n")
+    assert held.recv(100) == b""
+
+
+def test_a_head_that_is_too_long_is_refused_also_when_it_comes_at_once(connect):
+    held = connect(HALF + b"X: " + b"x" * 100_000 + b"\r\n\r\n")
+    assert held.recv(100).startswith(b"HTTP/1.1 400")
+
+
 def test_a_head_without_an_end_is_cut_off(connect, monkeypatch):
     monkeypatch.setattr(door, "PATIENCE_S", 60.0)
     held = connect(HALF + b"X: ")
