@@ -170,9 +170,7 @@ def test_the_graph_shows_every_asset_with_its_checks(server, page):
     assert all_passed == {1: 1, 2: 2, 3: 2, 4: 2, 5: 2}, (
         "truth; runs, transitions; features, predictions; actions, blocks; macro, h4"
     )
-    assert shown.count("1 / 2 Passed") == 1, (
-        "sixteen months are too few for some models, and it says so"
-    )
+    assert shown.count("1 / 2 Passed") == 1, "sixteen months are too few for some models, and it says so"
     assert shown.count("0 / 1 Passed") == 1, "no search has run"
     assert shown.count("0 / 2 Passed") == 1, "no board was made"
 
