@@ -177,11 +177,6 @@ class Table:
         clock = (CLOCKS[0],) if self.known_at == "given" else ()
         return (*(c for c in self.columns if c.compared), *clock)
 
-    @property
-    def versioned(self) -> bool:
-        """Whether a changed row becomes a new version."""
-        return self.policy == "versions"
-
     def column(self, name: str) -> Column:
         """Return the column of that name.
 
