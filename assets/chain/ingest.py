@@ -28,20 +28,25 @@ def update_blocks(chain: ChainSource, *, warehouse: Warehouse, now: datetime, ma
     """Append the blocks that are missing, piece by piece, each in one transaction.
 
     What was stored of a chain that lost stays, as stale.  A source out of reach is a finding: the pieces that
-    came before it are stored, and the next update goes on from there.
+    came before it are stored, and the next update goes on from there.  From the piece on in which a chain
+    loses, blocks are known no earlier than they are stored, since until then the other chain was.
     """
     from assets.chain.stored import WarehouseBlocks
+    from pipeline.chain.days import STALE
 
     warehouse.migrate()
     stored = WarehouseBlocks(warehouse, chain.feed)
     fetched = inserted = revised = unchanged = 0
     findings: list[Finding] = []
+    forked = False
     try:
         for piece in chain.blocks(stored, now=now):
             findings.extend(piece.findings)
             if piece.frame.is_empty():
                 continue
-            done = warehouse.append(BLOCKS, _of_feed(piece.frame, chain), manifest=manifest)
+            forked = forked or STALE in piece.frame["state"]
+            rows = _known_since(piece.frame, warehouse.now()) if forked else piece.frame
+            done = warehouse.append(BLOCKS, _of_feed(rows, chain), manifest=manifest)
             fetched += piece.frame.height
             inserted += done.inserted
             revised += done.revised
@@ -201,6 +206,14 @@ def _of_feed(rows: pl.DataFrame, chain: ChainSource) -> pl.DataFrame:
     import polars as pl
 
     return rows.with_columns(pl.lit(chain.feed).alias("feed"))
+
+
+def _known_since(blocks: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Return blocks that are known no earlier than a moment."""
+    import polars as pl
+
+    since = pl.lit(moment, pl.Datetime("us", "UTC"))
+    return blocks.with_columns(pl.max_horizontal("known_at", since).alias("known_at"))
 
 
 def _unreachable(chain: ChainSource, error: SourceError) -> Finding:

@@ -42,6 +42,20 @@ class WarehouseBlocks:
         where = {"feed": self.feed, "height": list(heights)}
         return self.warehouse.as_of(BLOCKS, where=where).drop("feed")
 
+    def doubled(self) -> int | None:
+        """Return the least height with more than one active block; None where there is none."""
+        from pipeline.chain.canonical import doubled
+        from warehouse.asof import visible
+
+        query = (
+            f"SELECT height FROM {BLOCKS.full_name} WHERE feed = ? AND {visible().sql}"
+            " GROUP BY height HAVING min(hash) <> max(hash)"
+        )
+        with self.warehouse.read() as cursor:
+            forked = [height for (height,) in cursor.execute(query, [self.feed]).fetchall()]
+        where = {"feed": self.feed, "height": forked}
+        return doubled(self.warehouse.as_of(BLOCKS, where=where, columns=("height", "state")))
+
     def hashes(self) -> set[str]:
         """Return the names of all stored blocks."""
         stored = self.warehouse.as_of(BLOCKS, where={"feed": self.feed}, columns=("hash",))

@@ -30,6 +30,15 @@ def left_behind(stored: pl.DataFrame, ancestor: int) -> pl.DataFrame:
     return gone.with_columns(pl.lit(STALE).alias("state"))
 
 
+def doubled(stored: pl.DataFrame) -> int | None:
+    """Return the least height with more than one active block; None where there is none.
+
+    Two updates at once leave such heights when the node changes its mind between them.
+    """
+    heights = stored.filter(pl.col("state") == ACTIVE)["height"]
+    return min(heights.filter(heights.is_duplicated()).to_list(), default=None)
+
+
 def day_totals(blocks: pl.DataFrame) -> pl.DataFrame:
     """Return the days that are over, columns of ``DAY_SCHEMA``, without a price.
 

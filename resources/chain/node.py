@@ -117,11 +117,12 @@ class Node:
         if least > node.first_height:
             raise _begun_later(least, node.first_height)
         place = common_ancestor(self._rpc, stored, (least, min(greatest, tip)))
-        gone = left_behind(stored.at(range(place.height + 1, greatest + 1)), place.height)
         if tip <= place.height or tip < node.first_height:
-            if gone.height or tip < node.first_height:
+            following = stored.at(range(place.height + 1, place.height + 2))  # no holes: one tells
+            if left_behind(following, place.height).height or tip < node.first_height:
                 yield behind(tip, max(node.first_height, greatest))
             return
+        gone = left_behind(stored.at(range(place.height + 1, greatest + 1)), place.height)
         if gone.height:  # until now another chain was known
             gone, place = gone.with_columns(known_at=_moment(now)), replace(place, known_at=now)
         for first in range(place.height + 1, tip + 1, node.batch):

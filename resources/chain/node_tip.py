@@ -74,6 +74,8 @@ class Place:
 def common_ancestor(rpc: Rpc, stored: StoredBlocks, heights: tuple[int, int]) -> Place:
     """Return the greatest height at which the node has the stored active block, with that block.
 
+    It lies below every height with two active blocks: of these the node must say again which it has.
+
     Parameters
     ----------
     rpc
@@ -89,6 +91,9 @@ def common_ancestor(rpc: Rpc, stored: StoredBlocks, heights: tuple[int, int]) ->
         Without a block, at the height before the least one, where none is shared.
     """
     least, greatest = heights
+    twice = stored.doubled()
+    if twice is not None:
+        greatest = min(greatest, twice - 1)
     apart, height, step = greatest + 1, greatest, 1
     place = None
     while height >= least and (place := _shared(rpc, stored, height)) is None:
@@ -119,7 +124,7 @@ def _shared(rpc: Rpc, stored: StoredBlocks, height: int) -> Place | None:
 
     kept = stored.at(range(height, height + 1))
     ours = kept.filter(kept["state"] == ACTIVE).select("height", "hash", "known_at").rows()
-    if len(ours) != 1:  # more than one: two updates met while the node changed its mind
+    if len(ours) != 1:
         return None
     (theirs,) = rpc.batch([Call("getblockhash", (height,))])
     if isinstance(theirs, RpcError) and theirs.code != OUT_OF_RANGE:

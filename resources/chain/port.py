@@ -67,6 +67,10 @@ class StoredBlocks(Protocol):
         """Return the newest versions of the blocks at some heights, columns of ``BLOCK_SCHEMA``."""
         ...
 
+    def doubled(self) -> int | None:
+        """Return the least height with more than one active block; None where there is none."""
+        ...
+
     def hashes(self) -> set[str]:
         """Return the names of all stored blocks."""
         ...

@@ -189,13 +189,16 @@ class Rpc:
         if path:
             try:
                 pair = Path(path).read_text(encoding="utf-8").strip()
+            except FileNotFoundError as error:  # a node that stops takes it away
+                name = settings.cookie_file_env
+                raise PassingError(f"it is not running, or {name} names the wrong file: {path}") from error
             except (OSError, UnicodeError) as error:
                 raise SourceError(
                     "the node's cookie file cannot be read",
                     field=settings.cookie_file_env,
                     value=path,
-                    constraint="a readable file, which a running node makes",
-                    fix="start the node, or correct the path",
+                    constraint="a text file that this user may read",
+                    fix="give this user the right to read it, or correct the path",
                 ) from error
         else:
             user, password = (environ.get(n, "") for n in (settings.user_env, settings.password_env))

@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 from assets.chain.assets import chain_assets
 from assets.chain.ingest import update_blocks, update_days, windows_to_ask
+from assets.chain.stored import WarehouseBlocks
 from assets.market.assets import market_assets
 from assets.partitions import month_range, months_from
 from pipeline.chain.canonical import faults_of
@@ -210,6 +211,48 @@ def test_a_fork_is_stored_beside_what_was_known_before_it(warehouse, clock):
         stored = warehouse.as_of(BLOCKS, at).filter(pl.col("state") == "active").sort("height")
         assert stored["hash"].to_list() == [block.hash for block in best]
     assert warehouse.duplicates(BLOCKS) == 0
+
+
+def chain_as_of(warehouse, at=None):
+    return warehouse.as_of(BLOCKS, at).filter(pl.col("state") == "active").sort("height")
+
+
+def test_as_of_any_instant_around_a_fork_that_takes_long_to_read_one_chain_is_known(warehouse, clock):
+    common = made_chain(25)
+    node = BitcoinNode(made_chain(4, on=common, word="lost"))
+    with LoopbackServer(node, clock=clock) as server:
+        chain = node_at(server.url, clock)
+        update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
+        began, lost = clock.now(), node.chain
+        node.chain = made_chain(26, on=common, word="won")
+        node.before_batch = lambda number: clock.advance(timedelta(minutes=1))
+        update_blocks(chain, warehouse=warehouse, now=began, manifest=Manifest("x"))
+    half_minutes = (clock.now() - began) // timedelta(seconds=30)
+    for n in range(half_minutes + 1):
+        assert faults_of(chain_as_of(warehouse, began + n * timedelta(seconds=30))) == []
+    assert chain_as_of(warehouse, began)["hash"].to_list() == [block.hash for block in lost]
+    assert chain_as_of(warehouse)["hash"].to_list() == [block.hash for block in node.chain]
+
+
+def test_two_active_chains_left_by_two_updates_at_once_become_one_at_the_next(warehouse, clock):
+    common = made_chain(25)
+    lost, won = made_chain(2, on=common, word="lost"), made_chain(3, on=common, word="won")
+    meanwhile = Warehouse(warehouse.path.with_name("meanwhile.duckdb"), now=clock.now)
+    with LoopbackServer(BitcoinNode(lost), clock=clock) as server:
+        update_blocks(
+            node_at(server.url, clock), warehouse=warehouse, now=clock.now(), manifest=Manifest("x")
+        )
+    node = BitcoinNode(won)
+    with LoopbackServer(node, clock=clock) as server:
+        chain = node_at(server.url, clock)
+        update_blocks(chain, warehouse=meanwhile, now=clock.now(), manifest=Manifest("x"))
+        warehouse.append(BLOCKS, meanwhile.as_of(BLOCKS))
+        assert WarehouseBlocks(warehouse, chain.feed).doubled() == 25
+        node.chain = made_chain(1, on=won, word="won")
+        done = update_blocks(chain, warehouse=warehouse, now=clock.now(), manifest=Manifest("x"))
+    assert (done.inserted, done.revised) == (1, 2)
+    assert chain_as_of(warehouse)["hash"].to_list() == [block.hash for block in node.chain]
+    assert WarehouseBlocks(warehouse, chain.feed).doubled() is None, "what is stale counts nothing"
 
 
 KILLED = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.chain.canonical import day_totals, faults_of
+from pipeline.chain.canonical import day_totals, doubled, faults_of
 from pipeline.chain.days import BLOCK_SCHEMA, empty
 from pipeline.config import load_settings
 from pipeline.errors import ConfigError, SourceError
@@ -54,6 +54,9 @@ class Held:
     def at(self, heights):
         self.asked += heights
         return self.frame.filter(pl.col("height").is_in(list(heights)))
+
+    def doubled(self):
+        return doubled(self.frame)
 
     def hashes(self):
         return set(self.frame["hash"])
@@ -248,6 +251,41 @@ def test_two_active_blocks_at_a_height_left_by_two_updates_at_once_are_put_right
     assert faults_of(active(after)) == []
 
 
+@pytest.mark.parametrize("further", [0, 1, 30])
+@pytest.mark.parametrize("least", [0, 15])
+def test_two_active_chains_of_which_the_longer_has_won_are_put_right(serve, least, further):
+    common = made_chain(least)
+    lost, won = made_chain(2, on=common, word="lost"), made_chain(3, on=common, word="won")
+    one, _ = updated(serve(BitcoinNode(lost)))
+    other, _ = updated(serve(BitcoinNode(won)))
+    stored = pl.concat([one, other]).unique("hash", maintain_order=True)
+    node = BitcoinNode(made_chain(further, on=won, word="won"))
+    after, _ = updated(serve(node), stored)
+    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
+    assert faults_of(active(after)) == []
+    assert updated(serve(node), after)[1] == [], "nothing is asked for again"
+
+
+def test_two_active_chains_are_left_as_they_are_by_a_node_that_has_neither(serve):
+    common = made_chain(15)
+    one, _ = updated(serve(BitcoinNode(made_chain(2, on=common, word="lost"))))
+    other, _ = updated(serve(BitcoinNode(made_chain(3, on=common, word="won"))))
+    stored = pl.concat([one, other]).unique("hash", maintain_order=True)
+    after, pieces = updated(serve(BitcoinNode(common)), stored)
+    assert after.equals(stored)
+    assert [finding.rule for piece in pieces for finding in piece.findings] == ["behind"]
+
+
+def test_a_node_far_behind_reads_two_stored_blocks(serve):
+    node = BitcoinNode(made_chain(300))
+    source = serve(node, settings={"batch": 100})
+    held = Held(updated(source)[0])
+    node.chain = node.chain[:100]
+    (piece,) = source.blocks(held, now=NOW)
+    assert [finding.rule for finding in piece.findings] == ["behind"]
+    assert held.asked == [99, 100]
+
+
 def test_a_fork_deeper_than_a_batch_is_walked_back_to_the_common_ancestor(serve):
     common = made_chain(4)
     node = BitcoinNode(made_chain(30, on=common, word="lost"))
@@ -355,9 +393,17 @@ def test_user_and_password_come_from_the_variables_that_the_settings_name(serve)
     assert "pass-word-8" not in str(stored.to_dicts())
 
 
-def test_a_cookie_file_that_is_not_there_is_an_error_with_a_fix(serve, tmp_path):
-    with pytest.raises(SourceError, match="cookie file cannot be read"):
-        updated(serve(BitcoinNode(made_chain(2)), environ={"BITCOIN_COOKIE_FILE": str(tmp_path / "none")}))
+def test_a_node_whose_cookie_file_is_not_there_is_out_of_reach(serve, tmp_path):
+    with pytest.raises(SourceError, match="not running, or BITCOIN_COOKIE_FILE names the wrong") as caught:
+        updated(serve(BitcoinNode(made_chain(2)), environ={"BITCOIN_COOKIE_FILE": str(tmp_path / ".cookie")}))
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+def test_a_cookie_file_that_cannot_be_read_is_a_lasting_error_with_a_fix(serve, tmp_path):
+    with pytest.raises(SourceError, match="cookie file cannot be read") as caught:
+        updated(serve(BitcoinNode(made_chain(2)), environ={"BITCOIN_COOKIE_FILE": str(tmp_path)}))
+    assert caught.value.field == "BITCOIN_COOKIE_FILE"
+    assert not isinstance(caught.value.__cause__, ConnectionError)
 
 
 def test_an_address_without_a_scheme_is_refused():
