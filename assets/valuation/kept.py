@@ -2,7 +2,7 @@
 
 The newest manifests say what the stored rows were made from: the digest of the history, settings, code and
 libraries.  While all of it is the same, walking again would write nothing.  Tables and numbers are shown from
-the stored rows; pictures are those of the run that walked.  Wherever a part is missing, models walk.
+the stored rows that the walk gave; pictures are of that run.  Wherever a part is missing, models walk.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.manifests import code_text
+from assets.valuation.given import marked, stored_rows
 from assets.valuation.report import Part
-from assets.valuation.walk import TABLES
+from assets.valuation.walk import GIVEN, TABLES
 from warehouse.append import Appended
-from warehouse.tables import BACKTESTS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from warehouse.table import Table
 
 WALKED_IN, CODE, SETTINGS = "walked in run", "code", "settings"
-CARRIED = ("picture", "coverage", "models without data")
+CARRIED = (GIVEN, "picture", "coverage", "models without data")
 """What a materialisation shows that stored rows do not tell."""
 
 
@@ -81,10 +81,11 @@ def _recall(
     texts = {name: told[name].value for name in (WALKED_IN, CODE, SETTINGS) if name in told}
     if texts != {WALKED_IN: last["dagster_run_id"], CODE: code_text(), SETTINGS: config}:
         return None
-    rows = warehouse.as_of(table, now, where={"feed": feed, "config": config})
-    if table is BACKTESTS:  # of each horizon, the record up to the newest forecast that can be judged
-        rows = rows.sort("ts").unique(["model", "horizon_days"], keep="last").sort(table.key)
-    if rows.height != last["rows"]:
+    if GIVEN not in told:
+        return None
+    stored = stored_rows(warehouse, table, feed=feed, config=config, at=now)
+    rows = marked(table, stored, str(told[GIVEN].value))
+    if rows is None:
         return None
     done = Appended(
         table.full_name, rows.height, 0, 0, rows.height, None, last["manifest_id"], last["digest"]
@@ -94,7 +95,7 @@ def _recall(
 
 
 def _newest_manifest(warehouse: Warehouse, table: Table) -> dict[str, Any] | None:
-    names = ("manifest_id", "dagster_run_id", "rows", "digest")
+    names = ("manifest_id", "dagster_run_id", "digest")
     basis = ("asset", "inputs_json", "config_hash", "code_version", "versions_json")
     with warehouse.read() as cursor:
         row = cursor.execute(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from assets.valuation.given import mark, stored_rows
 from assets.valuation.report import Part, pictures_of
 from assets.valuation.rows import backtest_rows, fit_rows, prediction_rows
 from warehouse.tables import BACKTESTS, MODELS, PREDICTIONS
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from warehouse.manifest import Manifest
     from warehouse.store import Warehouse
 
+GIVEN = "given rows"
+"""Metadata by which a later run finds the rows of this walk among all that are stored."""
 TABLES = (MODELS, PREDICTIONS, BACKTESTS)
 """In the order of the parts of a valuation."""
 
@@ -47,7 +50,13 @@ def walk(
     written = warehouse.write_many(tuple(zip(TABLES, frames, strict=True)), manifest=manifest)
     drawn = pictures_of(records, frames[2], read)
     told = {"models without data": "; ".join(f"{n}: {why}" for n, why in absent.items())} if absent else {}
+    marks = [
+        mark(table, stored_rows(warehouse, table, feed=read.feed, config=config), rows)
+        for table, rows in zip(TABLES, frames, strict=True)
+    ]
     return tuple(
-        Part(rows.sort(table.key), done, {**pictures, **told, **shown, "walked": True})
-        for table, rows, done, pictures in zip(TABLES, frames, written.appended, drawn, strict=True)
+        Part(rows.sort(table.key), done, {**pictures, **told, **shown, GIVEN: found, "walked": True})
+        for table, rows, done, pictures, found in zip(
+            TABLES, frames, written.appended, drawn, marks, strict=True
+        )
     )

@@ -60,6 +60,14 @@ def predict(
     desk = open_for(assignments)
     settings = desk.loaded.settings.valuation
     models = configured_models(settings) if name is None else (configured_model(name, settings),)
+    if not models:
+        raise ConfigError(
+            "no valuation model is switched on",
+            field="valuation.models",
+            value=[],
+            constraint="one with enabled: true",
+            fix="enable one in valuation.yaml",
+        )
     asked = day_of(day)
     target = asked or desk.clock.now().date()
     require_after_genesis(target, first=max(each.first_day for each in models))

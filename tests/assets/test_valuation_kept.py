@@ -128,6 +128,43 @@ def test_a_changed_price_of_an_old_day_makes_models_walk(run):
     assert not run()[1]
 
 
+@pytest.mark.parametrize(
+    ("place", "change", "days_earlier"),
+    [
+        pytest.param(DAYS - 1, pl.lit(None, pl.Float64), 3, id="the newest price is withdrawn at once"),
+        pytest.param(DAYS - 1, pl.lit(None, pl.Float64), 0, id="the newest price is withdrawn late"),
+        pytest.param(450, pl.col("price_usd") * 1.5, 0, id="an old price is revised late"),
+    ],
+)
+def test_rows_that_a_walk_no_longer_gives_stay_stored_and_are_not_shown_again(
+    run, place, change, days_earlier
+):
+    run.now -= timedelta(days=days_earlier)
+    run()
+    before = counts(run)
+    run.store(chain_rows()[place : place + 1].with_columns(price_usd=change))
+    told, walked = run()
+    assert walked
+    assert any(told[each]["dagster/row_count"] < n for each, n in zip(told, counts(run), strict=True))
+    assert all(n >= earlier for n, earlier in zip(counts(run), before, strict=True))
+    for _ in range(2):
+        again, walked = run()
+        assert not walked
+        for table in told:
+            same = set(told[table]) - {"walked", "inserted", "revised", "unchanged"}
+            assert {name: again[table][name] for name in same} == {name: told[table][name] for name in same}
+
+
+def test_a_stored_number_that_was_changed_makes_models_walk(run):
+    run()
+    with run.desk().warehouse.write() as cursor:
+        cursor.execute("UPDATE valuation.predictions SET predicted_price = 1.0 WHERE horizon_days = 30")
+    told, walked = run()
+    assert walked
+    assert told["valuation/predictions"]["revised"] > 0.0
+    assert not run()[1]
+
+
 def test_a_new_day_makes_models_walk_and_the_next_run_not(run):
     run()
     run.store(chain_rows(DAYS + 1)[-1:])

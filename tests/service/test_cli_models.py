@@ -189,6 +189,18 @@ def test_without_a_name_each_model_answers_beside_the_newest_close(models, histo
     assert all(name in out for name in (*told["absent"], *(each["model_name"] for each in told["models"])))
 
 
+def test_with_every_model_switched_off_none_can_answer(models):
+    off = [
+        part
+        for name in names()
+        for part in ("--set", f"valuation.{'' if name == 'ensemble' else 'models.'}{name}.enabled=false")
+    ]
+    refused = models("predict", *off, "--json")
+    assert (refused.code, refused.json["field"]) == (1, "valuation.models"), refused.out + refused.err
+    assert "no valuation model is switched on" in refused.json["what"]
+    assert all(refused.json[name] for name in ("constraint", "fix"))
+
+
 def test_a_close_more_than_four_days_old_is_no_price_of_the_day(models, history):
     for days, known in ((4, True), (5, False)):
         day = history.date[-1].item() + timedelta(days=days)
