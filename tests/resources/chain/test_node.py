@@ -1,90 +1,30 @@
-"""A Bitcoin Core node over real HTTP on loopback: batches, resuming, forks, pruned blocks, and faults."""
+"""A Bitcoin Core node over real HTTP on loopback: batches, resuming, pruned blocks, and faults."""
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
 
-from pipeline.chain.canonical import day_totals, doubled, faults_of
-from pipeline.chain.days import BLOCK_SCHEMA, empty
-from pipeline.config import load_settings
+from pipeline.chain.canonical import day_totals, faults_of
 from pipeline.errors import ConfigError, SourceError
 from resources.chain import rpc
 from resources.chain.node import Node
 from resources.clock import SimulatedClock
 from tests.support.loopback.bitcoin import BitcoinNode, Made, made_chain
 from tests.support.loopback.faults import LINE, FaultPlan
-from tests.support.loopback.server import LoopbackServer, Reply, as_json
-
-ROOT = Path(__file__).parents[3]
-NOW = datetime(2009, 2, 1, tzinfo=UTC)
-SETTINGS = load_settings(root=ROOT, environ={}).settings.chain.node
-NOTHING = empty(BLOCK_SCHEMA)
-
-
-@pytest.fixture
-def serve():
-    """Return a function that serves a node and gives the source that asks there."""
-    servers = []
-
-    def serve(node, *, environ=None, now=NOW, settings=None, **how):
-        clock = SimulatedClock(now)
-        servers.append(LoopbackServer(node, clock=clock, **how).__enter__())
-        chosen = {"url": servers[-1].url, "batch": 10, "timeout_s": 0.3, **(settings or {})}
-        return Node(SETTINGS.model_copy(update=chosen), environ or {}, clock)
-
-    yield serve
-    for server in servers:
-        server.__exit__(None, None, None)
-
-
-@dataclass
-class Held:
-    """Stored blocks in memory; ``asked`` keeps the heights that were read."""
-
-    frame: pl.DataFrame
-    asked: list[int] = field(default_factory=list)
-
-    def heights(self):
-        return None if self.frame.is_empty() else (self.frame["height"].min(), self.frame["height"].max())
-
-    def at(self, heights):
-        self.asked += heights
-        return self.frame.filter(pl.col("height").is_in(list(heights)))
-
-    def doubled(self):
-        return doubled(self.frame)
-
-    def hashes(self):
-        return set(self.frame["hash"])
-
-
-def updated(source, stored=NOTHING, now=NOW):
-    """Store every piece as the warehouse does, before the next: the newest version of each hash."""
-    held, pieces = Held(stored), []
-    for piece in source.blocks(held, now=now):
-        assert piece.frame["hash"].is_unique().all()
-        pieces.append(piece)
-        newest = pl.concat([held.frame, piece.frame.select(stored.columns)])
-        held.frame = newest.unique("hash", keep="last", maintain_order=True)
-    return held.frame, pieces
-
-
-def active(stored):
-    return stored.filter(pl.col("state") == "active").sort("height")
-
-
-def header(**changed):
-    """Return the header of the first block, with something wrong in it."""
-    return BitcoinNode(made_chain(1)).header(0) | changed
-
-
-def stats(**changed):
-    whole = {"height": 0, "ins": 4, "outs": 6, "subsidy": 5_000_000_000, "totalfee": 0, "txs": 3}
-    return whole | changed
+from tests.support.loopback.server import Reply, as_json
+from tests.support.node_source import (
+    NOTHING,
+    NOW,
+    SETTINGS,
+    Held,
+    active,
+    header,
+    stats,
+    updated,
+)
 
 
 def test_blocks_come_in_pieces_that_lead_on_and_the_next_update_asks_for_new_ones_alone(serve):
@@ -125,73 +65,11 @@ def test_a_row_says_what_the_node_says_and_new_blocks_are_known_when_seen(serve)
     assert active(again)["known_at"].to_list()[1] == soon
 
 
-def test_a_fork_keeps_what_it_leaves_behind_as_stale_and_stores_both_sides_in_one_piece(serve):
-    common = made_chain(20)
-    node = BitcoinNode(made_chain(3, on=common, word="lost"))
-    source = serve(node)
-    stored, _ = updated(source)
-    node.chain = made_chain(5, on=common, word="won")
-    later = NOW + timedelta(hours=1)
-    after, pieces = updated(source, stored, later)
-    assert after.height == 28, "nothing is deleted"
-    stale = after.filter(pl.col("state") == "stale").sort("height")
-    assert stale["height"].to_list() == [20, 21, 22]
-    assert set(stale["known_at"]) == {later}
-    assert set(active(after)["known_at"].to_list()[20:]) == {later}, "until then another chain was known"
-    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
-    assert set(stale["hash"]) <= set(pieces[0].frame["hash"])
-
-
-def test_a_fork_back_makes_stale_blocks_active_again(serve):
-    common = made_chain(5)
-    first, second = made_chain(2, on=common, word="a"), made_chain(3, on=common, word="b")
-    node = BitcoinNode(first)
-    source = serve(node)
-    stored, _ = updated(source)
-    node.chain = second
-    stored, _ = updated(source, stored)
-    node.chain = made_chain(2, on=first, word="a")
-    stored, _ = updated(source, stored)
-    assert active(stored)["hash"].to_list() == [block.hash for block in node.chain]
-    assert stored.filter(pl.col("state") == "stale").height == 3
-
-
-def test_a_node_that_is_behind_what_is_stored_takes_nothing_back(serve):
-    node = BitcoinNode(made_chain(8))
-    source = serve(node)
-    stored, _ = updated(source)
-    whole, node.chain = node.chain, node.chain[:6]
-    after, pieces = updated(source, stored)
-    assert after.equals(stored), "it contradicts no block"
-    assert [finding.rule for piece in pieces for finding in piece.findings] == ["behind"]
-    node.chain = made_chain(1, on=whole)
-    after, pieces = updated(source, after)
-    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
-
-
 def test_a_node_that_has_not_reached_the_first_height_says_so(serve):
     source = serve(BitcoinNode(made_chain(8)), settings={"first_height": 12})
     stored, pieces = updated(source)
     assert stored.is_empty()
     assert "behind 12" in pieces[0].findings[0].reason
-
-
-def test_a_node_of_another_network_is_refused_and_nothing_becomes_stale(serve):
-    stored, _ = updated(serve(BitcoinNode(made_chain(8))))
-    other = BitcoinNode(made_chain(20, word="test"), network="test")
-    held = Held(stored)
-    with pytest.raises(ConfigError, match="another network") as caught:
-        list(serve(other).blocks(held, now=NOW))
-    assert "main" in str(caught.value)
-    assert held.asked == []
-
-
-def test_a_fork_below_everything_stored_replaces_all_of_it(serve):
-    stored, _ = updated(serve(BitcoinNode(made_chain(7, word="lost"))))
-    node = BitcoinNode(made_chain(9, word="won"))
-    after, _ = updated(serve(node), stored)
-    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
-    assert after.filter(pl.col("state") == "stale").height == 7
 
 
 def test_a_first_height_below_what_is_stored_is_refused(serve):
@@ -201,127 +79,9 @@ def test_a_first_height_below_what_is_stored_is_refused(serve):
         updated(serve(node), stored)
 
 
-def test_an_update_reads_the_newest_stored_block_alone_and_a_fork_few_more(serve):
-    common = made_chain(300)
-    node = BitcoinNode(made_chain(40, on=common, word="lost"))
-    source = serve(node, settings={"batch": 100})
-    stored, _ = updated(source)
-    node.chain = made_chain(1, on=node.chain)
-    held = Held(stored)
-    list(source.blocks(held, now=NOW))
-    assert held.asked == [339]
-    node.chain = made_chain(50, on=common, word="won")
-    node.calls.clear()
-    held = Held(stored)
-    pieces = list(source.blocks(held, now=NOW))
-    assert sorted(set(held.asked))[-40:] == list(range(300, 340)), "what became stale"
-    assert min(held.asked) > 250
-    assert pieces[0].frame["state"].to_list().count("stale") == 40
-
-
-def test_blocks_that_left_the_best_chain_after_they_were_named_are_not_taken(serve):
-    common = made_chain(5)
-    lost = made_chain(3, on=common, word="lost")
-    node = BitcoinNode(lost)
-
-    def fork(number):
-        if number == 3:
-            node.beside, node.chain = lost[5:], made_chain(4, on=common, word="won")
-
-    node.before_batch = fork
-    stored, _ = updated(serve(node))
-    assert stored["hash"].to_list() == [block.hash for block in node.chain]
-
-
 def test_a_block_that_is_still_to_come_is_a_refusal_and_not_a_block_without_fees(serve):
     node = BitcoinNode(made_chain(6), pruned_below=4, missing="Block not available (not fully downloaded)")
     with pytest.raises(SourceError, match="not fully downloaded"):
-        updated(serve(node))
-
-
-def test_two_active_blocks_at_a_height_left_by_two_updates_at_once_are_put_right(serve):
-    common = made_chain(15)
-    lost, won = made_chain(12, on=common, word="lost"), made_chain(13, on=common, word="won")
-    one, _ = updated(serve(BitcoinNode(lost)))
-    other, _ = updated(serve(BitcoinNode(won[:-1])))
-    stored = pl.concat([one, other]).unique("hash", maintain_order=True)
-    assert faults_of(active(stored)) != []
-    after, _ = updated(serve(BitcoinNode(won)), stored)
-    assert active(after)["hash"].to_list() == [block.hash for block in won]
-    assert faults_of(active(after)) == []
-
-
-@pytest.mark.parametrize("further", [0, 1, 30])
-@pytest.mark.parametrize("least", [0, 15])
-def test_two_active_chains_of_which_the_longer_has_won_are_put_right(serve, least, further):
-    common = made_chain(least)
-    lost, won = made_chain(2, on=common, word="lost"), made_chain(3, on=common, word="won")
-    one, _ = updated(serve(BitcoinNode(lost)))
-    other, _ = updated(serve(BitcoinNode(won)))
-    stored = pl.concat([one, other]).unique("hash", maintain_order=True)
-    node = BitcoinNode(made_chain(further, on=won, word="won"))
-    after, _ = updated(serve(node), stored)
-    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
-    assert faults_of(active(after)) == []
-    assert updated(serve(node), after)[1] == [], "nothing is asked for again"
-
-
-def test_two_active_chains_are_left_as_they_are_by_a_node_that_has_neither(serve):
-    common = made_chain(15)
-    one, _ = updated(serve(BitcoinNode(made_chain(2, on=common, word="lost"))))
-    other, _ = updated(serve(BitcoinNode(made_chain(3, on=common, word="won"))))
-    stored = pl.concat([one, other]).unique("hash", maintain_order=True)
-    after, pieces = updated(serve(BitcoinNode(common)), stored)
-    assert after.equals(stored)
-    assert [finding.rule for piece in pieces for finding in piece.findings] == ["behind"]
-
-
-def test_a_node_far_behind_reads_two_stored_blocks(serve):
-    node = BitcoinNode(made_chain(300))
-    source = serve(node, settings={"batch": 100})
-    held = Held(updated(source)[0])
-    node.chain = node.chain[:100]
-    (piece,) = source.blocks(held, now=NOW)
-    assert [finding.rule for finding in piece.findings] == ["behind"]
-    assert held.asked == [99, 100]
-
-
-def test_a_fork_deeper_than_a_batch_is_walked_back_to_the_common_ancestor(serve):
-    common = made_chain(4)
-    node = BitcoinNode(made_chain(30, on=common, word="lost"))
-    source = serve(node)
-    stored, _ = updated(source)
-    node.chain = made_chain(31, on=common, word="won")
-    after, _ = updated(source, stored)
-    assert active(after)["hash"].to_list() == [block.hash for block in node.chain]
-    assert after.filter(pl.col("state") == "stale").height == 30
-
-
-@pytest.mark.parametrize("batch", range(2, 12))
-def test_a_fork_in_the_middle_of_an_update_is_noticed_whenever_it_comes(serve, batch):
-    common = made_chain(15)
-    node = BitcoinNode(made_chain(12, on=common, word="lost"))
-
-    def fork(number):
-        if number == batch:
-            node.chain = made_chain(14, on=common, word="won")
-
-    node.before_batch = fork
-    stored, _ = updated(serve(node))
-    stored, _ = updated(serve(node), stored)
-    assert active(stored)["hash"].to_list() == [block.hash for block in node.chain]
-    assert faults_of(active(stored)) == []
-
-
-def test_a_node_that_changes_its_mind_for_ever_is_given_up(serve):
-    common = made_chain(12)
-    node = BitcoinNode(common)
-
-    def fork(number):
-        node.chain = made_chain(10, on=common[:2], word=f"turn {number}")
-
-    node.before_batch = fork
-    with pytest.raises(SourceError, match="faster than it can be read"):
         updated(serve(node))
 
 
